@@ -1,0 +1,58 @@
+// Object stores that archives and sets lie on. Objects are written once, under their final name only when complete.
+import type { DestinationUri } from '../model/destination-uri.ts';
+
+export interface DestinationCan {
+  /** Objects may grow at their end: a segment then holds many batches. */
+  append: boolean;
+}
+
+export interface ObjectInfo {
+  /** Path below the destination's root, with `/`. */
+  name: string;
+  sizeBytes: number;
+}
+
+/** How another process opens the same destination. */
+export type DestinationSpec = { kind: 'file'; path: string } | { kind: 'memory'; id: string };
+
+/**
+ * Names are relative paths of `[A-Za-z0-9._-]` parts joined by `/`.
+ * Failures: BACKUP_DEST_NOT_CONNECT (9070), BACKUP_PERMISSION_DENIED (9071), BACKUP_DEVICE_OUT_OF_SPACE (9082),
+ * BACKUP_FILE_NOT_EXIST (9011) for an object that is not there.
+ */
+export interface Destination extends AsyncDisposable {
+  readonly uri: DestinationUri;
+  readonly can: DestinationCan;
+  readonly spec: DestinationSpec;
+  /** Durable when it resolves. @throws ENTRY_EXISTS (4017) when the name is taken: nothing is ever overwritten */
+  put(name: string, bytes: Uint8Array): Promise<void>;
+  /** @throws BACKUP_FILE_NOT_EXIST; BACKUP_DATA_CORRUPT when the object is shorter than asked */
+  get(name: string, range?: { offset: number; length: number }): Promise<Uint8Array>;
+  /** Size in bytes; undefined when there is no such object. */
+  size(name: string): Promise<number | undefined>;
+  /** Objects below a prefix directory (`''` for all), unordered. Temporary files are not listed. */
+  list(prefix: string): Promise<ObjectInfo[]>;
+  /** Removing what is not there is fine. */
+  remove(name: string): Promise<void>;
+  /** Removes every object below a prefix directory, temporary files too. */
+  removeAll(prefix: string): Promise<void>;
+  /** Streams a new object; it appears, durable, under its name when `finish` resolves. */
+  create(name: string): Promise<ObjectWriter>;
+  /** Only when `can.append`: opens a new object for appending; it is visible at once. @throws ENTRY_EXISTS */
+  openAppend(name: string): Promise<ObjectAppender>;
+}
+
+export interface ObjectWriter {
+  write(bytes: Uint8Array): Promise<void>;
+  finish(): Promise<void>;
+  /** Leaves nothing behind. Safe after any failure. */
+  abort(): Promise<void>;
+}
+
+export interface ObjectAppender {
+  /** Bytes so far. */
+  readonly sizeBytes: number;
+  /** Durable when it resolves. After a failure the appender is broken: close it and begin another object. */
+  append(bytes: Uint8Array): Promise<void>;
+  close(): Promise<void>;
+}

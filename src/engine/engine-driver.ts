@@ -1,0 +1,212 @@
+// What every engine offers. Callers ask `can`, never the name. Drivers: sqlite (embedded default), fake (simulation).
+
+import type { Column, SqlValue, StatementResult } from '../model/result.ts';
+import type { Scn } from '../model/scn.ts';
+
+/** What a driver can do; a verb behind a false flag throws NOT_SUPPORTED (4007). */
+export interface EngineCan {
+  /** Take over a database that an application has open. */
+  adopt: boolean;
+  /** Continuous capture of commits. */
+  capture: boolean;
+  /** Consistent page copy while the application goes on. */
+  snapshot: boolean;
+}
+
+/** A tenant as an engine sees it. */
+export interface EngineTenant {
+  tenantId: number;
+  name: string;
+  mode: 'mysql' | 'oracle';
+  /** Absolute path of the database file. */
+  location: string;
+  /** STANDBY tenants refuse writes (1290). */
+  isReadOnly: boolean;
+  /** Upper bound of statements that run at once; at least 1. */
+  maxCpu: number;
+}
+
+/** Facts of a database that go into a backup set and into views. */
+export interface EngineFacts {
+  pageSize: number;
+  pageCount: number;
+  engineVersion: string;
+  tableCount: number;
+}
+
+/** One table, view or index column list, for information_schema and SHOW. */
+export interface EngineTable {
+  name: string;
+  kind: 'BASE TABLE' | 'VIEW';
+  columns: EngineColumn[];
+  indexes: EngineIndex[];
+  /** The statement that makes it. */
+  createSql: string;
+}
+export interface EngineColumn {
+  name: string;
+  /** Declared type as written, for example `INTEGER` or `VARCHAR(20)`. */
+  declaredType: string;
+  isNullable: boolean;
+  defaultSql: string | null;
+  /** 1-based place in the primary key; 0 when it is not part of it. */
+  primaryKeyPlace: number;
+}
+export interface EngineIndex {
+  name: string;
+  isUnique: boolean;
+  columns: string[];
+}
+
+export interface EngineDriver extends AsyncDisposable {
+  readonly name: string;
+  readonly can: EngineCan;
+
+  /** Makes an empty database at `tenant.location`. @throws ENTRY_EXISTS when something is there */
+  create(tenant: EngineTenant): Promise<EngineFacts>;
+  /** Checks that the database at `tenant.location` can be taken over; changes nothing. @throws ADOPT_REFUSED */
+  adopt(tenant: EngineTenant): Promise<EngineFacts>;
+  /** Ends every session and capture of the tenant and, when asked, removes its files. Safe to repeat. */
+  drop(tenant: EngineTenant, options: { removeData: boolean }): Promise<void>;
+
+  /** A client's session on the tenant: transactions and temporary tables are its own. */
+  openSession(tenant: EngineTenant): Promise<EngineSession>;
+  /** Ends every session of the tenant (its role changed, or it is going away). */
+  closeSessions(tenantId: number): Promise<void>;
+  describe(tenant: EngineTenant): Promise<EngineTable[]>;
+
+  /**
+   * Attaches the log capture of a tenant.
+   * @throws CLOG_RECYCLE_BEFORE_ARCHIVE (9087) when `resume` is given and the engine's log no longer continues it
+   */
+  startCapture(request: CaptureRequest): Promise<Capture>;
+
+  /** Runs the engine's own consistency check on a restored, unopened database file. @throws BACKUP_DATA_CORRUPT (9010) */
+  check(location: string): Promise<EngineFacts>;
+}
+
+export interface EngineSession {
+  /** Parameter count and columns of a statement, without running it. */
+  prepare(sql: string): Promise<{ parameterCount: number; columns: Column[] }>;
+  /**
+   * Runs one statement in the engine's own dialect.
+   * Aborting `signal` ends it with QUERY_INTERRUPTED (1317), by killing the engine process if need be.
+   */
+  execute(sql: string, parameters: readonly SqlValue[], signal: AbortSignal): Promise<StatementResult>;
+  /** True between BEGIN and COMMIT or ROLLBACK. */
+  readonly isInTransaction: boolean;
+  /** Rolls back and forgets temporary objects. */
+  reset(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Where a round's log stands: found again in the last valid batch at the destination, the only truth. */
+export interface LogPosition {
+  /** Number of the last batch of the round; 0 before the first. */
+  batchNo: number;
+  /** SHA-256 of that batch; 32 zero bytes before the first. */
+  batchHash: Uint8Array;
+  /** Everything up to here is in the batches so far. */
+  scn: Scn;
+  /** The engine's own position (sqlite: WAL header, frame number, chained checksum); opaque to callers. */
+  engine: Uint8Array;
+}
+
+/** Who a batch belongs to; bound into every batch. */
+export interface LogOwner {
+  clusterUuid: string;
+  tenantId: number;
+  roundId: number;
+}
+
+export interface CaptureRequest {
+  tenant: EngineTenant;
+  owner: LogOwner;
+  /** null starts a round; otherwise goes on exactly there. */
+  resume: LogPosition | null;
+  /** Every commit gets a greater scn. */
+  afterScn: Scn;
+  lagTargetMs: number;
+  /** No batch holds commits on both sides of this scn (end of the active piece, exclusive). */
+  cutScn: Scn;
+  /**
+   * Makes a batch durable at the destination. One at a time, in order. The capture position advances only when it
+   * resolves; when it rejects, the same batch is delivered again after a pause.
+   */
+  deliver(batch: CapturedBatch): Promise<void>;
+  /** The log cannot be continued: the round must become INTERRUPTED. Nothing is delivered afterwards. */
+  onGap(because: string): void;
+}
+
+/** One encoded batch (`format/log-batch`), ready to be appended to a segment. */
+export interface CapturedBatch {
+  bytes: Uint8Array;
+  batchNo: number;
+  /** First and last commit in it; both equal `checkpointScn` when it holds no commit. */
+  firstScn: Scn;
+  lastScn: Scn;
+  /** Every commit up to here is in this batch or an earlier one. */
+  checkpointScn: Scn;
+  commitCount: number;
+  pageCount: number;
+  /** Bytes before compression. */
+  plainBytes: number;
+  position: LogPosition;
+}
+
+export interface CaptureStatus {
+  /** Everything up to here is durable at the destination; moves with the clock while the tenant is idle. */
+  checkpointScn: Scn;
+  /** Newest commit seen. */
+  maxScn: Scn;
+  /** Seen but not yet durable. */
+  pendingCommits: number;
+  /** Size of the engine's log that stands in for a spool. */
+  logBytes: number;
+  /** Why nothing moves; '' when all is well. */
+  comment: string;
+}
+
+export interface Capture {
+  /** The position after the round's first (empty) batch, or the one resumed from. */
+  readonly startScn: Scn;
+  /** Latest known figures; no waiting. */
+  status(): CaptureStatus;
+  /**
+   * Captures all that is committed now and waits until it is durable at the destination, writing an empty batch
+   * when there was nothing, so that the destination itself proves the returned scn.
+   * @returns an scn at or after the moment of the call
+   */
+  flush(): Promise<Scn>;
+  setCutScn(scn: Scn): void;
+  setLagTargetMs(ms: number): void;
+  /** A consistent state to copy; hold it no longer than needed and close it. */
+  snapshot(): Promise<Snapshot>;
+  /** Planned stop: archives to the end, leaves the engine's log so that a later start can resume. */
+  stop(): Promise<LogPosition>;
+}
+
+/**
+ * A frozen state of a tenant that other processes can read with plain file reads.
+ * Reading rule: pages in `overlay` come from the WAL frame named there, all others from the database file. After reading
+ * WAL frames the 32-byte WAL header must still equal `walHeader`; when it does not, the WAL was reset, which is
+ * possible only when the database file already holds everything: read those pages from the file.
+ */
+export interface Snapshot {
+  /** The state holds every commit up to and including this scn. */
+  scn: Scn;
+  pageSize: number;
+  pageCount: number;
+  /** Page that is never read nor written (SQLite's lock-byte page); 0 when there is none. */
+  skipPage: number;
+  databasePath: string;
+  walPath: string;
+  /** Identity of the database file, checked by every reader. */
+  device: bigint;
+  inode: bigint;
+  walHeader: Uint8Array;
+  /** Pairs (page number, frame number), both from 1, ascending by page number. */
+  overlay: Uint32Array;
+  facts: EngineFacts;
+  close(): Promise<void>;
+}

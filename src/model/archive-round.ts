@@ -1,0 +1,109 @@
+// Log archive: destination attributes, rounds and pieces, and their states.
+import { assert } from '../base/assert.ts';
+import { checkMove, type Moves } from './moves.ts';
+import { type Scn, toScn } from './scn.ts';
+
+/**
+ * - PREPARE: the round has an id; its start is not chosen yet.
+ * - BEGINNING: destination and start are fixed; the capture is attaching.
+ * - DOING: commits are being archived.
+ * - INTERRUPTED: the log could not be continued; COMMENT says why; an operator must act.
+ * - SUSPENDING, SUSPEND: paused by DEFER; the round and its piece go on after ENABLE.
+ * - STOPPING, STOP: ended by NOARCHIVELOG; the active piece is frozen.
+ * @source OceanBase 4.3.3 docs, CDB_OB_ARCHIVELOG
+ */
+export type RoundStatus =
+  | 'PREPARE'
+  | 'BEGINNING'
+  | 'DOING'
+  | 'INTERRUPTED'
+  | 'SUSPENDING'
+  | 'SUSPEND'
+  | 'STOPPING'
+  | 'STOP';
+
+export const ROUND_MOVES = {
+  PREPARE: ['BEGINNING'],
+  BEGINNING: ['DOING', 'INTERRUPTED', 'STOPPING'],
+  DOING: ['INTERRUPTED', 'SUSPENDING', 'STOPPING'],
+  INTERRUPTED: ['SUSPENDING', 'STOPPING'],
+  SUSPENDING: ['SUSPEND', 'STOPPING'],
+  SUSPEND: ['BEGINNING', 'STOPPING'],
+  STOPPING: ['STOP'],
+  STOP: [],
+} as const satisfies Moves<RoundStatus>;
+
+export type Binding = 'OPTIONAL' | 'MANDATORY';
+export type DestState = 'ENABLE' | 'DEFER';
+
+/** What LOG_ARCHIVE_DEST says; `null` in the store when it is not set. */
+export interface ArchiveDest {
+  destId: number;
+  uri: string;
+  binding: Binding;
+  /** Length of a piece, µs. */
+  pieceSwitchIntervalUs: bigint;
+  /** The interval as it was written, `1d`. */
+  pieceSwitchIntervalText: string;
+  state: DestState;
+}
+
+export interface ArchiveRound {
+  tenantId: number;
+  destId: number;
+  roundId: number;
+  status: RoundStatus;
+  startScn: Scn;
+  /** Everything up to here is durable at the destination. */
+  checkpointScn: Scn;
+  basePieceId: number;
+  usedPieceId: number;
+  pieceSwitchIntervalUs: bigint;
+  inputBytes: bigint;
+  outputBytes: bigint;
+  comment: string;
+  uri: string;
+}
+
+/** Whether anything of the round may still be written. */
+export function isRoundRunning(status: RoundStatus): boolean {
+  return status !== 'STOP';
+}
+
+export function moveRound(round: ArchiveRound, to: RoundStatus): ArchiveRound {
+  return { ...round, status: checkMove('archive round', ROUND_MOVES, round.status, to) };
+}
+
+export type PieceStatus = 'ACTIVE' | 'FREEZING' | 'FROZEN';
+export const PIECE_MOVES = {
+  ACTIVE: ['FREEZING'],
+  FREEZING: ['FROZEN'],
+  FROZEN: [],
+} as const satisfies Moves<PieceStatus>;
+
+/** States of the files behind a piece or a set. @source OceanBase 4.3.3 docs */
+export type FileStatus = 'AVAILABLE' | 'COPYING' | 'INCOMPLETE' | 'DELETING' | 'DELETED' | 'EXPIRED' | 'BROKEN';
+
+/** A time slice of a round: the half-open interval [startScn, endScn). */
+export interface ArchivePiece {
+  tenantId: number;
+  destId: number;
+  roundId: number;
+  pieceId: number;
+  status: PieceStatus;
+  fileStatus: FileStatus;
+  createdUs: bigint;
+  startScn: Scn;
+  checkpointScn: Scn;
+  maxScn: Scn;
+  endScn: Scn;
+  inputBytes: bigint;
+  outputBytes: bigint;
+  uri: string;
+}
+
+/** The planned end (exclusive) of a piece that starts at `startScn`. */
+export function pieceEndScn(startScn: Scn, pieceSwitchIntervalUs: bigint): Scn {
+  assert(pieceSwitchIntervalUs > 0n, 'a piece has a length');
+  return toScn(startScn + pieceSwitchIntervalUs * 1000n);
+}

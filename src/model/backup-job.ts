@@ -1,0 +1,153 @@
+// Backup: jobs, tasks and sets, and their states.
+import type { FileStatus } from './archive-round.ts';
+import type { Moves } from './moves.ts';
+import type { Scn } from './scn.ts';
+
+export type JobStatus = 'INIT' | 'DOING' | 'COMPLETED' | 'FAILED' | 'CANCELING' | 'CANCELED';
+
+/** @source OceanBase 4.3.3 docs, CDB_OB_BACKUP_JOBS. INIT may fail directly: a tenant that a sys-wide backup leaves out. */
+export const JOB_MOVES = {
+  INIT: ['DOING', 'FAILED', 'CANCELING'],
+  DOING: ['COMPLETED', 'FAILED', 'CANCELING'],
+  CANCELING: ['CANCELED'],
+  COMPLETED: [],
+  FAILED: [],
+  CANCELED: [],
+} as const satisfies Moves<JobStatus>;
+
+/** In the order a task goes through them. @source OceanBase 4.3.3 docs, CDB_OB_BACKUP_TASKS */
+export type TaskStatus =
+  | 'INIT'
+  | 'BACKUP_SYS_META'
+  | 'BACKUP_USER_META'
+  | 'BACKUP_META_FINISH'
+  | 'BACKUP_DATA_MINOR'
+  | 'BACKUP_DATA_MAJOR'
+  | 'BEFORE_BACKUP_LOG'
+  | 'BACKUP_LOG'
+  | 'COMPLETED'
+  | 'FAILED'
+  | 'CANCELING'
+  | 'CANCELED';
+
+export const TASK_MOVES = {
+  INIT: ['BACKUP_SYS_META', 'FAILED', 'CANCELING'],
+  BACKUP_SYS_META: ['BACKUP_USER_META', 'FAILED', 'CANCELING'],
+  BACKUP_USER_META: ['BACKUP_META_FINISH', 'FAILED', 'CANCELING'],
+  BACKUP_META_FINISH: ['BACKUP_DATA_MINOR', 'FAILED', 'CANCELING'],
+  BACKUP_DATA_MINOR: ['BACKUP_DATA_MAJOR', 'FAILED', 'CANCELING'],
+  BACKUP_DATA_MAJOR: ['BEFORE_BACKUP_LOG', 'FAILED', 'CANCELING'],
+  BEFORE_BACKUP_LOG: ['BACKUP_LOG', 'FAILED', 'CANCELING'],
+  BACKUP_LOG: ['COMPLETED', 'FAILED', 'CANCELING'],
+  CANCELING: ['CANCELED'],
+  COMPLETED: [],
+  FAILED: [],
+  CANCELED: [],
+} as const satisfies Moves<TaskStatus>;
+
+export type BackupType = 'FULL' | 'INC';
+export type JobLevel = 'CLUSTER' | 'SYS_TENANT' | 'USER_TENANT';
+export type EncryptionMode = 'NONE' | 'PASSWORD_ENCRYPTION' | 'TRANSPARENT_ENCRYPTION' | 'DUAL_MODE_ENCRYPTION';
+
+export interface BackupJob {
+  tenantId: number;
+  jobId: number;
+  /** 0 on the row of the sys tenant. */
+  backupSetId: number;
+  initiatorTenantId: number;
+  initiatorJobId: number;
+  executorTenantIds: number[];
+  isPlusArchivelog: boolean;
+  backupType: BackupType;
+  level: JobLevel;
+  encryptionMode: EncryptionMode;
+  /**
+   * The wrapped data key of the set (goes to the destination) and the same key under the cluster's key, so that a
+   * restarted server can go on. The password itself is nowhere. Undefined without encryption.
+   */
+  keys?: JobKeys;
+  startNs: bigint;
+  endNs: bigint | null;
+  status: JobStatus;
+  result: number;
+  comment: string;
+  description: string;
+  uri: string;
+}
+
+export interface JobKeys {
+  /** Key slot as it stands in the manifest (JSON of `format/key-slot`). */
+  slot: string;
+  /** Data key sealed under the cluster's key file. */
+  sealedDataKey: Uint8Array;
+}
+
+export interface BackupTask {
+  tenantId: number;
+  taskId: number;
+  jobId: number;
+  backupSetId: number;
+  startNs: bigint;
+  endNs: bigint | null;
+  status: TaskStatus;
+  startScn: Scn;
+  endScn: Scn;
+  userLsStartScn: Scn;
+  encryptionMode: EncryptionMode;
+  inputBytes: bigint;
+  outputBytes: bigint;
+  /** Tables and indexes, the field's tablets. */
+  tabletCount: number;
+  finishTabletCount: number;
+  /** Data blocks, the field's macroblocks. */
+  blockCount: number;
+  finishBlockCount: number;
+  fileCount: number;
+  result: number;
+  comment: string;
+  uri: string;
+}
+
+export type BackupSetStatus = 'DOING' | 'SUCCESS' | 'FAILED';
+export const BACKUP_SET_MOVES = {
+  DOING: ['SUCCESS', 'FAILED'],
+  SUCCESS: [],
+  FAILED: [],
+} as const satisfies Moves<BackupSetStatus>;
+
+export interface BackupSet {
+  tenantId: number;
+  backupSetId: number;
+  destId: number;
+  backupType: BackupType;
+  prevFullBackupSetId: number;
+  prevIncBackupSetId: number;
+  startNs: bigint;
+  endNs: bigint | null;
+  status: BackupSetStatus;
+  fileStatus: FileStatus;
+  isPlusArchivelog: boolean;
+  /** Archive round that continues this set. */
+  roundId: number;
+  /** The state in the set: every commit up to and including this scn. */
+  consistentScn: Scn;
+  startReplayScn: Scn;
+  /** `consistentScn` rounded up to a whole microsecond. */
+  minRestoreScn: Scn;
+  inputBytes: bigint;
+  outputBytes: bigint;
+  tabletCount: number;
+  finishTabletCount: number;
+  blockCount: number;
+  finishBlockCount: number;
+  fileCount: number;
+  result: number;
+  comment: string;
+  encryptionMode: EncryptionMode;
+  uri: string;
+}
+
+/** Name of a set's directory at its destination. */
+export function backupSetDirectory(backupSetId: number, type: BackupType): string {
+  return `backup_set_${backupSetId}_${type === 'FULL' ? 'full' : 'inc'}`;
+}

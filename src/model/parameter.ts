@@ -1,0 +1,103 @@
+// Parameters: one row each. SHOW PARAMETERS, ALTER SYSTEM SET, validation and docs/parameters.md all read this table.
+import { parseDurationUs } from './size-text.ts';
+
+export interface ParameterDefinition {
+  scope: 'cluster' | 'tenant';
+  type: 'time' | 'int' | 'bool' | 'string' | 'capacity';
+  default: string;
+  /** Inclusive bounds, in the parameter's own notation. */
+  range?: readonly [string, string];
+  section: string;
+  info: string;
+}
+
+export const PARAMETERS = {
+  archive_lag_target: {
+    scope: 'tenant',
+    type: 'time',
+    default: '120s',
+    range: ['0ms', '7200s'],
+    section: 'LOG_ARCHIVE',
+    info: 'Upper bound of the time between a commit and its arrival at the archive destination. A destination that can append is never more than a second behind; 0ms archives each commit at once.',
+  },
+  log_archive_concurrency: {
+    scope: 'tenant',
+    type: 'int',
+    default: '0',
+    range: ['0', '100'],
+    section: 'LOG_ARCHIVE',
+    info: 'Archive workers; 0 lets the server choose.',
+  },
+  log_archive_wal_limit: {
+    scope: 'tenant',
+    type: 'capacity',
+    default: '0M',
+    section: 'LOG_ARCHIVE',
+    info: "Size of the tenant's WAL beyond which an Optional archive gives up (INTERRUPTED) instead of letting it grow; 0M means never.",
+  },
+  ha_low_thread_score: {
+    scope: 'tenant',
+    type: 'int',
+    default: '0',
+    range: ['0', '100'],
+    section: 'OBSERVER',
+    info: 'Workers for backup and cleaning; 0 lets the server choose.',
+  },
+  ha_high_thread_score: {
+    scope: 'tenant',
+    type: 'int',
+    default: '0',
+    range: ['0', '100'],
+    section: 'OBSERVER',
+    info: 'Workers for restore; 0 lets the server choose.',
+  },
+  log_restore_concurrency: {
+    scope: 'tenant',
+    type: 'int',
+    default: '0',
+    range: ['0', '100'],
+    section: 'LOGSERVICE',
+    info: 'Workers for reading the archive during restore; 0 lets the server choose.',
+  },
+  backup_data_file_size: {
+    scope: 'tenant',
+    type: 'capacity',
+    default: '4G',
+    range: ['512M', '4G'],
+    section: 'OBSERVER',
+    info: 'Largest size of one data file of a backup set.',
+  },
+} as const satisfies Record<string, ParameterDefinition>;
+
+export type ParameterName = keyof typeof PARAMETERS;
+
+const CAPACITY_UNITS: Record<string, bigint> = { B: 1n, K: 1n << 10n, M: 1n << 20n, G: 1n << 30n, T: 1n << 40n };
+
+/** Parses `4G`, `512M`, `100` (bytes). */
+export function parseCapacityBytes(text: string): bigint | undefined {
+  const match = /^(\d{1,15})\s*([BKMGT])?B?$/i.exec(text.trim());
+  if (!match) return undefined;
+  return BigInt(match[1]!) * CAPACITY_UNITS[(match[2] ?? 'B').toUpperCase()]!;
+}
+
+function toNumber(type: ParameterDefinition['type'], text: string): bigint | undefined {
+  if (type === 'time') return parseDurationUs(text);
+  if (type === 'capacity') return parseCapacityBytes(text);
+  return /^-?\d{1,18}$/.test(text.trim()) ? BigInt(text.trim()) : undefined;
+}
+
+/** True when the text is a value of the parameter within its range. */
+export function isParameterValue(definition: ParameterDefinition, text: string): boolean {
+  if (definition.type === 'string') return true;
+  if (definition.type === 'bool') return /^(true|false|on|off|0|1)$/i.test(text);
+  const value = toNumber(definition.type, text);
+  if (value === undefined) return false;
+  if (!definition.range) return value >= 0n;
+  return (
+    value >= toNumber(definition.type, definition.range[0])! && value <= toNumber(definition.type, definition.range[1])!
+  );
+}
+
+export function isParameterName(name: string): name is ParameterName {
+  return Object.hasOwn(PARAMETERS, name);
+}

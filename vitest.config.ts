@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+    pool: 'forks',
+    // Two cores: more files at once only make the tests with real processes slower and their waits longer.
+    maxWorkers: 2,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    reporters: ['default', './test/count-reporter.ts'],
+    coverage: { provider: 'v8', include: ['src/**'], exclude: ['src/**/*.test.ts'] },
+  },
+});
