@@ -1,0 +1,71 @@
+// The metadata store's schema: numbered, append-only. A migration that needs a stopped cluster starts with `--! breaking`.
+
+export const MIGRATIONS: readonly string[] = [
+  /* 1 */ `
+  CREATE TABLE cluster (name TEXT NOT NULL, cluster_id INTEGER NOT NULL, uuid TEXT NOT NULL, time_zone TEXT NOT NULL) STRICT;
+  CREATE TABLE counter (tenant_id INTEGER NOT NULL, name TEXT NOT NULL, value INTEGER NOT NULL, PRIMARY KEY (tenant_id, name)) STRICT;
+  CREATE TABLE tenant (
+    tenant_id INTEGER PRIMARY KEY, name TEXT NOT NULL COLLATE NOCASE UNIQUE, mode TEXT NOT NULL, role TEXT NOT NULL,
+    status TEXT NOT NULL, engine TEXT NOT NULL, location TEXT NOT NULL, is_adopted INTEGER NOT NULL, time_zone TEXT NOT NULL,
+    is_archive_mode INTEGER NOT NULL, last_scn INTEGER NOT NULL, recovery_until_scn INTEGER NOT NULL, pool_name TEXT,
+    comment TEXT NOT NULL, created_ns INTEGER NOT NULL) STRICT;
+  CREATE UNIQUE INDEX tenant_location ON tenant (location) WHERE location <> '';
+  CREATE TABLE resource_unit (
+    name TEXT PRIMARY KEY COLLATE NOCASE, unit_id INTEGER NOT NULL, max_cpu REAL NOT NULL, min_cpu REAL NOT NULL,
+    memory_bytes INTEGER NOT NULL, attributes TEXT NOT NULL) STRICT;
+  CREATE TABLE resource_pool (
+    name TEXT PRIMARY KEY COLLATE NOCASE, pool_id INTEGER NOT NULL, unit_name TEXT NOT NULL, unit_num INTEGER NOT NULL,
+    zones TEXT NOT NULL, tenant_id INTEGER) STRICT;
+  CREATE TABLE account (
+    tenant_id INTEGER NOT NULL, user TEXT NOT NULL COLLATE NOCASE, native_hash BLOB NOT NULL, sha2_hash BLOB NOT NULL,
+    PRIMARY KEY (tenant_id, user)) STRICT;
+  CREATE TABLE parameter (
+    tenant_id INTEGER NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (tenant_id, name)) STRICT;
+  CREATE TABLE destination (
+    tenant_id INTEGER NOT NULL, dest_id INTEGER NOT NULL, uri TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, dest_id), UNIQUE (tenant_id, uri)) STRICT;
+  CREATE TABLE archive_dest (
+    tenant_id INTEGER PRIMARY KEY, dest_id INTEGER NOT NULL, uri TEXT NOT NULL, binding TEXT NOT NULL,
+    piece_switch_interval_us INTEGER NOT NULL, piece_switch_interval_text TEXT NOT NULL, state TEXT NOT NULL) STRICT;
+  CREATE TABLE data_dest (tenant_id INTEGER PRIMARY KEY, dest_id INTEGER NOT NULL, uri TEXT NOT NULL) STRICT;
+  CREATE TABLE archive_round (
+    tenant_id INTEGER NOT NULL, dest_id INTEGER NOT NULL, round_id INTEGER NOT NULL, status TEXT NOT NULL,
+    start_scn INTEGER NOT NULL, checkpoint_scn INTEGER NOT NULL, base_piece_id INTEGER NOT NULL, used_piece_id INTEGER NOT NULL,
+    piece_switch_interval_us INTEGER NOT NULL, input_bytes INTEGER NOT NULL, output_bytes INTEGER NOT NULL,
+    comment TEXT NOT NULL, uri TEXT NOT NULL, PRIMARY KEY (tenant_id, round_id)) STRICT;
+  CREATE TABLE archive_piece (
+    tenant_id INTEGER NOT NULL, dest_id INTEGER NOT NULL, round_id INTEGER NOT NULL, piece_id INTEGER NOT NULL,
+    status TEXT NOT NULL, file_status TEXT NOT NULL, created_us INTEGER NOT NULL, start_scn INTEGER NOT NULL,
+    checkpoint_scn INTEGER NOT NULL, max_scn INTEGER NOT NULL, end_scn INTEGER NOT NULL, input_bytes INTEGER NOT NULL,
+    output_bytes INTEGER NOT NULL, uri TEXT NOT NULL, PRIMARY KEY (tenant_id, piece_id)) STRICT;
+  CREATE TABLE backup_job (
+    tenant_id INTEGER NOT NULL, job_id INTEGER NOT NULL, backup_set_id INTEGER NOT NULL, initiator_tenant_id INTEGER NOT NULL,
+    initiator_job_id INTEGER NOT NULL, executor_tenant_ids TEXT NOT NULL, is_plus_archivelog INTEGER NOT NULL,
+    backup_type TEXT NOT NULL, level TEXT NOT NULL, encryption_mode TEXT NOT NULL, keys TEXT, start_ns INTEGER NOT NULL,
+    end_ns INTEGER, status TEXT NOT NULL, result INTEGER NOT NULL, comment TEXT NOT NULL, description TEXT NOT NULL,
+    uri TEXT NOT NULL, PRIMARY KEY (tenant_id, job_id)) STRICT;
+  CREATE TABLE backup_task (
+    tenant_id INTEGER NOT NULL, task_id INTEGER NOT NULL, job_id INTEGER NOT NULL, backup_set_id INTEGER NOT NULL,
+    start_ns INTEGER NOT NULL, end_ns INTEGER, status TEXT NOT NULL, start_scn INTEGER NOT NULL, end_scn INTEGER NOT NULL,
+    user_ls_start_scn INTEGER NOT NULL, encryption_mode TEXT NOT NULL, input_bytes INTEGER NOT NULL, output_bytes INTEGER NOT NULL,
+    tablet_count INTEGER NOT NULL, finish_tablet_count INTEGER NOT NULL, block_count INTEGER NOT NULL,
+    finish_block_count INTEGER NOT NULL, file_count INTEGER NOT NULL, result INTEGER NOT NULL, comment TEXT NOT NULL,
+    uri TEXT NOT NULL, PRIMARY KEY (tenant_id, task_id)) STRICT;
+  CREATE TABLE backup_set (
+    tenant_id INTEGER NOT NULL, backup_set_id INTEGER NOT NULL, dest_id INTEGER NOT NULL, backup_type TEXT NOT NULL,
+    prev_full_backup_set_id INTEGER NOT NULL, prev_inc_backup_set_id INTEGER NOT NULL, start_ns INTEGER NOT NULL, end_ns INTEGER,
+    status TEXT NOT NULL, file_status TEXT NOT NULL, is_plus_archivelog INTEGER NOT NULL, round_id INTEGER NOT NULL,
+    consistent_scn INTEGER NOT NULL, start_replay_scn INTEGER NOT NULL, min_restore_scn INTEGER NOT NULL,
+    input_bytes INTEGER NOT NULL, output_bytes INTEGER NOT NULL, tablet_count INTEGER NOT NULL,
+    finish_tablet_count INTEGER NOT NULL, block_count INTEGER NOT NULL, finish_block_count INTEGER NOT NULL,
+    file_count INTEGER NOT NULL, result INTEGER NOT NULL, comment TEXT NOT NULL, encryption_mode TEXT NOT NULL,
+    uri TEXT NOT NULL, PRIMARY KEY (tenant_id, backup_set_id)) STRICT;
+  CREATE TABLE restore_job (
+    job_id INTEGER PRIMARY KEY, restore_tenant_name TEXT NOT NULL, restore_tenant_id INTEGER NOT NULL,
+    backup_tenant_name TEXT NOT NULL, backup_tenant_id INTEGER NOT NULL, backup_cluster_name TEXT NOT NULL, uris TEXT NOT NULL,
+    restore_option TEXT NOT NULL, restore_scn INTEGER NOT NULL, time_zone TEXT NOT NULL, status TEXT NOT NULL,
+    start_ns INTEGER NOT NULL, end_ns INTEGER, backup_set_list TEXT NOT NULL, backup_piece_list TEXT NOT NULL,
+    plan_seed TEXT NOT NULL, sealed_data_keys TEXT NOT NULL, total_bytes INTEGER, finish_bytes INTEGER,
+    tablet_count INTEGER NOT NULL, description TEXT NOT NULL, comment TEXT NOT NULL) STRICT;
+  `,
+];

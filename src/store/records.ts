@@ -1,0 +1,233 @@
+// Which field of which noun is kept how. The columns are those of `migrations.ts`.
+import type { ArchivePiece, ArchiveRound } from '../model/archive-round.ts';
+import type { BackupJob, BackupSet, BackupTask } from '../model/backup-job.ts';
+import type { RestoreJob } from '../model/restore-job.ts';
+import type { ResourcePool, ResourceUnit, Tenant } from '../model/tenant.ts';
+import type { Statements } from './statements.ts';
+import type { Account, DataDest, TenantArchiveDest } from './store.ts';
+import { big, bool, bytes, int, json, orNull, real, Table, text } from './table.ts';
+
+function tenantTables(db: Statements) {
+  return {
+    tenants: new Table<Tenant>(
+      db,
+      'tenant',
+      {
+        tenantId: int,
+        name: text,
+        mode: text,
+        role: text,
+        status: text,
+        engine: text,
+        location: text,
+        isAdopted: bool,
+        timeZone: text,
+        isArchiveMode: bool,
+        lastScn: big,
+        recoveryUntilScn: big,
+        poolName: orNull(text),
+        comment: text,
+        createdNs: big,
+      },
+      ['tenantId'],
+    ),
+    units: new Table<ResourceUnit>(
+      db,
+      'resource_unit',
+      { name: text, unitId: int, maxCpu: real, minCpu: real, memoryBytes: big, attributes: json },
+      ['name'],
+    ),
+    pools: new Table<ResourcePool>(
+      db,
+      'resource_pool',
+      { name: text, poolId: int, unitName: text, unitNum: int, zones: json, tenantId: orNull(int) },
+      ['name'],
+    ),
+    accounts: new Table<Account>(db, 'account', { tenantId: int, user: text, nativeHash: bytes, sha2Hash: bytes }, [
+      'tenantId',
+      'user',
+    ]),
+  };
+}
+
+function archiveTables(db: Statements) {
+  return {
+    archiveDests: new Table<TenantArchiveDest>(
+      db,
+      'archive_dest',
+      {
+        tenantId: int,
+        destId: int,
+        uri: text,
+        binding: text,
+        pieceSwitchIntervalUs: big,
+        pieceSwitchIntervalText: text,
+        state: text,
+      },
+      ['tenantId'],
+    ),
+    dataDests: new Table<DataDest>(db, 'data_dest', { tenantId: int, destId: int, uri: text }, ['tenantId']),
+    rounds: new Table<ArchiveRound>(
+      db,
+      'archive_round',
+      {
+        tenantId: int,
+        destId: int,
+        roundId: int,
+        status: text,
+        startScn: big,
+        checkpointScn: big,
+        basePieceId: int,
+        usedPieceId: int,
+        pieceSwitchIntervalUs: big,
+        inputBytes: big,
+        outputBytes: big,
+        comment: text,
+        uri: text,
+      },
+      ['tenantId', 'roundId'],
+    ),
+    pieces: new Table<ArchivePiece>(
+      db,
+      'archive_piece',
+      {
+        tenantId: int,
+        destId: int,
+        roundId: int,
+        pieceId: int,
+        status: text,
+        fileStatus: text,
+        createdUs: big,
+        startScn: big,
+        checkpointScn: big,
+        maxScn: big,
+        endScn: big,
+        inputBytes: big,
+        outputBytes: big,
+        uri: text,
+      },
+      ['tenantId', 'pieceId'],
+    ),
+  };
+}
+
+/** Fields that a task and its set both keep. */
+const figures = {
+  startNs: big,
+  endNs: orNull(big),
+  status: text,
+  encryptionMode: text,
+  inputBytes: big,
+  outputBytes: big,
+  tabletCount: int,
+  finishTabletCount: int,
+  blockCount: int,
+  finishBlockCount: int,
+  fileCount: int,
+  result: int,
+  comment: text,
+  uri: text,
+};
+
+function backupTables(db: Statements) {
+  return {
+    backupJobs: new Table<BackupJob>(
+      db,
+      'backup_job',
+      {
+        tenantId: int,
+        jobId: int,
+        backupSetId: int,
+        initiatorTenantId: int,
+        initiatorJobId: int,
+        executorTenantIds: json,
+        isPlusArchivelog: bool,
+        backupType: text,
+        level: text,
+        encryptionMode: text,
+        keys: orNull(json),
+        startNs: big,
+        endNs: orNull(big),
+        status: text,
+        result: int,
+        comment: text,
+        description: text,
+        uri: text,
+      },
+      ['tenantId', 'jobId'],
+    ),
+    backupTasks: new Table<BackupTask>(
+      db,
+      'backup_task',
+      {
+        tenantId: int,
+        taskId: int,
+        jobId: int,
+        backupSetId: int,
+        startScn: big,
+        endScn: big,
+        userLsStartScn: big,
+        ...figures,
+      },
+      ['tenantId', 'taskId'],
+    ),
+    backupSets: new Table<BackupSet>(
+      db,
+      'backup_set',
+      {
+        tenantId: int,
+        backupSetId: int,
+        destId: int,
+        backupType: text,
+        prevFullBackupSetId: int,
+        prevIncBackupSetId: int,
+        fileStatus: text,
+        isPlusArchivelog: bool,
+        roundId: int,
+        consistentScn: big,
+        startReplayScn: big,
+        minRestoreScn: big,
+        ...figures,
+      },
+      ['tenantId', 'backupSetId'],
+    ),
+  };
+}
+
+function restoreTables(db: Statements) {
+  return {
+    restoreJobs: new Table<RestoreJob>(
+      db,
+      'restore_job',
+      {
+        jobId: int,
+        restoreTenantName: text,
+        restoreTenantId: int,
+        backupTenantName: text,
+        backupTenantId: int,
+        backupClusterName: text,
+        uris: json,
+        restoreOption: text,
+        restoreScn: big,
+        timeZone: text,
+        status: text,
+        startNs: big,
+        endNs: orNull(big),
+        backupSetList: json,
+        backupPieceList: json,
+        planSeed: text,
+        sealedDataKeys: json,
+        totalBytes: orNull(big),
+        finishBytes: orNull(big),
+        tabletCount: int,
+        description: text,
+        comment: text,
+      },
+      ['jobId'],
+    ),
+  };
+}
+
+export function tables(db: Statements) {
+  return { ...tenantTables(db), ...archiveTables(db), ...backupTables(db), ...restoreTables(db) };
+}

@@ -1,0 +1,242 @@
+// The metadata store: one embedded SQLite file, opened by one server at a time. Every state is durable here before its
+// effect starts. Records are the nouns of `model`; compare-and-set on states through `Table.update`.
+import { randomUUID } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { assert } from '../base/assert.ts';
+import { fail } from '../base/errors.ts';
+import { SYS_TENANT_ID, USER_TENANT_ID_FIRST } from '../base/limits.ts';
+import { DatabaseSync } from '../base/sqlite.ts';
+
+import type { ArchiveDest, ArchivePiece, ArchiveRound } from '../model/archive-round.ts';
+import type { BackupJob, BackupSet, BackupTask } from '../model/backup-job.ts';
+import { PARAMETERS, type ParameterName } from '../model/parameter.ts';
+import type { RestoreJob } from '../model/restore-job.ts';
+import type { Cluster, ResourcePool, ResourceUnit, Tenant } from '../model/tenant.ts';
+import { type ClusterKey, loadClusterKey } from './cluster-key.ts';
+import { MIGRATIONS } from './migrations.ts';
+import { tables } from './records.ts';
+import { Statements } from './statements.ts';
+import type { Table } from './table.ts';
+
+/** An administrator account: verifiers of its password, both empty for an empty password. */
+export interface Account {
+  tenantId: number;
+  user: string;
+  nativeHash: Uint8Array;
+  sha2Hash: Uint8Array;
+}
+
+export interface DataDest {
+  tenantId: number;
+  destId: number;
+  uri: string;
+}
+
+export type TenantArchiveDest = ArchiveDest & { tenantId: number };
+
+export type CounterName = 'job' | 'task' | 'backup_set' | 'round' | 'piece' | 'dest' | 'tenant' | 'unit' | 'pool';
+
+/** Where each counter starts; the rest start at 1. @source OceanBase 4.3.3 docs, identifiers */
+const COUNTER_FIRST: Partial<Record<CounterName, number>> = {
+  dest: 1001,
+  tenant: USER_TENANT_ID_FIRST,
+  unit: 1001,
+  pool: 1001,
+};
+/** User tenants have even ids: the odd one below each belongs to its meta tenant. */
+const COUNTER_STEP: Partial<Record<CounterName, number>> = { tenant: 2 };
+
+export interface OpenStoreOptions {
+  /** Names for a cluster that does not exist yet. */
+  clusterName: string;
+  clusterId: number;
+  timeZone: string;
+}
+
+export class Store implements Disposable {
+  readonly cluster: Cluster & { timeZone: string };
+  readonly secrets: ClusterKey;
+  readonly tenants: Table<Tenant>;
+  readonly units: Table<ResourceUnit>;
+  readonly pools: Table<ResourcePool>;
+  readonly accounts: Table<Account>;
+  readonly archiveDests: Table<TenantArchiveDest>;
+  readonly dataDests: Table<DataDest>;
+  readonly rounds: Table<ArchiveRound>;
+  readonly pieces: Table<ArchivePiece>;
+  readonly backupJobs: Table<BackupJob>;
+  readonly backupTasks: Table<BackupTask>;
+  readonly backupSets: Table<BackupSet>;
+  readonly restoreJobs: Table<RestoreJob>;
+  readonly #db: Statements;
+  #depth = 0;
+
+  constructor(db: Statements, secrets: ClusterKey, options: OpenStoreOptions) {
+    this.#db = db;
+    this.secrets = secrets;
+    const all = tables(db);
+    this.tenants = all.tenants;
+    this.units = all.units;
+    this.pools = all.pools;
+    this.accounts = all.accounts;
+    this.archiveDests = all.archiveDests;
+    this.dataDests = all.dataDests;
+    this.rounds = all.rounds;
+    this.pieces = all.pieces;
+    this.backupJobs = all.backupJobs;
+    this.backupTasks = all.backupTasks;
+    this.backupSets = all.backupSets;
+    this.restoreJobs = all.restoreJobs;
+    this.cluster = this.#loadCluster(options);
+  }
+
+  /** Runs `work` in one durable transaction; nested calls join the outer one. */
+  transaction<T>(work: () => T): T {
+    if (this.#depth > 0) return work();
+    this.#db.exec('BEGIN IMMEDIATE');
+    this.#depth++;
+    try {
+      const value = work();
+      this.#db.exec('COMMIT');
+      return value;
+    } catch (error) {
+      if (this.#db.isInTransaction) this.#db.exec('ROLLBACK');
+      throw error;
+    } finally {
+      this.#depth--;
+    }
+  }
+
+  /** The next number of a counter; numbers are never given twice, even when what they named failed. */
+  nextId(tenantId: number, name: CounterName): number {
+    const first = COUNTER_FIRST[name] ?? 1;
+    const step = COUNTER_STEP[name] ?? 1;
+    const sql = `INSERT INTO counter (tenant_id, name, value) VALUES (?, ?, ?)
+      ON CONFLICT DO UPDATE SET value = value + ? RETURNING value`;
+    return Number(this.#db.all(sql, [tenantId, name, first, step])[0]?.value);
+  }
+
+  /** The id of a path of a tenant: one number per distinct path ever used, data and archive alike. */
+  destIdFor(tenantId: number, uri: string): number {
+    const known = this.#db.get('SELECT dest_id FROM destination WHERE tenant_id = ? AND uri = ?', [tenantId, uri]);
+    if (known) return Number(known.dest_id);
+    const destId = this.nextId(tenantId, 'dest');
+    this.#db.run('INSERT INTO destination (tenant_id, dest_id, uri) VALUES (?, ?, ?)', [tenantId, destId, uri]);
+    return destId;
+  }
+
+  /** Value of a parameter, its default when it was never set. Cluster parameters belong to tenant 1. */
+  parameter(tenantId: number, name: ParameterName): string {
+    const row = this.#db.get('SELECT value FROM parameter WHERE tenant_id = ? AND name = ?', [tenantId, name]);
+    return (row?.value as string | undefined) ?? PARAMETERS[name].default;
+  }
+
+  setParameter(tenantId: number, name: ParameterName, value: string): void {
+    this.#db.run(
+      'INSERT INTO parameter (tenant_id, name, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
+      [tenantId, name, value],
+    );
+  }
+
+  tenantByName(name: string): Tenant | undefined {
+    return this.tenants.find({ name })[0];
+  }
+
+  /** @throws TENANT_NOT_EXIST (5160) */
+  tenantNamed(name: string): Tenant {
+    const tenant = this.tenantByName(name);
+    if (!tenant) throw fail('TENANT_NOT_EXIST', { tenant: name });
+    return tenant;
+  }
+
+  /** Every tenant but sys, by id. Only for the sys tenant's work. */
+  userTenants(): Tenant[] {
+    return this.tenants.find().filter((tenant) => tenant.tenantId !== SYS_TENANT_ID);
+  }
+
+  /** The newest round of a tenant; undefined when it never archived. */
+  currentRound(tenantId: number): ArchiveRound | undefined {
+    return this.rounds.find({ tenantId }, { orderBy: 'roundId', descending: true })[0];
+  }
+
+  /** Removes everything that belongs to a dropped tenant but its history of jobs, sets and pieces. */
+  forgetTenant(tenantId: number): void {
+    this.transaction(() => {
+      for (const table of ['account', 'parameter', 'archive_dest', 'data_dest']) {
+        this.#db.run(`DELETE FROM ${table} WHERE tenant_id = ?`, [tenantId]);
+      }
+      this.#db.run('UPDATE resource_pool SET tenant_id = NULL WHERE tenant_id = ?', [tenantId]);
+      this.tenants.remove({ tenantId });
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.#db.close();
+  }
+
+  #loadCluster(options: OpenStoreOptions): Cluster & { timeZone: string } {
+    const known = this.#db.get('SELECT name, cluster_id, uuid, time_zone FROM cluster');
+    if (known) {
+      return {
+        name: String(known.name),
+        clusterId: Number(known.cluster_id),
+        uuid: String(known.uuid),
+        timeZone: String(known.time_zone),
+      };
+    }
+    const cluster = {
+      name: options.clusterName,
+      clusterId: options.clusterId,
+      uuid: randomUUID(),
+      timeZone: options.timeZone,
+    };
+    this.#db.run('INSERT INTO cluster (name, cluster_id, uuid, time_zone) VALUES (?, ?, ?, ?)', [
+      cluster.name,
+      cluster.clusterId,
+      cluster.uuid,
+      cluster.timeZone,
+    ]);
+    return cluster;
+  }
+}
+
+function migrate(db: Statements): void {
+  const version = Number(db.get('PRAGMA user_version')?.user_version);
+  if (version > MIGRATIONS.length) {
+    throw fail('NOT_SUPPORTED', {
+      what: `a metadata store of a newer version (${version}, this server knows ${MIGRATIONS.length})`,
+    });
+  }
+  for (const [index, migration] of MIGRATIONS.entries()) {
+    if (index < version) continue;
+    db.exec(`BEGIN IMMEDIATE; ${migration}; PRAGMA user_version = ${index + 1}; COMMIT`);
+  }
+}
+
+/**
+ * Opens (or makes) the store below a data directory and keeps it locked while the process lives.
+ * @throws NOT_ALLOWED (4179) when another server has it open
+ */
+export function openStore(dataDir: string, options: OpenStoreOptions): Store {
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  const path = join(dataDir, 'holdfast.db');
+  const db = new Statements(new DatabaseSync(path, { timeout: 0 }));
+  try {
+    // EXCLUSIVE keeps the file lock for the life of the process, and the kernel drops it however the process ends.
+    db.exec(
+      'PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON',
+    );
+    db.exec('BEGIN IMMEDIATE; COMMIT');
+  } catch (error) {
+    db.close();
+    if (/locked|busy/i.test(String(error))) {
+      throw fail('NOT_ALLOWED', { what: `a second server on the data directory ${dataDir} is` }, { cause: error });
+    }
+    throw error;
+  }
+  migrate(db);
+  const store = new Store(db, loadClusterKey(join(dataDir, 'cluster.key')), options);
+  assert(store.cluster.uuid !== '', 'a cluster has an identity');
+  return store;
+}
