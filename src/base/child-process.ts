@@ -44,6 +44,11 @@ export interface Child extends Channel {
 
 type Send = (message: Request | Response | Note) => void;
 
+/** Thrown by `call` when the other side is gone; the message says how it went. */
+export class ChannelClosed extends Error {
+  override readonly name = 'ChannelClosed';
+}
+
 class Endpoint implements Channel {
   #nextId = 1;
   readonly #waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: unknown) => void }>();
@@ -57,7 +62,7 @@ class Endpoint implements Channel {
   }
 
   call<T>(verb: string, argument?: unknown): Promise<T> {
-    if (this.#closed !== undefined) return Promise.reject(new Error(`${verb}: ${this.#closed}`));
+    if (this.#closed !== undefined) return Promise.reject(new ChannelClosed(`${verb}: ${this.#closed}`));
     const id = this.#nextId++;
     return new Promise<T>((resolve, reject) => {
       this.#waiting.set(id, { resolve: resolve as (value: unknown) => void, reject });
@@ -94,7 +99,7 @@ class Endpoint implements Channel {
 
   close(reason: string): void {
     this.#closed = reason;
-    for (const { reject } of this.#waiting.values()) reject(new Error(reason));
+    for (const { reject } of this.#waiting.values()) reject(new ChannelClosed(reason));
     this.#waiting.clear();
   }
 }
@@ -114,7 +119,8 @@ export function forkChild(entry: string, from: string, verbs: Verbs, options: { 
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
   const endpoint = new Endpoint((message) => {
-    if (child.connected) child.send(message);
+    // A failed send means that the child is going: its exit, with the reason, is what callers hear.
+    if (child.connected) child.send(message, () => {});
   }, verbs);
   child.on('message', (message) => endpoint.receive(message as Request | Response | Note));
   const exited = new Promise<string>((resolve) => {
@@ -123,7 +129,10 @@ export function forkChild(entry: string, from: string, verbs: Verbs, options: { 
       resolve(reason);
     };
     child.once('exit', (code, signal) => end(`process ${child.pid} ended (${signal ?? `code ${code}`})`));
-    child.once('error', (error) => end(`process could not run: ${error.message}`));
+    // An error of a running child (a failed send or kill) is no end of it; one that never ran has no other event.
+    child.on('error', (error) => {
+      if (child.pid === undefined) end(`process could not run: ${error.message}`);
+    });
   });
   return {
     pid: child.pid ?? 0,

@@ -133,6 +133,49 @@ export const ERRORS = {
     '08S01',
     (f) => `Got a packet bigger than 'max_allowed_packet' bytes (${f.bytes})`,
   ),
+  MALFORMED_PACKET: def<{ what: string }>(4110, 1835, 'HY000', (f) => `Malformed communication packet: ${f.what}`),
+  PACKETS_OUT_OF_ORDER: def<{ expected: number; given: number }>(
+    4111,
+    1156,
+    '08S01',
+    (f) => `Got packets out of order: expected ${f.expected}, got ${f.given}`,
+  ),
+  BAD_HANDSHAKE: def<{ because: string }>(4112, 1043, '08S01', (f) => `Bad handshake: ${f.because}`),
+  SERVER_STOPPING: def(
+    4113,
+    1053,
+    '08S01',
+    plain('Server shutdown in progress'),
+    'Reconnect when it has started again.',
+  ),
+  INVALID_CHARACTERS: def<{ what: string }>(
+    4114,
+    1300,
+    'HY000',
+    (f) => `Invalid utf8mb4 character string in ${f.what}`,
+    'Send text as utf8mb4, and bytes as a parameter of a prepared statement or as a hexadecimal literal.',
+  ),
+  VALUE_DOES_NOT_FIT: def<{ value: string; column: string; type: string }>(
+    4115,
+    1366,
+    'HY000',
+    (f) => `Incorrect ${f.type} value: '${f.value}' for column '${f.column}'`,
+    'The stored value is not of the declared type; CAST the column to the type that it holds.',
+  ),
+  TOO_MANY_PREPARED: def<{ what: string; max: number }>(
+    4116,
+    1461,
+    '42000',
+    (f) => `Can't create more prepared statements on this connection: more than ${f.max} ${f.what}`,
+    'Close prepared statements that are no longer used.',
+  ),
+  ADDRESS_NOT_FREE: def<{ address: string; because: string }>(
+    4117,
+    4117,
+    'HY000',
+    (f) => `can not listen on ${f.address}: ${f.because}`,
+    'Stop the other server there, or choose another address or port.',
+  ),
   USER_NOT_EXIST: def<{ user: string }>(5142, 1396, 'HY000', (f) => `Operation ALTER USER failed for '${f.user}'`),
   PASSWORD_REQUIRED: def<{ user: string }>(
     5034,
@@ -188,6 +231,14 @@ export const ERRORS = {
     'HY000',
     (f) => `The engine process of this session ended (${f.because}); its open transaction was rolled back`,
     'Repeat the transaction.',
+  ),
+
+  WORKER_LOST: def<{ because: string }>(
+    4123,
+    4123,
+    'HY000',
+    (f) => `a process of the backup pipeline is gone: ${f.because}`,
+    'Start the backup or restore again; if it happens again, look for memory limits and crashes in the system log.',
   ),
 
   // ## 90xx: backup, archive, restore

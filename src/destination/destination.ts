@@ -38,6 +38,8 @@ export interface Destination extends AsyncDisposable {
   removeAll(prefix: string): Promise<void>;
   /** Streams a new object; it appears, durable, under its name when `finish` resolves. */
   create(name: string): Promise<ObjectWriter>;
+  /** Opens an object for many reads; it stays readable until closed. @throws BACKUP_FILE_NOT_EXIST */
+  openRead(name: string): Promise<ObjectReader>;
   /** Only when `can.append`: opens a new object for appending; it is visible at once. @throws ENTRY_EXISTS */
   openAppend(name: string): Promise<ObjectAppender>;
 }
@@ -47,6 +49,13 @@ export interface ObjectWriter {
   finish(): Promise<void>;
   /** Leaves nothing behind. Safe after any failure. */
   abort(): Promise<void>;
+}
+
+export interface ObjectReader {
+  readonly sizeBytes: number;
+  /** @throws BACKUP_DATA_CORRUPT when the object is shorter than asked */
+  read(offset: number, length: number): Promise<Uint8Array>;
+  close(): Promise<void>;
 }
 
 export interface ObjectAppender {

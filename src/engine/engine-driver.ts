@@ -2,6 +2,7 @@
 
 import type { Column, SqlValue, StatementResult } from '../model/result.ts';
 import type { Scn } from '../model/scn.ts';
+import type { SessionFacts } from './session-facts.ts';
 
 /** What a driver can do; a verb behind a false flag throws NOT_SUPPORTED (4007). */
 export interface EngineCan {
@@ -91,8 +92,14 @@ export interface EngineSession {
   /**
    * Runs one statement in the engine's own dialect.
    * Aborting `signal` ends it with QUERY_INTERRUPTED (1317), by killing the engine process if need be.
+   * @param facts what functions such as USER() or NOW() answer; the engine fills in what is left out
    */
-  execute(sql: string, parameters: readonly SqlValue[], signal: AbortSignal): Promise<StatementResult>;
+  execute(
+    sql: string,
+    parameters: readonly SqlValue[],
+    signal: AbortSignal,
+    facts?: Partial<SessionFacts>,
+  ): Promise<StatementResult>;
   /** True between BEGIN and COMMIT or ROLLBACK. */
   readonly isInTransaction: boolean;
   /** Rolls back and forgets temporary objects. */
@@ -182,8 +189,13 @@ export interface Capture {
   setLagTargetMs(ms: number): void;
   /** A consistent state to copy; hold it no longer than needed and close it. */
   snapshot(): Promise<Snapshot>;
-  /** Planned stop: archives to the end, leaves the engine's log so that a later start can resume. */
-  stop(): Promise<LogPosition>;
+  /**
+   * Planned stop: archives to the end, leaves the engine's log so that a later start can resume.
+   * Safe to repeat: a second call may abandon what the first one waits for.
+   * @param options.isAbandoned true ends at once and leaves the rest unarchived: the destination is away, or there is a gap
+   * @returns where the batches that are durable end
+   */
+  stop(options?: { isAbandoned?: boolean }): Promise<LogPosition>;
 }
 
 /**

@@ -35,6 +35,8 @@ export interface Column {
   schema?: string;
   table?: string;
   orgName?: string;
+  /** False announces NOT NULL to the client; left out means that it may be null. */
+  isNullable?: boolean;
 }
 
 /** A statement that returns no rows. */

@@ -95,8 +95,11 @@ export interface SqlService {
   ): Promise<StatementResult>;
   /** COM_STMT_PREPARE: parameter count and columns, without running it. */
   prepare(session: Session, sql: string): Promise<{ parameterCount: number; columns: Column[] }>;
-  /** Splits a multi-statement text at its semicolons; comments and strings are respected. */
-  split(sql: string): string[];
+  /**
+   * Splits a multi-statement text at its semicolons; comments and strings are respected.
+   * @param mode of the session (default mysql): it decides whether a backslash escapes a quote, so where a string ends
+   */
+  split(sql: string, mode?: TenantMode): string[];
   /** True between BEGIN and COMMIT: the status flag of OK packets. */
   isInTransaction(session: Session): boolean;
   /** Version text of the handshake, for example `5.7.25-OceanBase-v4.3.3.0-Holdfast-0.1.0`. */

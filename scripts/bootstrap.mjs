@@ -1,0 +1,73 @@
+// What `npm run quickstart`, `npm test` and `npm run bench` do on a fresh clone: install, build, run.
+// Plain JavaScript without dependencies, because it runs before anything is installed.
+import { spawnSync } from 'node:child_process';
+import { existsSync, statSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '');
+const [what, ...args] = process.argv.slice(2);
+const NODE_MAJOR_MIN = 20;
+
+function fail(message) {
+  process.stderr.write(`${message}\n`);
+  process.exit(1);
+}
+
+function run(command, commandArgs, options = {}) {
+  const { status, signal, error } = spawnSync(command, commandArgs, { cwd: root, stdio: 'inherit', ...options });
+  if (error) fail(`${command} could not run: ${error.message}`);
+  if (signal) process.kill(process.pid, signal);
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+/** True when node_modules was installed from the present lock file. */
+function isInstalled() {
+  const marker = `${root}/node_modules/.package-lock.json`;
+  return existsSync(marker) && statSync(marker).mtimeMs >= statSync(`${root}/package-lock.json`).mtimeMs;
+}
+
+function install() {
+  if (isInstalled()) return;
+  process.stdout.write('== npm ci (about a minute: one package compiles)\n');
+  run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
+}
+
+/** The command-line client that some tests use; they say so when they are skipped without it. */
+function installMariadbClient() {
+  if (spawnSync('mariadb', ['--version'], { stdio: 'ignore' }).status === 0) return;
+  const hasApt = spawnSync('apt-get', ['--version'], { stdio: 'ignore' }).status === 0;
+  if (process.getuid?.() !== 0 || !hasApt) {
+    process.stdout.write('== the mariadb command-line client is not installed: its tests will be skipped\n');
+    return;
+  }
+  process.stdout.write('== apt-get install mariadb-client\n');
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  spawnSync('apt-get', ['update', '-qq'], { stdio: 'ignore', env });
+  const { status } = spawnSync('apt-get', ['install', '-y', '-qq', 'mariadb-client'], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env,
+  });
+  if (status !== 0) process.stdout.write('== mariadb-client could not be installed: its tests will be skipped\n');
+}
+
+if (Number(process.versions.node.split('.')[0]) < NODE_MAJOR_MIN) {
+  fail(`Holdfast needs Node.js ${NODE_MAJOR_MIN} or newer, this is ${process.version}`);
+}
+install();
+process.stdout.write('== build\n');
+run(process.execPath, ['scripts/build.mjs']);
+if (what === 'quickstart') {
+  run(process.execPath, ['dist/quickstart/quickstart.js', ...args]);
+} else if (what === 'test') {
+  installMariadbClient();
+  process.stdout.write('== types\n');
+  run(process.execPath, ['node_modules/typescript/bin/tsc', '--noEmit']);
+  process.stdout.write('== lint\n');
+  run(process.execPath, ['node_modules/@biomejs/biome/bin/biome', 'check', '.']);
+  process.stdout.write('== tests\n');
+  run(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', ...args]);
+} else if (what === 'bench') {
+  run(process.execPath, ['--import', 'tsx', 'bench/run.ts', ...args]);
+} else {
+  fail('usage: node scripts/bootstrap.mjs quickstart|test|bench');
+}

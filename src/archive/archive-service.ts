@@ -1,0 +1,56 @@
+// What the archive room offers to statements, views and the other work rooms.
+import type { Capture } from '../engine/engine-driver.ts';
+import type { Binding, DestState } from '../model/archive-round.ts';
+import type { Scn } from '../model/scn.ts';
+
+/** The parsed value of LOG_ARCHIVE_DEST. */
+export interface ArchiveDestRequest {
+  uri: string;
+  binding: Binding;
+  pieceSwitchIntervalUs: bigint;
+  pieceSwitchIntervalText: string;
+}
+
+/** Live figures of a tenant's archive, fresher than its stored row. */
+export interface ArchiveFigures {
+  checkpointScn: Scn;
+  maxScn: Scn;
+  inputBytes: bigint;
+  outputBytes: bigint;
+  pendingCommits: number;
+  logBytes: number;
+  /** Why nothing moves; '' when all is well. */
+  comment: string;
+}
+
+export interface ArchiveService {
+  /** Picks up every tenant's round where the store left it. Attaching goes on in the background. */
+  start(): void;
+  /** Archives to the end of what is committed and lets go of every tenant; rounds go on at the next start. */
+  stop(): Promise<void>;
+
+  /**
+   * LOG_ARCHIVE_DEST: checks and claims the destination, then records it. null removes it.
+   * @throws 4007 while archive runs; 9026, 9070, 9071, 9080, 9081 for the destination
+   */
+  setDest(tenantId: number, request: ArchiveDestRequest | null): Promise<void>;
+  /** LOG_ARCHIVE_DEST_STATE. */
+  setDestState(tenantId: number, state: DestState): void;
+  /** ARCHIVELOG: flips the mode; the round starts in the background. @throws 9091, 9023 */
+  enable(tenantId: number): void;
+  /** NOARCHIVELOG. @throws 9092 */
+  disable(tenantId: number): void;
+  /** archive_lag_target changed. */
+  refreshLagTarget(tenantId: number): void;
+
+  /** The running capture while the round is DOING; undefined otherwise. */
+  capture(tenantId: number): Capture | undefined;
+  figures(tenantId: number): ArchiveFigures | undefined;
+  /**
+   * Makes everything committed by now durable at the destination.
+   * @throws LOG_ARCHIVE_NOT_RUNNING (9029), LOG_ARCHIVE_INTERRUPTED (9027)
+   */
+  flush(tenantId: number): Promise<Scn>;
+  /** Stops the round for good because the tenant is being dropped. */
+  forget(tenantId: number): Promise<void>;
+}

@@ -1,0 +1,68 @@
+// What the backup room offers to statements and views.
+import type { Capture } from '../engine/engine-driver.ts';
+import type { RoundStatus } from '../model/archive-round.ts';
+import type { JobLevel } from '../model/backup-job.ts';
+import type { Scn } from '../model/scn.ts';
+
+/** What a backup needs of the archive (kept by the archive room). */
+export interface BackupArchive {
+  capture(tenantId: number): Capture | undefined;
+  flush(tenantId: number): Promise<Scn>;
+}
+
+export interface BackupRequest {
+  /** Who ran the statement: 1 for sys. */
+  initiatorTenantId: number;
+  /** Tenants named by the statement; 'all' for a sys-wide backup. */
+  tenants: readonly number[] | 'all';
+  level: JobLevel;
+  isIncremental: boolean;
+  isPlusArchivelog: boolean;
+  description: string;
+  /** Session password of SET ENCRYPTION; null for none. */
+  password: string | null;
+}
+
+/** A tenant that a sys-wide backup left out: it has a FAILED child row and is a warning of the statement. */
+export interface SkippedTenant {
+  tenantName: string;
+  because: string;
+}
+
+export interface BackupService {
+  /** Goes on with, or fails with a reason, every job a previous server left unfinished. */
+  start(): void;
+  /** Stops workers; unfinished jobs are taken up at the next start. */
+  stop(): Promise<void>;
+  /** DATA_BACKUP_DEST: checks and claims the destination; null clears. @throws 9036 while a backup runs; 9026, 9070, 9071, 9080, 9081 */
+  setDataDest(tenantId: number, uri: string | null): Promise<void>;
+  /**
+   * Records the jobs and returns; the work goes on in the background.
+   * @throws BACKUP_CAN_NOT_START (9040), BACKUP_IN_PROGRESS (9036)
+   */
+  startBackup(request: BackupRequest): Promise<{ skipped: SkippedTenant[] }>;
+  /** CANCEL BACKUP: nothing running is fine. Resolves when the jobs are marked. */
+  cancel(tenants: readonly number[] | 'all'): void;
+  /** True while the tenant has an unfinished job. */
+  isBusy(tenantId: number): boolean;
+  /** Cancels and waits: the tenant is being dropped. */
+  forget(tenantId: number): Promise<void>;
+}
+
+/** Why a tenant can not be backed up now; the texts of error 9040. @source OceanBase 4.3.3 docs, §2.7 */
+export type BackupObstacle =
+  | 'tenant status is not normal.'
+  | 'log archive status is not doing.'
+  | 'backup dest is not set.';
+
+/** Pure precondition check. */
+export function backupObstacle(facts: {
+  tenantStatus: string;
+  roundStatus: RoundStatus | null;
+  hasDataDest: boolean;
+}): BackupObstacle | null {
+  if (facts.tenantStatus !== 'NORMAL') return 'tenant status is not normal.';
+  if (facts.roundStatus !== 'DOING') return 'log archive status is not doing.';
+  if (!facts.hasDataDest) return 'backup dest is not set.';
+  return null;
+}

@@ -1,0 +1,308 @@
+// Views of the log archive: destinations, rounds, pieces. A live figure may be ahead of the stored row, never behind it.
+import {
+  type ArchivePiece,
+  type ArchiveRound,
+  isRoundRunning,
+  PIECE_MOVES,
+} from '../model/archive-round.ts';
+import { isFinal } from '../model/moves.ts';
+import type { Scn } from '../model/scn.ts';
+import { formatBytes } from '../model/size-text.ts';
+import { DEST_NO, FORMAT_COMPATIBLE, INCARNATION, quotient, shownUri } from './figures.ts';
+import {
+  bigint,
+  datetime,
+  decimal,
+  deriveDba,
+  longtext,
+  ubigint,
+  type View,
+  type ViewColumns,
+  varchar,
+  view,
+} from './view.ts';
+import type { ViewReader } from './view-reader.ts';
+
+const MYSQL_TIME = { base: 'datetime', scale: 6 } as const;
+const ORACLE_BYTES = { oracle: { base: 'varchar', length: 42 } } as const;
+/** The field's name of the compression that log batches have. */
+const COMPRESSION = 'zstd_1.3.8';
+const UNIT_SIZE = 1;
+
+const later = (a: Scn, b: Scn): Scn => (a > b ? a : b);
+const earlier = (a: Scn, b: Scn): Scn => (a < b ? a : b);
+const larger = (a: bigint, b: bigint): bigint => (a > b ? a : b);
+
+export const CDB_OB_ARCHIVE_DEST = view({
+  name: 'CDB_OB_ARCHIVE_DEST',
+  source: 'OceanBase 4.3.3 docs, CDB_OB_ARCHIVE_DEST',
+  columns: {
+    TENANT_ID: bigint('The tenant.'),
+    DEST_NO: bigint('Slot of the destination; 0 is LOG_ARCHIVE_DEST.'),
+    NAME: varchar(1024, 'Attribute: binding, dest_id, path, piece_switch_interval, state.'),
+    VALUE: varchar(4096, 'Its value.'),
+  },
+  *rows({ store, where }) {
+    for (const dest of store.archiveDests.find(where)) {
+      const attributes = {
+        binding: dest.binding,
+        dest_id: String(dest.destId),
+        path: shownUri(dest.uri),
+        piece_switch_interval: dest.pieceSwitchIntervalText,
+        state: dest.state,
+      };
+      for (const [name, value] of Object.entries(attributes)) {
+        yield { TENANT_ID: dest.tenantId, DEST_NO, NAME: name, VALUE: value };
+      }
+    }
+  },
+});
+
+const ROUND_COLUMNS = {
+  TENANT_ID: bigint('The tenant.'),
+  DEST_ID: bigint('Number of the destination, from 1001.'),
+  ROUND_ID: bigint('The round.'),
+  INCARNATION: bigint('Always 1.'),
+  DEST_NO: bigint('Slot of the destination; 0 is LOG_ARCHIVE_DEST.'),
+  STATUS: varchar(64, 'PREPARE, BEGINNING, DOING, INTERRUPTED, SUSPENDING, SUSPEND, STOPPING or STOP.'),
+  START_SCN: ubigint('Start of the round.'),
+  START_SCN_DISPLAY: datetime(6, 'The same as time.'),
+  CHECKPOINT_SCN: ubigint('Everything up to here is archived.'),
+  CHECKPOINT_SCN_DISPLAY: datetime(6, 'The same as time.'),
+  COMPATIBLE: bigint('Format version.'),
+  BASE_PIECE_ID: bigint('First piece of the round.'),
+  USED_PIECE_ID: bigint('Newest piece of the round.'),
+  PIECE_SWITCH_INTERVAL: bigint('Length of a piece, microseconds.'),
+  UNIT_SIZE: bigint('Not used.'),
+  COMPRESSION: varchar(128, 'How batches are compressed.'),
+  INPUT_BYTES: bigint('Bytes of captured commits.', { length: 21 }),
+  INPUT_BYTES_DISPLAY: varchar(28, 'The same with unit.', ORACLE_BYTES),
+  OUTPUT_BYTES: bigint('Bytes written to the destination.', { length: 21 }),
+  OUTPUT_BYTES_DISPLAY: varchar(28, 'The same with unit.', ORACLE_BYTES),
+  COMPRESSION_RATIO: decimal(24, 2, 'INPUT_BYTES / OUTPUT_BYTES.'),
+  DELETED_INPUT_BYTES: bigint('INPUT_BYTES of pieces that were deleted.'),
+  DELETED_INPUT_BYTES_DISPLAY: varchar(27, 'The same with unit.', ORACLE_BYTES),
+  DELETED_OUTPUT_BYTES: bigint('OUTPUT_BYTES of pieces that were deleted.'),
+  DELETED_OUTPUT_BYTES_DISPLAY: varchar(27, 'The same with unit.', ORACLE_BYTES),
+  COMMENT: varchar(262144, 'Why the round is INTERRUPTED, or why nothing moves; empty when all is well.'),
+  PATH: varchar(2048, 'Destination, without credentials.'),
+} satisfies ViewColumns;
+
+/** Bytes of deleted pieces, by tenant and round. */
+function deletedBytes(reader: ViewReader): (round: ArchiveRound) => { input: bigint; output: bigint } {
+  const sums = new Map<string, { input: bigint; output: bigint }>();
+  for (const piece of reader.store.pieces.find({ ...reader.where, fileStatus: 'DELETED' })) {
+    const key = `${piece.tenantId}/${piece.roundId}`;
+    const sum = sums.get(key) ?? { input: 0n, output: 0n };
+    sums.set(key, { input: sum.input + piece.inputBytes, output: sum.output + piece.outputBytes });
+  }
+  return (round) => sums.get(`${round.tenantId}/${round.roundId}`) ?? { input: 0n, output: 0n };
+}
+
+/** The round with its live figures, if it is the one that runs. */
+function freshRound(reader: ViewReader, round: ArchiveRound): ArchiveRound {
+  const figures = isRoundRunning(round.status) ? reader.figures(round.tenantId) : undefined;
+  if (!figures) return round;
+  return {
+    ...round,
+    checkpointScn: later(round.checkpointScn, figures.checkpointScn),
+    inputBytes: larger(round.inputBytes, figures.inputBytes),
+    outputBytes: larger(round.outputBytes, figures.outputBytes),
+    comment: round.comment || figures.comment,
+  };
+}
+
+function roundRow(reader: ViewReader, round: ArchiveRound, deleted: { input: bigint; output: bigint }) {
+  const { tenantId } = round;
+  return {
+    TENANT_ID: tenantId,
+    DEST_ID: round.destId,
+    ROUND_ID: round.roundId,
+    INCARNATION,
+    DEST_NO,
+    STATUS: round.status,
+    START_SCN: round.startScn,
+    START_SCN_DISPLAY: reader.showScn(tenantId, round.startScn),
+    CHECKPOINT_SCN: round.checkpointScn,
+    CHECKPOINT_SCN_DISPLAY: reader.showScn(tenantId, round.checkpointScn),
+    COMPATIBLE: FORMAT_COMPATIBLE,
+    BASE_PIECE_ID: round.basePieceId,
+    USED_PIECE_ID: round.usedPieceId,
+    PIECE_SWITCH_INTERVAL: round.pieceSwitchIntervalUs,
+    UNIT_SIZE,
+    COMPRESSION,
+    INPUT_BYTES: round.inputBytes,
+    INPUT_BYTES_DISPLAY: formatBytes(round.inputBytes),
+    OUTPUT_BYTES: round.outputBytes,
+    OUTPUT_BYTES_DISPLAY: formatBytes(round.outputBytes),
+    COMPRESSION_RATIO: quotient(round.inputBytes, round.outputBytes, 2),
+    DELETED_INPUT_BYTES: deleted.input,
+    DELETED_INPUT_BYTES_DISPLAY: formatBytes(deleted.input),
+    DELETED_OUTPUT_BYTES: deleted.output,
+    DELETED_OUTPUT_BYTES_DISPLAY: formatBytes(deleted.output),
+    COMMENT: round.comment,
+    PATH: shownUri(round.uri),
+  };
+}
+
+/** Every round that may be shown, by tenant and number; the last one of a tenant is its current one. */
+function rounds(reader: ViewReader): { round: ArchiveRound; isCurrent: boolean }[] {
+  const all = reader.store.rounds.find(reader.where);
+  return all.map((round, index) => {
+    const isCurrent = all[index + 1]?.tenantId !== round.tenantId;
+    return { round: isCurrent ? freshRound(reader, round) : round, isCurrent };
+  });
+}
+
+export const CDB_OB_ARCHIVELOG = view({
+  name: 'CDB_OB_ARCHIVELOG',
+  source: 'OceanBase 4.3.3 docs, CDB_OB_ARCHIVELOG',
+  columns: ROUND_COLUMNS,
+  *rows(reader) {
+    const deleted = deletedBytes(reader);
+    for (const { round, isCurrent } of rounds(reader)) if (isCurrent) yield roundRow(reader, round, deleted(round));
+  },
+});
+
+export const CDB_OB_ARCHIVELOG_SUMMARY = view({
+  name: 'CDB_OB_ARCHIVELOG_SUMMARY',
+  source: 'OceanBase 4.3.3 docs, CDB_OB_ARCHIVELOG_SUMMARY',
+  columns: ROUND_COLUMNS,
+  *rows(reader) {
+    const deleted = deletedBytes(reader);
+    for (const { round } of rounds(reader)) yield roundRow(reader, round, deleted(round));
+  },
+});
+
+/** The piece with its live figures, if it is being written. */
+function freshPiece(reader: ViewReader, piece: ArchivePiece): ArchivePiece {
+  const figures = isFinal(PIECE_MOVES, piece.status) ? undefined : reader.figures(piece.tenantId);
+  if (!figures) return piece;
+  // The newest commit seen may still be on its way; only what is durable counts as archived.
+  const archivedScn = earlier(figures.maxScn, figures.checkpointScn);
+  return {
+    ...piece,
+    checkpointScn: later(piece.checkpointScn, earlier(figures.checkpointScn, piece.endScn)),
+    maxScn: archivedScn < piece.startScn ? piece.maxScn : later(piece.maxScn, earlier(archivedScn, piece.endScn)),
+  };
+}
+
+export const CDB_OB_ARCHIVELOG_PIECE_FILES = view({
+  name: 'CDB_OB_ARCHIVELOG_PIECE_FILES',
+  source: 'OceanBase 4.3.3 docs, CDB_OB_ARCHIVELOG_PIECE_FILES; END_SCN_DISPLAY as in its samples',
+  columns: {
+    TENANT_ID: bigint('The tenant.'),
+    DEST_ID: bigint('Number of the destination, from 1001.'),
+    ROUND_ID: bigint('The round.'),
+    PIECE_ID: bigint('The piece; numbers go on over rounds.'),
+    INCARNATION: bigint('Always 1.'),
+    DEST_NO: bigint('Slot of the destination; 0 is LOG_ARCHIVE_DEST.'),
+    CREATE_TIMESTAMP: bigint('When the piece was opened, microseconds since 1970.', { oracle: null }),
+    STATUS: varchar(64, 'ACTIVE, FREEZING or FROZEN.'),
+    START_SCN: ubigint('Start of the piece.'),
+    START_SCN_DISPLAY: varchar(26, 'The same as time.', { dba: MYSQL_TIME }),
+    CHECKPOINT_SCN: ubigint('Everything up to here is archived.'),
+    CHECKPOINT_SCN_DISPLAY: varchar(26, 'The same as time.', { dba: MYSQL_TIME }),
+    MAX_SCN: ubigint('Newest commit in the piece.'),
+    END_SCN: ubigint('Planned end, exclusive.'),
+    END_SCN_DISPLAY: varchar(26, 'The same as time.', { dba: MYSQL_TIME }),
+    COMPATIBLE: bigint('Format version.'),
+    UNIT_SIZE: bigint('Not used.'),
+    COMPRESSION: varchar(128, 'How batches are compressed.'),
+    INPUT_BYTES: bigint('Bytes of captured commits.'),
+    INPUT_BYTES_DISPLAY: varchar(27, 'The same with unit.', ORACLE_BYTES),
+    OUTPUT_BYTES: bigint('Bytes written to the destination.'),
+    OUTPUT_BYTES_DISPLAY: varchar(27, 'The same with unit.', ORACLE_BYTES),
+    COMPRESSION_RATIO: decimal(23, 2, 'INPUT_BYTES / OUTPUT_BYTES.'),
+    FILE_STATUS: varchar(64, 'AVAILABLE, INCOMPLETE, DELETING, DELETED, …'),
+    PATH: varchar(2048, 'Destination, without credentials.'),
+  },
+  *rows(reader) {
+    for (const stored of reader.store.pieces.find(reader.where)) {
+      const piece = freshPiece(reader, stored);
+      yield {
+        TENANT_ID: piece.tenantId,
+        DEST_ID: piece.destId,
+        ROUND_ID: piece.roundId,
+        PIECE_ID: piece.pieceId,
+        INCARNATION,
+        DEST_NO,
+        CREATE_TIMESTAMP: piece.createdUs,
+        STATUS: piece.status,
+        START_SCN: piece.startScn,
+        START_SCN_DISPLAY: reader.showScn(piece.tenantId, piece.startScn),
+        CHECKPOINT_SCN: piece.checkpointScn,
+        CHECKPOINT_SCN_DISPLAY: reader.showScn(piece.tenantId, piece.checkpointScn),
+        MAX_SCN: piece.maxScn,
+        END_SCN: piece.endScn,
+        END_SCN_DISPLAY: reader.showScn(piece.tenantId, piece.endScn),
+        COMPATIBLE: FORMAT_COMPATIBLE,
+        UNIT_SIZE,
+        COMPRESSION,
+        INPUT_BYTES: piece.inputBytes,
+        INPUT_BYTES_DISPLAY: formatBytes(piece.inputBytes),
+        OUTPUT_BYTES: piece.outputBytes,
+        OUTPUT_BYTES_DISPLAY: formatBytes(piece.outputBytes),
+        COMPRESSION_RATIO: quotient(piece.inputBytes, piece.outputBytes, 2),
+        FILE_STATUS: piece.fileStatus,
+        PATH: shownUri(piece.uri),
+      };
+    }
+  },
+});
+
+export const V_OB_ARCHIVE_DEST_STATUS = view(
+  {
+    name: 'V$OB_ARCHIVE_DEST_STATUS',
+    source: 'OceanBase 4.3.3 docs, V$OB_ARCHIVE_DEST_STATUS',
+    columns: {
+      TENANT_ID: bigint('The tenant.'),
+      DEST_ID: bigint('Number of the destination, from 1001.'),
+      PATH: varchar(4096, 'Destination, without credentials.'),
+      STATUS: varchar(64, 'As in CDB_OB_ARCHIVELOG.'),
+      CHECKPOINT_SCN: ubigint('Everything up to here is archived.'),
+      SYNCHRONIZED: varchar(32, 'YES when nothing that is committed still waits to be archived.'),
+      COMMENT: varchar(262144, 'Why nothing moves; empty when all is well.'),
+    },
+    *rows(reader) {
+      for (const { round, isCurrent } of rounds(reader)) {
+        if (!isCurrent) continue;
+        const figures = reader.figures(round.tenantId);
+        const isCaughtUp = figures?.pendingCommits === 0 && figures.checkpointScn >= figures.maxScn;
+        yield {
+          TENANT_ID: round.tenantId,
+          DEST_ID: round.destId,
+          PATH: shownUri(round.uri),
+          STATUS: round.status,
+          CHECKPOINT_SCN: round.checkpointScn,
+          SYNCHRONIZED: round.status === 'DOING' && isCaughtUp ? 'YES' : 'NO',
+          COMMENT: round.comment,
+        };
+      }
+    },
+  },
+  { audience: 'everyone', reach: 'fleet' },
+);
+
+export const CDB_OB_BACKUP_PARAMETER = view({
+  name: 'CDB_OB_BACKUP_PARAMETER',
+  source: 'OceanBase 4.3.3 docs, CDB_OB_BACKUP_PARAMETER',
+  columns: {
+    TENANT_ID: bigint('The tenant.'),
+    NAME: varchar(1024, 'data_backup_dest.'),
+    VALUE: longtext('Destination, without credentials.'),
+  },
+  *rows({ store, where }) {
+    for (const dest of store.dataDests.find(where)) {
+      yield { TENANT_ID: dest.tenantId, NAME: 'data_backup_dest', VALUE: shownUri(dest.uri) };
+    }
+  },
+});
+
+export const ARCHIVE_VIEWS: readonly View[] = [
+  CDB_OB_ARCHIVE_DEST,
+  CDB_OB_ARCHIVELOG,
+  CDB_OB_ARCHIVELOG_SUMMARY,
+  CDB_OB_ARCHIVELOG_PIECE_FILES,
+  CDB_OB_BACKUP_PARAMETER,
+].flatMap((cdb) => [cdb, deriveDba(cdb)]);

@@ -1,0 +1,46 @@
+// One table of information_schema: its columns, and its rows made from gathered facts.
+import type { SqlValue } from '../model/result.ts';
+import type { TableFacts } from './table-facts.ts';
+import type { ViewColumns, ViewRow } from './view.ts';
+import type { Viewer } from './viewer.ts';
+
+/** One open connection, for PROCESSLIST. */
+export interface ConnectionFacts {
+  readonly id: number;
+  readonly user: string;
+  readonly host: string;
+  readonly tenantId: number;
+  readonly tenantName: string;
+  readonly database: string | null;
+  readonly command: string;
+  readonly elapsedMs: number;
+  /** The running statement with secrets redacted; null when idle. */
+  readonly info: string | null;
+}
+
+/** What a viewer may know. */
+export interface InfoFacts {
+  databases: readonly string[];
+  /** Of the tenant's engine and of the system; empty when no named table needs them. */
+  tables: readonly TableFacts[];
+  /** The default one first. */
+  engines: readonly string[];
+  users: readonly string[];
+  administrator: string;
+  connections: readonly (ConnectionFacts & { state: string })[];
+  variables: Viewer['variables'];
+}
+
+export interface InfoTable {
+  readonly name: string;
+  readonly columns: ViewColumns;
+  rows(facts: InfoFacts): Iterable<Readonly<Record<string, SqlValue>>>;
+}
+
+export function infoTable<C extends ViewColumns>(table: {
+  name: string;
+  columns: C;
+  rows(facts: InfoFacts): Iterable<ViewRow<C>>;
+}): InfoTable {
+  return table;
+}

@@ -1,0 +1,129 @@
+// Claiming a destination: the first use writes `format.obbak`, which says whose it is; every later use must match it.
+import { randomBytes } from 'node:crypto';
+import { mkdir, readdir, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { fail, isFailure } from '../base/errors.ts';
+import { decodeFormatFile, encodeFormatFile, type FormatFile } from '../format/format-file.ts';
+import { checkFileName, FORMAT_FILE_NAME } from '../format/layout.ts';
+import { formatDestinationUri } from '../model/destination-uri.ts';
+import type { Destination } from './destination.ts';
+import { syncDirectory } from './file-destination.ts';
+import { codeOf, destinationFailure } from './file-errors.ts';
+
+const DIRECTORY_MODE = 0o700;
+/** What a file system itself puts into an empty directory that is its root. */
+const NOT_CONTENT = new Set(['lost+found', '.snapshot', '.snapshots']);
+/** Facts that make two owners the same. Names may change; creation time and destination id differ between claims. */
+const OWNER_FACTS = ['clusterUuid', 'tenantId', 'destKind'] as const;
+
+/**
+ * Takes a destination for an owner, or finds that it is the owner's already. Proves that it can be written and read.
+ * Safe to repeat.
+ * @returns the format file that is there now: its `destId` is that of the first claim
+ * @throws BACKUP_FORMAT_FILE_NOT_EXIST (9080) for a directory with other content, BACKUP_FORMAT_FILE_NOT_MATCH (9081)
+ *         for another owner, BACKUP_DEST_NOT_CONNECT (9070), BACKUP_PERMISSION_DENIED (9071),
+ *         BACKUP_DEVICE_OUT_OF_SPACE (9082)
+ */
+export async function claimDestination(destination: Destination, owner: FormatFile): Promise<FormatFile> {
+  await makeRoot(destination);
+  const there = await readFormatFile(destination);
+  if (there) {
+    checkOwner(destination, there, owner);
+    await proveAccess(destination, owner);
+    return there;
+  }
+  if (!(await isEmpty(destination)))
+    throw fail('BACKUP_FORMAT_FILE_NOT_EXIST', { uri: formatDestinationUri(destination.uri) });
+  await proveAccess(destination, owner);
+  try {
+    await destination.put(FORMAT_FILE_NAME, encodeFormatFile(owner));
+  } catch (error) {
+    if (!isFailure(error, 'ENTRY_EXISTS')) throw error;
+    // Somebody else claimed it in this very moment.
+    return claimDestination(destination, owner);
+  }
+  await destination.put(checkFileName(owner.tenantId, owner.createdNs), encodeFormatFile(owner));
+  return owner;
+}
+
+/**
+ * Reads whose a destination is.
+ * @returns undefined when it has no format file
+ * @throws BACKUP_FORMAT_FILE_NOT_MATCH (9081) when the file is damaged
+ */
+export async function readFormatFile(destination: Destination): Promise<FormatFile | undefined> {
+  const because = 'the format file is damaged';
+  try {
+    return decodeFormatFile(await destination.get(FORMAT_FILE_NAME), FORMAT_FILE_NAME);
+  } catch (error) {
+    if (isFailure(error, 'BACKUP_FILE_NOT_EXIST')) return undefined;
+    if (!isFailure(error, 'BACKUP_DATA_CORRUPT')) throw error;
+    throw fail(
+      'BACKUP_FORMAT_FILE_NOT_MATCH',
+      { uri: formatDestinationUri(destination.uri), because },
+      { cause: error },
+    );
+  }
+}
+
+function checkOwner(destination: Destination, there: FormatFile, owner: FormatFile): void {
+  const different = OWNER_FACTS.find((fact) => there[fact] !== owner[fact]);
+  if (different === undefined) return;
+  const because = {
+    clusterUuid: `it belongs to the cluster '${there.clusterName}' (id ${there.clusterId}, ${there.clusterUuid})`,
+    tenantId: `it belongs to the tenant '${there.tenantName}' (id ${there.tenantId})`,
+    destKind: `it is a destination of kind ${there.destKind}, not ${owner.destKind}`,
+  }[different];
+  throw fail('BACKUP_FORMAT_FILE_NOT_MATCH', { uri: formatDestinationUri(destination.uri), because });
+}
+
+/** Writes, reads back and removes a small object. */
+async function proveAccess(destination: Destination, owner: FormatFile): Promise<void> {
+  const name = `check_file/${owner.tenantId}_access_${randomBytes(8).toString('hex')}.obbak`;
+  const bytes = encodeFormatFile(owner);
+  await destination.put(name, bytes);
+  const read = await destination.get(name);
+  await destination.remove(name);
+  if (Buffer.compare(read, bytes) === 0) return;
+  const because = 'it does not give back what was written';
+  throw fail('BACKUP_DEST_NOT_CONNECT', { uri: formatDestinationUri(destination.uri), because });
+}
+
+/** A directory of our own may not exist yet; then its parent must. */
+async function makeRoot(destination: Destination): Promise<void> {
+  const { spec } = destination;
+  if (spec.kind !== 'file') return;
+  try {
+    await stat(spec.path);
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw mapped(destination, error, 'look at it');
+    try {
+      const first = await mkdir(spec.path, { recursive: true, mode: DIRECTORY_MODE });
+      for (let path = spec.path; first !== undefined && path.length >= first.length; path = dirname(path))
+        await syncDirectory(dirname(path));
+    } catch (cause) {
+      throw mapped(destination, cause, 'create it');
+    }
+  }
+}
+
+async function isEmpty(destination: Destination): Promise<boolean> {
+  const { spec } = destination;
+  // Files of others are no objects and in no list, but make a directory not empty all the same. Only what an
+  // interrupted claim of ours may have left is none.
+  if (spec.kind === 'file') {
+    try {
+      const names = await readdir(spec.path);
+      if (names.some((name) => !NOT_CONTENT.has(name) && name !== 'check_file' && !name.startsWith('.tmp-')))
+        return false;
+    } catch (error) {
+      throw mapped(destination, error, 'list it');
+    }
+  }
+  const objects = await destination.list('');
+  return objects.every(({ name }) => /^check_file\/\d+_(?:access|connect_file)_\w+\.obbak$/.test(name));
+}
+
+function mapped(destination: Destination, error: unknown, what: string): unknown {
+  return destinationFailure(error, formatDestinationUri(destination.uri), what);
+}

@@ -1,0 +1,152 @@
+// Destination in memory, for simulations and tests: same contract, objects found by an id within this process.
+import { assert } from '../base/assert.ts';
+import { fail } from '../base/errors.ts';
+import { type DestinationUri, formatDestinationUri } from '../model/destination-uri.ts';
+import type {
+  Destination,
+  DestinationSpec,
+  ObjectAppender,
+  ObjectInfo,
+  ObjectReader,
+  ObjectWriter,
+} from './destination.ts';
+import { checkObjectName, checkPrefix } from './object-name.ts';
+
+/** Objects by destination id: survives the closing of a destination, as a disk does. */
+const stores = new Map<string, Map<string, Uint8Array>>();
+
+/** Forgets everything of a memory destination. */
+export function dropMemoryDestination(id: string): void {
+  stores.delete(id);
+}
+
+export class MemoryDestination implements Destination {
+  readonly uri: DestinationUri;
+  readonly can: { append: boolean };
+  readonly spec: DestinationSpec;
+  readonly #objects: Map<string, Uint8Array>;
+
+  /** @param options.append false to behave like an object store */
+  constructor(id: string, options: { append?: boolean } = {}) {
+    this.uri = { scheme: 'file', path: `/memory/${id}`, options: {} };
+    this.can = { append: options.append ?? true };
+    this.spec = { kind: 'memory', id };
+    const found = stores.get(id);
+    this.#objects = found ?? new Map();
+    if (!found) stores.set(id, this.#objects);
+  }
+
+  async put(name: string, bytes: Uint8Array): Promise<void> {
+    this.#add(name, bytes);
+  }
+
+  async get(name: string, range?: { offset: number; length: number }): Promise<Uint8Array> {
+    const bytes = this.#find(name);
+    return sliceOf(name, bytes, range ?? { offset: 0, length: bytes.length });
+  }
+
+  async openRead(name: string): Promise<ObjectReader> {
+    const bytes = this.#find(name);
+    return {
+      sizeBytes: bytes.length,
+      read: async (offset, length) => sliceOf(name, bytes, { offset, length }),
+      close: async () => {},
+    };
+  }
+
+  async size(name: string): Promise<number | undefined> {
+    checkObjectName(name);
+    return this.#objects.get(name)?.length;
+  }
+
+  async list(prefix: string): Promise<ObjectInfo[]> {
+    const directory = checkPrefix(prefix);
+    return [...this.#objects]
+      .filter(([name]) => isBelow(name, directory))
+      .map(([name, bytes]) => ({ name, sizeBytes: bytes.length }));
+  }
+
+  async remove(name: string): Promise<void> {
+    checkObjectName(name);
+    this.#objects.delete(name);
+  }
+
+  async removeAll(prefix: string): Promise<void> {
+    const directory = checkPrefix(prefix);
+    for (const name of [...this.#objects.keys()]) {
+      if (isBelow(name, directory) || name === directory) this.#objects.delete(name);
+    }
+  }
+
+  async create(name: string): Promise<ObjectWriter> {
+    checkObjectName(name);
+    if (this.#objects.has(name)) throw this.#taken(name);
+    const parts: Uint8Array[] = [];
+    let isOpen = true;
+    return {
+      write: async (bytes) => {
+        assert(isOpen, 'an object is written while it is open');
+        parts.push(bytes.slice());
+      },
+      finish: async () => {
+        assert(isOpen, 'an object is finished once');
+        isOpen = false;
+        this.#add(name, Buffer.concat(parts));
+      },
+      abort: async () => {
+        isOpen = false;
+      },
+    };
+  }
+
+  async openAppend(name: string): Promise<ObjectAppender> {
+    assert(this.can.append, 'the destination can append');
+    this.#add(name, new Uint8Array(0));
+    let sizeBytes = 0;
+    let isOpen = true;
+    return {
+      get sizeBytes() {
+        return sizeBytes;
+      },
+      append: async (bytes) => {
+        assert(isOpen, 'an object is appended to while it is open');
+        this.#objects.set(name, new Uint8Array(Buffer.concat([this.#find(name), bytes])));
+        sizeBytes += bytes.length;
+      },
+      close: async () => {
+        isOpen = false;
+      },
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+
+  #taken(name: string): Error {
+    return fail('ENTRY_EXISTS', { what: `${formatDestinationUri(this.uri)}/${name}` });
+  }
+
+  #add(name: string, bytes: Uint8Array): void {
+    checkObjectName(name);
+    if (this.#objects.has(name)) throw this.#taken(name);
+    this.#objects.set(name, new Uint8Array(bytes));
+  }
+
+  #find(name: string): Uint8Array {
+    checkObjectName(name);
+    const bytes = this.#objects.get(name);
+    if (!bytes) throw fail('BACKUP_FILE_NOT_EXIST', { file: `${formatDestinationUri(this.uri)}/${name}` });
+    return bytes;
+  }
+}
+
+function isBelow(name: string, directory: string): boolean {
+  return directory === '' || name.startsWith(`${directory}/`);
+}
+
+function sliceOf(name: string, bytes: Uint8Array, { offset, length }: { offset: number; length: number }): Uint8Array {
+  const valid = Number.isSafeInteger(offset) && Number.isSafeInteger(length) && offset >= 0 && length >= 0;
+  assert(valid, 'a range has an offset and a length');
+  if (offset + length > bytes.length)
+    throw fail('BACKUP_DATA_CORRUPT', { object: name, because: `it ends before byte ${offset + length}` });
+  return bytes.slice(offset, offset + length);
+}

@@ -1,0 +1,158 @@
+// The sqlite engine: one database file per tenant. The server only conducts; files and SQLite itself live in child
+// processes: SQL hosts per tenant, capture hosts, and short-lived ones for files as a whole.
+
+import { lstat, open, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { ChannelClosed, forkChild } from '../../base/child-process.ts';
+import type { Clock } from '../../base/clock.ts';
+import { fail } from '../../base/errors.ts';
+import type { Log } from '../../base/log.ts';
+import type {
+  Capture,
+  CaptureRequest,
+  EngineCan,
+  EngineDriver,
+  EngineFacts,
+  EngineSession,
+  EngineTable,
+  EngineTenant,
+} from '../engine-driver.ts';
+import { HostGone } from '../host-link.ts';
+import { SqlHostPool } from './sql-host-pool.ts';
+import { SqlSession } from './sql-session.ts';
+
+/** How long a statement waits for another session's lock: MySQL's innodb_lock_wait_timeout. */
+const LOCK_WAIT_MS = 50_000;
+
+/** Files that belong to one database. */
+const FILE_ENDINGS = ['', '-wal', '-shm', '-journal'];
+
+const ENDED = "the tenant's sessions were ended";
+
+export interface SqliteDriverOptions {
+  log: Log;
+  clock: Clock;
+  /** Where created tenants live; not needed by the driver itself, every tenant names its own location. */
+  dataDir?: string;
+  /** Default 50 s. */
+  lockWaitMs?: number;
+}
+
+/** What runs for one tenant. */
+interface TenantSql {
+  pool: SqlHostPool;
+  sessions: Set<SqlSession>;
+}
+
+async function inFileHost(verb: 'create' | 'adopt' | 'check', location: string): Promise<EngineFacts> {
+  const child = forkChild('./file-host', import.meta.url, {});
+  try {
+    return await child.call<EngineFacts>(verb, { location });
+  } catch (error) {
+    if (!(error instanceof ChannelClosed)) throw error;
+    throw fail('HOST_LOST', { because: error.message }, { cause: error });
+  } finally {
+    // Never asked to end by itself: on the way out Node would close what the process has open.
+    child.kill();
+    await child.exited;
+  }
+}
+
+class SqliteDriver implements EngineDriver {
+  readonly name = 'sqlite';
+  readonly can: EngineCan = { adopt: true, capture: true, snapshot: true };
+  readonly #options: SqliteDriverOptions;
+  readonly #tenants = new Map<number, TenantSql>();
+  #nextSession = 1;
+
+  constructor(options: SqliteDriverOptions) {
+    this.#options = options;
+  }
+
+  create(tenant: EngineTenant): Promise<EngineFacts> {
+    return inFileHost('create', tenant.location);
+  }
+
+  adopt(tenant: EngineTenant): Promise<EngineFacts> {
+    return inFileHost('adopt', tenant.location);
+  }
+
+  check(location: string): Promise<EngineFacts> {
+    return inFileHost('check', location);
+  }
+
+  async drop(tenant: EngineTenant, { removeData }: { removeData: boolean }): Promise<void> {
+    await this.closeSessions(tenant.tenantId);
+    if (!removeData) return;
+    for (const ending of FILE_ENDINGS) await rm(tenant.location + ending, { force: true });
+    await this.#syncDirectory(dirname(tenant.location));
+  }
+
+  async #syncDirectory(path: string): Promise<void> {
+    // A directory is no database file: opening it here disturbs no lock.
+    const isThere = await lstat(path).then(
+      (found) => found.isDirectory(),
+      (error: NodeJS.ErrnoException) => {
+        if (error.code === 'ENOENT') return false;
+        throw error;
+      },
+    );
+    if (!isThere) return;
+    const directory = await open(path, 'r');
+    await directory.sync();
+    await directory.close();
+  }
+
+  async openSession(tenant: EngineTenant): Promise<EngineSession> {
+    const { clock, log, lockWaitMs = LOCK_WAIT_MS } = this.#options;
+    let sql = this.#tenants.get(tenant.tenantId);
+    if (!sql) {
+      sql = { pool: new SqlHostPool(tenant, log), sessions: new Set() };
+      this.#tenants.set(tenant.tenantId, sql);
+    }
+    const { pool, sessions } = sql;
+    const session: SqlSession = new SqlSession({
+      ...{ session: this.#nextSession++, tenant, pool, clock, lockWaitMs },
+      onClose: () => sessions.delete(session),
+    });
+    sessions.add(session);
+    return session;
+  }
+
+  async closeSessions(tenantId: number): Promise<void> {
+    const sql = this.#tenants.get(tenantId);
+    if (!sql) return;
+    this.#tenants.delete(tenantId);
+    for (const session of sql.sessions) session.end();
+    await sql.pool.kill(ENDED);
+  }
+
+  async describe(tenant: EngineTenant): Promise<EngineTable[]> {
+    const sql = this.#tenants.get(tenant.tenantId);
+    const pool = sql?.pool ?? new SqlHostPool(tenant, this.#options.log);
+    const link = pool.take();
+    try {
+      return await link.run<EngineTable[]>('describe', { location: tenant.location, tenantName: tenant.name });
+    } catch (error) {
+      if (!(error instanceof HostGone)) throw error;
+      throw fail('HOST_LOST', { because: error.because }, { cause: error });
+    } finally {
+      pool.release(link);
+      if (!sql) await pool.kill('its work was done');
+    }
+  }
+
+  startCapture(_request: CaptureRequest): Promise<Capture> {
+    return Promise.reject(fail('NOT_SUPPORTED', { what: 'Log capture' }));
+  }
+
+  /** Ends every process of the engine, closing nothing: the log stays as it is for the next start. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.#tenants.keys()].map((tenantId) => this.closeSessions(tenantId)));
+  }
+}
+
+/** The driver of the embedded engine. */
+export function createSqliteDriver(options: SqliteDriverOptions): EngineDriver {
+  return new SqliteDriver(options);
+}

@@ -1,0 +1,124 @@
+import { describe, expect, it } from 'vitest';
+import { isFailure } from '../base/errors.ts';
+import { toScn } from '../model/scn.ts';
+import {
+  type BackupSetManifest,
+  decodeManifest,
+  encodeManifest,
+  MANIFEST_BYTES_MAX,
+  manifestSha256,
+  verifyManifestMac,
+} from './backup-set-manifest.ts';
+import { acceptedMutations } from './mutations.fixture.ts';
+
+const KEY = Buffer.alloc(32, 7);
+const isDamage = (error: unknown) => isFailure(error, 'BACKUP_DATA_CORRUPT');
+
+function manifestOf(change: Partial<BackupSetManifest> = {}): BackupSetManifest {
+  return {
+    cluster: { name: 'holdfast', id: 1, uuid: '0f0e0d0c-0b0a-4908-8706-050403020100' },
+    tenant: { id: 1002, name: 'mysql_tenant', mode: 'mysql', timeZone: 'Asia/Shanghai' },
+    set: {
+      backupSetId: 7,
+      uuid: '11111111-2222-4333-8444-555555555555',
+      destId: 1002,
+      backupType: 'FULL',
+      prevFullBackupSetId: 0,
+      prevIncBackupSetId: 0,
+      prevManifestSha256: null,
+      roundId: 1,
+      consistentScn: toScn(1_740_794_458_400_000_123n),
+      startReplayScn: toScn(1_740_794_283_100_200_000n),
+      minRestoreScn: toScn(1_740_794_458_400_001_000n),
+      startNs: 1_740_794_440_000_000_000n,
+      endNs: 1_740_794_460_000_000_000n,
+      isPlusArchivelog: false,
+    },
+    engine: { engine: 'sqlite', version: '3.53.0', pageSize: 4096, pageCount: 300, tableCount: 2, skipPage: 0 },
+    encryptionMode: 'PASSWORD_ENCRYPTION',
+    keySlots: ['{"slot":1}'],
+    objects: [
+      { name: 'pack_1.obbak', size: 1000, sha256: new Uint8Array(32).fill(1) },
+      { name: 'index.obbak', size: 200, sha256: new Uint8Array(32).fill(2) },
+    ],
+    blockCount: 2,
+    inputBytes: 1_228_800n,
+    outputBytes: 1200n,
+    description: 'weekly "full"\n',
+    compatible: { server: '0.1.0', tenant: '3.53.0' },
+    ...change,
+  };
+}
+const plainOf = (change: Partial<BackupSetManifest> = {}) =>
+  manifestOf({ encryptionMode: 'NONE', keySlots: [], ...change });
+
+describe('manifest', () => {
+  it('reads back what was written, plain and encrypted', () => {
+    expect(decodeManifest(encodeManifest(manifestOf(), KEY))).toEqual(manifestOf());
+    expect(decodeManifest(encodeManifest(plainOf(), null))).toEqual(plainOf());
+  });
+
+  it('rejects every flipped byte, every truncation and every addition', () => {
+    for (const bytes of [encodeManifest(manifestOf(), KEY), encodeManifest(plainOf(), null)])
+      expect(acceptedMutations(bytes, (mutated) => decodeManifest(mutated), isDamage)).toEqual([]);
+  });
+
+  it('proves that it was written with the data key', () => {
+    const bytes = encodeManifest(manifestOf(), KEY);
+    expect(() => verifyManifestMac(bytes, KEY)).not.toThrow();
+    expect(() => verifyManifestMac(bytes, Buffer.alloc(32))).toThrowError('MAC');
+  });
+
+  it('gives a forger no MAC: changed facts under the old MAC or none are refused with the key', () => {
+    const whole = Buffer.from(encodeManifest(manifestOf(), KEY)).toString();
+    const forged = Buffer.from(encodeManifest(manifestOf({ description: 'forged' }), Buffer.alloc(32, 1))).toString();
+    const mac = /hmac-sha256 (\w+)/;
+    const texts = [forged, forged.replace(mac, mac.exec(whole)![0]), forged.replace(mac, 'hmac-sha256 none')];
+    for (const text of texts) {
+      const body = text.slice(0, -72);
+      const { sum } = { sum: Buffer.from(manifestSha256(Buffer.from(body))).toString('hex') };
+      const bytes = Buffer.from(`${body}sha256 ${sum}\n`);
+      expect(decodeManifest(bytes).description).toBe('forged');
+      expect(() => verifyManifestMac(bytes, KEY)).toThrowError('MAC');
+    }
+  });
+
+  it('is bound to its set: the same data key makes another MAC for another set', () => {
+    const bytes = encodeManifest(plainOf(), null);
+    expect(() => verifyManifestMac(bytes, KEY)).toThrowError('MAC');
+  });
+
+  it.each([
+    ['scns out of order', { set: { ...manifestOf().set, startReplayScn: toScn(1n << 63n) } }],
+    ['an end before the start', { set: { ...manifestOf().set, endNs: 0n } }],
+    ['a full set with a predecessor', { set: { ...manifestOf().set, prevManifestSha256: new Uint8Array(32) } }],
+    ['an increment without one', { set: { ...manifestOf().set, backupType: 'INC' as const } }],
+    ['an encrypted set without a key slot', { keySlots: [] }],
+    ['an object twice', { objects: [manifestOf().objects[0]!, manifestOf().objects[0]!] }],
+    ['a name that climbs', { objects: [{ ...manifestOf().objects[0]!, name: '../pack' }] }],
+    ['an absolute name', { objects: [{ ...manifestOf().objects[0]!, name: '/pack' }] }],
+  ])('stops at once when told to write %s', (_what, change) => {
+    expect(() => encodeManifest(manifestOf(change), KEY)).toThrowError('assertion failed');
+  });
+
+  it('rejects facts that contradict each other even under a right checksum', () => {
+    const text = Buffer.from(encodeManifest(plainOf(), null)).toString();
+    const changes = [
+      text.replace('"backupType":"FULL"', '"backupType":"INC"'),
+      text.replace('"encryptionMode":"NONE"', '"encryptionMode":"PASSWORD_ENCRYPTION"'),
+      text.replace('"name":"index.obbak"', '"name":"pack_1.obbak"'),
+      text.replace('"endNs":"1740794460', '"endNs":"1640794460'),
+      text.replace('"startReplayScn":"1740794283', '"startReplayScn":"1840794283'),
+    ];
+    for (const changed of changes) {
+      expect(changed).not.toBe(text);
+      const body = changed.slice(0, -72);
+      const sum = Buffer.from(manifestSha256(Buffer.from(body))).toString('hex');
+      expect(() => decodeManifest(Buffer.from(`${body}sha256 ${sum}\n`))).toThrowError('is damaged');
+    }
+  });
+
+  it('refuses a file past its bound', () => {
+    expect(() => decodeManifest(new Uint8Array(MANIFEST_BYTES_MAX + 1))).toThrowError('more than');
+  });
+});

@@ -1,0 +1,187 @@
+// Log batch: commits of a tenant as they are appended to a segment.
+//   segment := segment header · batch*          batch := header · table · image block*
+// A batch carries the hash of its predecessor, so a missing, altered or reordered one is noticed; the engine's position
+// in its header says where capture goes on. Offset tables and rules for readers: docs/formats/log-segment.md.
+import { AssertionFailure, assert } from '../base/assert.ts';
+import type { Scn } from '../model/scn.ts';
+import { compress } from './compress.ts';
+import {
+  encodeBatchHeader,
+  entryCountOf,
+  type HashedBatchHeader,
+  LOG_BATCH_HEADER_BYTES,
+  type LogBatchOwner,
+  readLogBatchHeader,
+} from './log-batch-header.ts';
+import {
+  damagedLog,
+  decodeImageBlock,
+  decodeTable,
+  encodeImageBlocks,
+  encodeTable,
+  LOG_BATCH_PLAIN_BYTES_MAX,
+  LOG_TABLE_PLAIN_BYTES_MAX,
+  type LogBatchTable,
+  sameBytes,
+  sha256,
+} from './log-batch-table.ts';
+
+/** A commit, or a part of one, to be encoded. */
+export interface LogCommitSpec {
+  scn: Scn;
+  /** Size of the database after it. */
+  databasePages: number;
+  /** Ascending. */
+  pages: Uint32Array;
+  /** One page each, in the order of `pages`. */
+  images: readonly Uint8Array[];
+}
+
+export interface LogBatchSpec {
+  owner: LogBatchOwner;
+  batchNo: number;
+  prevHash: Uint8Array;
+  checkpointScn: Scn;
+  pageSize: number;
+  position: Uint8Array;
+  commits: readonly LogCommitSpec[];
+  /** The last commit goes on in the next batch. */
+  continues?: boolean;
+  /** The first commit goes on from the batch before. */
+  isContinued?: boolean;
+  compressionLevel: number;
+}
+
+export interface EncodedLogBatch {
+  bytes: Uint8Array;
+  header: HashedBatchHeader;
+  /** Plain bytes of its images. */
+  plainBytes: number;
+}
+
+/** What a batch must be: its owner and its place in the chain. */
+export interface ExpectedBatch {
+  owner: LogBatchOwner;
+  batchNo: number;
+  prevHash: Uint8Array;
+}
+
+/** Encodes one batch. @throws AssertionFailure when the specification is not one that a reader would accept */
+export function encodeLogBatch(spec: LogBatchSpec): EncodedLogBatch {
+  const { commits, pageSize, compressionLevel: level, continues = false, isContinued = false } = spec;
+  const images = commits.flatMap((commit) => commit.images);
+  assert(images.length * pageSize <= LOG_BATCH_PLAIN_BYTES_MAX, 'a batch is bounded');
+  const blocks = encodeImageBlocks(images, pageSize, level);
+  const plainTable = encodeTable(commits, blocks);
+  assert(plainTable.length <= LOG_TABLE_PLAIN_BYTES_MAX, 'a table is bounded');
+  const table = plainTable.length === 0 ? plainTable : compress(plainTable, level);
+  const complete = continues ? commits.slice(0, -1) : commits;
+  assert(!continues || commits.length > 0, 'a batch that goes on has a commit');
+  const blocksBytes = blocks.reduce((sum, block) => sum + block.stored.length, 0);
+  const { bytes: headerBytes } = encodeBatchHeader({
+    ...spec.owner,
+    batchNo: spec.batchNo,
+    prevHash: spec.prevHash,
+    firstScn: complete[0]?.scn ?? spec.checkpointScn,
+    lastScn: complete.at(-1)?.scn ?? spec.checkpointScn,
+    checkpointScn: spec.checkpointScn,
+    commitCount: complete.length,
+    continues,
+    isContinued,
+    pageCount: images.length,
+    pageSize,
+    blockCount: blocks.length,
+    tableStoredBytes: table.length,
+    tablePlainBytes: plainTable.length,
+    tableSha256: sha256(table),
+    position: spec.position,
+    totalBytes: LOG_BATCH_HEADER_BYTES + table.length + blocksBytes,
+  });
+  const bytes = Buffer.concat([headerBytes, table, ...blocks.map((block) => block.stored)]);
+  const header = proveReadable(bytes, spec.batchNo);
+  return { bytes, header, plainBytes: images.length * pageSize };
+}
+
+/** Decoding what was just encoded proves the order of scns and pages before anything depends on it. */
+function proveReadable(bytes: Uint8Array, batchNo: number): HashedBatchHeader {
+  try {
+    const header = readLogBatchHeader(bytes, `batch ${batchNo}`);
+    decodeLogBatchTable(header, bytes.subarray(LOG_BATCH_HEADER_BYTES), 0, `batch ${batchNo}`);
+    return header;
+  } catch (cause) {
+    throw new AssertionFailure(`a batch can be read back: ${String(cause)}`, { cause });
+  }
+}
+
+/**
+ * Decodes and checks the table behind a header.
+ * @param bytes from the table's first byte on
+ * @param batchOffset where the batch begins; the offsets of the blocks count from the same origin
+ * @throws BACKUP_DATA_CORRUPT (9010) naming `object`
+ */
+export function decodeLogBatchTable(
+  header: HashedBatchHeader,
+  bytes: Uint8Array,
+  batchOffset: number,
+  object: string,
+): LogBatchTable {
+  const stored = bytes.subarray(0, header.tableStoredBytes);
+  if (stored.length !== header.tableStoredBytes) throw damagedLog(object, 'its table is cut off');
+  if (!sameBytes(sha256(stored), header.tableSha256)) throw damagedLog(object, 'the hash of its table does not match');
+  const shape = { ...header, entryCount: entryCountOf(header), plainBytes: header.tablePlainBytes };
+  const blocksOffset = batchOffset + LOG_BATCH_HEADER_BYTES + header.tableStoredBytes;
+  const table = decodeTable(stored, shape, blocksOffset, object);
+  const last = table.blocks.at(-1);
+  const end = last ? last.offset + last.storedBytes : blocksOffset;
+  if (end !== batchOffset + header.totalBytes) throw damagedLog(object, 'its blocks do not fill its length');
+  checkCommitScns(header, table, object);
+  return table;
+}
+
+function checkCommitScns(header: HashedBatchHeader, table: LogBatchTable, object: string): void {
+  const complete = table.commits.filter((commit) => commit.isComplete);
+  if (complete.length === 0) return;
+  if (complete[0]!.scn !== header.firstScn || complete.at(-1)!.scn !== header.lastScn)
+    throw damagedLog(object, 'the scns of its header and of its table differ');
+}
+
+/** True when a batch belongs to this cluster, tenant and round. */
+export function isOwn(header: LogBatchOwner, owner: LogBatchOwner): boolean {
+  return (
+    header.clusterUuid === owner.clusterUuid && header.tenantId === owner.tenantId && header.roundId === owner.roundId
+  );
+}
+
+/** Checks owner and place in the chain. @throws BACKUP_DATA_CORRUPT (9010) naming `object` */
+export function checkBatchPlace(header: HashedBatchHeader, expected: ExpectedBatch, object: string): void {
+  const { owner } = expected;
+  if (!isOwn(header, owner))
+    throw damagedLog(object, `batch ${header.batchNo} belongs to another cluster, tenant or round`);
+  if (header.batchNo !== expected.batchNo)
+    throw damagedLog(object, `batch ${header.batchNo} is where batch ${expected.batchNo} belongs`);
+  if (!sameBytes(header.prevHash, expected.prevHash))
+    throw damagedLog(object, `batch ${header.batchNo} does not continue the batch before it`);
+}
+
+/**
+ * Checks every byte of one whole batch.
+ * @param bytes exactly one batch
+ * @throws BACKUP_DATA_CORRUPT (9010) naming `object`
+ */
+export function verifyLogBatch(
+  bytes: Uint8Array,
+  expected: ExpectedBatch,
+  object: string,
+): { header: HashedBatchHeader; table: LogBatchTable } {
+  const header = readLogBatchHeader(bytes, object);
+  checkBatchPlace(header, expected, object);
+  if (bytes.length !== header.totalBytes)
+    throw damagedLog(object, `it has ${bytes.length} bytes instead of ${header.totalBytes}`);
+  const table = decodeLogBatchTable(header, bytes.subarray(LOG_BATCH_HEADER_BYTES), 0, object);
+  for (const block of table.blocks) {
+    const stored = bytes.subarray(block.offset, block.offset + block.storedBytes);
+    if (!sameBytes(sha256(stored), block.sha256)) throw damagedLog(object, 'the hash of an image block does not match');
+    decodeImageBlock(stored, block, object);
+  }
+  return { header, table };
+}

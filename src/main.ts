@@ -1,0 +1,206 @@
+// The composition root: builds every room from the configuration, and owns start and stop.
+import { isIP } from 'node:net';
+import { availableParallelism } from 'node:os';
+import { createArchive } from './archive/archive.ts';
+import { createBackup } from './backup/backup.ts';
+import { systemClock } from './base/clock.ts';
+import { fail } from './base/errors.ts';
+import { SYS_TENANT_ID } from './base/limits.ts';
+import { createLog, type Log, type LogLevel } from './base/log.ts';
+import { createCatalog } from './catalog/catalog.ts';
+import { openDestination } from './destination/open-destination.ts';
+import { createSqliteDriver } from './engine/sqlite/sqlite-driver.ts';
+import { SCN_NONE } from './model/scn.ts';
+import { isTimeZone, localTimeZone } from './model/time-zone.ts';
+import { createPipeline } from './pipeline/create-pipeline.ts';
+import { createRestore } from './restore/restore.ts';
+import { type RunningServer, startServer } from './server/server.ts';
+import { ensureCertificate } from './server/tls.ts';
+import { isSysPasswordEmpty } from './sql/accounts.ts';
+import type { SqlDependencies } from './sql/dependencies.ts';
+import { createSqlService } from './sql/service.ts';
+import { openStore, type Store } from './store/store.ts';
+import { createTenantService } from './tenant/tenant-service.ts';
+import { VERSION } from './version.ts';
+
+export interface HoldfastOptions {
+  /** Absolute; everything the server keeps is below it. */
+  dataDir: string;
+  listen: string;
+  /** 0 takes a free port. */
+  port: number;
+  clusterName: string;
+  clusterId: number;
+  /** Zone of a new cluster; the machine's own when absent. */
+  timeZone?: string;
+  /** PEM texts; a certificate is made at the first start when absent. */
+  tls?: { key: string; cert: string };
+  logLevel: LogLevel;
+  log?: Log;
+}
+
+export interface Holdfast {
+  readonly host: string;
+  readonly port: number;
+  /** Ends sessions, archives to the end, closes everything. Jobs go on at the next start. */
+  stop(): Promise<void>;
+}
+
+/** How long running statements may take to end when the server stops. */
+const STOP_GRACE_MS = 5_000;
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+}
+
+function ensureSysTenant(store: Store): void {
+  if (store.tenants.get({ tenantId: SYS_TENANT_ID })) return;
+  const none = new Uint8Array(0);
+  store.transaction(() => {
+    store.tenants.insert({
+      tenantId: SYS_TENANT_ID,
+      name: 'sys',
+      mode: 'mysql',
+      role: 'PRIMARY',
+      status: 'NORMAL',
+      engine: '',
+      location: '',
+      isAdopted: false,
+      timeZone: store.cluster.timeZone,
+      isArchiveMode: false,
+      lastScn: SCN_NONE,
+      recoveryUntilScn: SCN_NONE,
+      poolName: null,
+      comment: 'the cluster itself',
+      createdNs: systemClock.nowNs(),
+    });
+    store.accounts.insert({ tenantId: SYS_TENANT_ID, user: 'root', nativeHash: none, sha2Hash: none });
+  });
+}
+
+/** @throws NOT_ALLOWED (4179) when others could log in as root without a password */
+function checkListen(store: Store, listen: string): void {
+  if (isLoopback(listen) || !isSysPasswordEmpty(store, SYS_TENANT_ID)) return;
+  throw fail('NOT_ALLOWED', {
+    what: `listening on ${listen} while root@sys has no password (start with --listen 127.0.0.1, log in, ALTER USER root IDENTIFIED BY '…', then start again) is`,
+  });
+}
+
+/** The rooms below SQL, wired to each other. */
+function buildWork(options: HoldfastOptions, store: Store, log: Log) {
+  const clock = systemClock;
+  const sqlite = createSqliteDriver({ log, clock });
+  const pipeline = createPipeline({ log });
+  const cores = availableParallelism();
+  const tenants = createTenantService({
+    store,
+    clock,
+    log,
+    dataDir: options.dataDir,
+    drivers: [sqlite],
+    holders: () => [backup, archive],
+    isBackupRunning: (tenantId) => backup.isBusy(tenantId),
+  });
+  const common = {
+    store,
+    clock,
+    log,
+    openDestination,
+    driver: (name: string) => tenants.driver(name),
+    engineTenant: tenants.engineTenant.bind(tenants),
+  };
+  const archive = createArchive(common);
+  const backup = createBackup({ ...common, pipeline, archive, cores });
+  const restore = createRestore({
+    ...common,
+    pipeline,
+    archive,
+    cores,
+    tenantLocation: (tenantId: number, name: string) => tenants.locationOf(tenantId, name),
+  });
+  return { clock, sqlite, pipeline, tenants, archive, backup, restore };
+}
+
+type Work = ReturnType<typeof buildWork>;
+
+async function stopWork(work: Work, store: Store): Promise<void> {
+  await work.restore.stop();
+  await work.backup.stop();
+  await work.archive.stop();
+  await work.sqlite[Symbol.asyncDispose]();
+  await work.pipeline[Symbol.asyncDispose]();
+  store[Symbol.dispose]();
+}
+
+/**
+ * Starts a server and resolves when it accepts logins.
+ * @throws NOT_ALLOWED (4179) for a data directory in use or an unsafe listening address
+ */
+export async function startHoldfast(options: HoldfastOptions): Promise<Holdfast> {
+  const log = options.log ?? createLog(options.logLevel);
+  const timeZone = options.timeZone ?? localTimeZone();
+  if (!isTimeZone(timeZone)) throw fail('INVALID_ARGUMENT', { what: `--time-zone ${timeZone}` });
+  const { clusterName, clusterId } = options;
+  const store = openStore(options.dataDir, { clusterName, clusterId, timeZone });
+  try {
+    ensureSysTenant(store);
+    checkListen(store, options.listen);
+  } catch (error) {
+    store[Symbol.dispose]();
+    throw error;
+  }
+  const work = buildWork(options, store, log);
+  try {
+    await work.tenants.start();
+    const server = await listen(options, { store, work, log });
+    work.archive.start();
+    work.backup.start();
+    work.restore.start();
+    const { host, port } = server.address;
+    log.info('server ready', { host, port, version: VERSION, cluster: store.cluster.name });
+    return {
+      host,
+      port,
+      async stop() {
+        log.info('server stopping');
+        await server.stop(STOP_GRACE_MS);
+        await stopWork(work, store);
+        log.info('server stopped');
+      },
+    };
+  } catch (error) {
+    await stopWork(work, store);
+    throw error;
+  }
+}
+
+async function listen(
+  options: HoldfastOptions,
+  { store, work, log }: { store: Store; work: Work; log: Log },
+): Promise<RunningServer> {
+  const serverVersion = `5.7.25-OceanBase-v4.3.3.0-Holdfast-${VERSION}`;
+  const running: { server?: RunningServer } = {};
+  const connections = () => running.server?.connections ?? { list: () => [], kill: () => false };
+  const catalog = createCatalog({
+    store,
+    clock: work.clock,
+    driver: (name) => work.tenants.driver(name),
+    engineTenant: (tenant) => work.tenants.engineTenant(tenant),
+    archive: work.archive,
+    restore: work.restore,
+    connections: () => connections().list(),
+    serverVersion,
+    listenAddress: { host: options.listen, port: options.port },
+    log,
+  });
+  const deps: SqlDependencies = { ...work, store, log, catalog, connections, serverVersion };
+  running.server = await startServer({
+    service: createSqlService(deps),
+    listen: options.listen,
+    port: options.port,
+    tls: options.tls ?? (await ensureCertificate(options.dataDir)),
+    clock: work.clock,
+    log,
+  });
+  return running.server;
+}

@@ -1,0 +1,221 @@
+// Overlay of a round's log over a backup set: for each page of the target the one place that it is written from.
+// Memory follows the distinct pages that the log changed, not the length of the log.
+import { fail } from '../base/errors.ts';
+import type { IndexEntry } from '../format/backup-set-index.ts';
+import type { HashedBatchHeader } from '../format/log-batch-header.ts';
+import type { LogBatchTable, LogBlock, LogCommit } from '../format/log-batch-table.ts';
+import type { Scn } from '../model/scn.ts';
+import type { LogBlockItem, SetBlockItem } from '../pipeline/pipeline.ts';
+
+/** A verified batch and the segment object that holds it; block offsets count from the object's start. */
+export interface BatchInObject {
+  object: string;
+  header: Pick<HashedBatchHeader, 'batchNo' | 'pageSize' | 'continues' | 'isContinued' | 'checkpointScn'>;
+  table: LogBatchTable;
+}
+
+export interface MergeFrame {
+  pageSize: number;
+  /** Pages of the set. */
+  setPageCount: number;
+  /** Commits up to here are in the set. */
+  consistentScn: Scn;
+  /** The last commit that counts, inclusive. */
+  restoreScn: Scn;
+}
+
+/** An image block with images that are still the newest of their pages. */
+interface LiveBlock {
+  object: string;
+  block: LogBlock;
+  liveCount: number;
+}
+
+/** Where a page's newest image is. */
+interface ImagePlace {
+  blockNo: number;
+  /** Place of the image in its block. */
+  index: number;
+}
+
+/** Images of the commit that is not complete yet: they count only when it is. */
+interface StagedImage {
+  page: number;
+  object: string;
+  block: LogBlock;
+  index: number;
+}
+
+/** Blocks hold at most 2048 images (1 MiB of 512-byte pages): a place fits one number. */
+const IMAGES_PER_BLOCK_MAX = 2048;
+
+export class LogOverlay {
+  readonly #frame: MergeFrame;
+  readonly #places = new Map<number, number>();
+  readonly #blocks = new Map<number, LiveBlock>();
+  #blockCount = 0;
+  #pageCount: number;
+  /** Pages of the set above this were cut off at some moment: later pages of that number are new ones. */
+  #keptSetPages: number;
+  #staged: StagedImage[] = [];
+  /** Scn of the commit whose last part is still to come. */
+  #openScn: Scn | null = null;
+  #commitCount = 0;
+  #isAtEnd = false;
+
+  constructor(frame: MergeFrame) {
+    this.#frame = frame;
+    this.#pageCount = frame.setPageCount;
+    this.#keptSetPages = frame.setPageCount;
+  }
+
+  /** Pages of the target. */
+  get pageCount(): number {
+    return this.#pageCount;
+  }
+
+  /** Commits laid over the set. */
+  get commitCount(): number {
+    return this.#commitCount;
+  }
+
+  /** True once a commit after the target was seen: no later batch matters. */
+  get isAtEnd(): boolean {
+    return this.#isAtEnd;
+  }
+
+  /** Set pages that the target still has, unless the log replaces them. */
+  get keptSetPages(): number {
+    return Math.min(this.#keptSetPages, this.#pageCount);
+  }
+
+  isReplaced(page: number): boolean {
+    return this.#places.has(page);
+  }
+
+  /** Lays the commits of the next batch over what came before. @throws BACKUP_DATA_CORRUPT when they do not fit */
+  add(batch: BatchInObject): void {
+    if (batch.header.pageSize !== this.#frame.pageSize)
+      throw fail('BACKUP_DATA_CORRUPT', {
+        object: batch.object,
+        because: `batch ${batch.header.batchNo} has pages of ${batch.header.pageSize} bytes, the set of ${this.#frame.pageSize}`,
+      });
+    const goesOnWith = batch.header.isContinued ? (batch.table.commits[0]?.scn ?? null) : null;
+    if (this.#openScn !== null && goesOnWith !== this.#openScn)
+      throw fail('BACKUP_DATA_CORRUPT', {
+        object: batch.object,
+        because: `batch ${batch.header.batchNo} does not go on with the commit that the batch before left open`,
+      });
+    const last = batch.table.commits.at(-1);
+    this.#openScn = last && !last.isComplete ? last.scn : null;
+    const numbers = new Map<LogBlock, number>();
+    for (const commit of batch.table.commits) {
+      if (commit.scn > this.#frame.restoreScn) {
+        this.#isAtEnd = true;
+        this.#staged = [];
+        return;
+      }
+      if (commit.scn <= this.#frame.consistentScn) continue;
+      this.#stage(batch, commit);
+      if (commit.isComplete) this.#apply(commit, numbers);
+    }
+    if (batch.header.checkpointScn >= this.#frame.restoreScn) this.#isAtEnd = true;
+  }
+
+  #stage({ object, table }: BatchInObject, commit: LogCommit): void {
+    const end = commit.firstImage + commit.imageCount;
+    for (const block of table.blocks) {
+      const first = Math.max(block.firstImage, commit.firstImage);
+      const last = Math.min(block.firstImage + block.imageCount, end);
+      for (let image = first; image < last; image++) {
+        this.#staged.push({ page: table.pages[image]!, object, block, index: image - block.firstImage });
+      }
+    }
+  }
+
+  #apply(commit: LogCommit, numbers: Map<LogBlock, number>): void {
+    for (const { page, object, block, index } of this.#staged) {
+      let blockNo = numbers.get(block);
+      if (blockNo === undefined) {
+        blockNo = this.#blockCount++;
+        numbers.set(block, blockNo);
+      }
+      this.#release(page);
+      this.#places.set(page, blockNo * IMAGES_PER_BLOCK_MAX + index);
+      const live = this.#blocks.get(blockNo);
+      if (live) live.liveCount++;
+      else this.#blocks.set(blockNo, { object, block, liveCount: 1 });
+    }
+    this.#staged = [];
+    this.#commitCount++;
+    if (commit.databasePages < this.#pageCount) this.#cut(commit.databasePages);
+    this.#pageCount = commit.databasePages;
+  }
+
+  /** The database became shorter: what lay behind its new end is gone, also if it grows again. */
+  #cut(databasePages: number): void {
+    this.#keptSetPages = Math.min(this.#keptSetPages, databasePages);
+    for (const page of this.#places.keys()) {
+      if (page <= databasePages) continue;
+      this.#release(page);
+      this.#places.delete(page);
+    }
+  }
+
+  /** Forgets a page's image, and its block with the last one. */
+  #release(page: number): void {
+    const place = this.#places.get(page);
+    if (place === undefined) return;
+    const { blockNo } = placeOf(place);
+    const live = this.#blocks.get(blockNo)!;
+    live.liveCount--;
+    if (live.liveCount === 0) this.#blocks.delete(blockNo);
+  }
+
+  /** Items that write every page which the log replaces, in the order of the log. */
+  *logItems(skipPage: number): Generator<LogBlockItem> {
+    const images = new Map<number, Array<[index: number, page: number]>>();
+    for (const [page, place] of this.#places) {
+      if (page > this.#pageCount || page === skipPage) continue;
+      const { blockNo, index } = placeOf(place);
+      const list = images.get(blockNo);
+      if (list) list.push([index, page]);
+      else images.set(blockNo, [[index, page]]);
+    }
+    for (const blockNo of [...images.keys()].sort((a, b) => a - b)) {
+      const { object, block } = this.#blocks.get(blockNo)!;
+      const { offset, storedBytes, plainBytes, checksum } = block;
+      const pairs = images.get(blockNo)!.sort((a, b) => a[0] - b[0]);
+      yield { kind: 'log', object, offset, storedBytes, plainBytes, checksum, images: pairs };
+    }
+  }
+}
+
+function placeOf(place: number): ImagePlace {
+  return { blockNo: Math.floor(place / IMAGES_PER_BLOCK_MAX), index: place % IMAGES_PER_BLOCK_MAX };
+}
+
+/**
+ * Everything that a restore writes, each page exactly once: the set's blocks without the pages that the log replaces
+ * or that are gone, then the log's images. Pages that neither has (SQLite's lock-byte page) stay zeros.
+ * @param skipPage never written; 0 for none
+ */
+export function* restoreItems(of: {
+  overlay: LogOverlay;
+  entries: readonly IndexEntry[];
+  pagesPerBlock: number;
+  skipPage: number;
+}): Generator<SetBlockItem | LogBlockItem> {
+  const { overlay, entries, pagesPerBlock, skipPage } = of;
+  for (const block of entries) {
+    const firstPage = block.blockNo * pagesPerBlock + 1;
+    const pageCount = Math.min(pagesPerBlock, overlay.keptSetPages - firstPage + 1);
+    if (pageCount <= 0) continue;
+    const skipPages: number[] = [];
+    for (let page = firstPage; page < firstPage + pageCount; page++) {
+      if (page === skipPage || overlay.isReplaced(page)) skipPages.push(page);
+    }
+    if (skipPages.length < pageCount) yield { kind: 'set', setIndex: 0, block, firstPage, pageCount, skipPages };
+  }
+  yield* overlay.logItems(skipPage);
+}

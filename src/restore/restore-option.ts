@@ -1,0 +1,68 @@
+// The WITH string of RESTORE: `pool_list=p1,p2&location=/abs/path&concurrency=4&locality=…&primary_zone=…`.
+import { isAbsolute, normalize } from 'node:path';
+import { fail } from '../base/errors.ts';
+
+/** Longest WITH string: the RESTORE_OPTION column of the history view. */
+const OPTION_CHARS_MAX = 4096;
+/** Most workers that a statement may ask for. */
+const CONCURRENCY_MAX = 100;
+/** Longest path of a database file. */
+const LOCATION_CHARS_MAX = 1024;
+
+export interface RestoreOption {
+  pools: string[];
+  /** Absolute path for the database file; null places it under the data directory. */
+  location: string | null;
+  /** Workers; null takes the pool's MAX_CPU. */
+  concurrency: number | null;
+}
+
+/** Keys that are read and kept in RESTORE_OPTION, but decide nothing on a single machine. */
+const KEYS_WITHOUT_EFFECT = ['locality', 'primary_zone'];
+
+/** @throws INVALID_ARGUMENT (4002) for an unknown key or a bad value; NOT_SUPPORTED (4007) for kms_encrypt */
+export function parseRestoreOption(text: string): RestoreOption {
+  const wrong = (what: string) => fail('INVALID_ARGUMENT', { what: `RESTORE … WITH: ${what}` });
+  if (text.length > OPTION_CHARS_MAX) throw wrong(`it is longer than ${OPTION_CHARS_MAX} characters`);
+  const option: RestoreOption = { pools: [], location: null, concurrency: null };
+  const seen = new Set<string>();
+  for (const part of text.split('&').map((item) => item.trim())) {
+    if (part === '') continue;
+    const at = part.indexOf('=');
+    const key = part.slice(0, Math.max(0, at)).trim().toLowerCase();
+    const value = part.slice(at + 1).trim();
+    if (key === '') throw wrong(`'${part}' is not key=value`);
+    if (seen.has(key)) throw wrong(`${key} is given twice`);
+    seen.add(key);
+    if (key === 'pool_list') option.pools = parsePools(value, wrong);
+    else if (key === 'location') option.location = parseLocation(value, wrong);
+    else if (key === 'concurrency') option.concurrency = parseConcurrency(value, wrong);
+    else if (key === 'kms_encrypt') refuseKms(value);
+    else if (!KEYS_WITHOUT_EFFECT.includes(key)) throw wrong(`unknown option ${key}`);
+  }
+  return option;
+}
+
+type Wrong = (what: string) => Error;
+
+function parsePools(value: string, wrong: Wrong): string[] {
+  const pools = value.split(',').map((pool) => pool.trim().replace(/^'(.*)'$/, '$1'));
+  if (pools.includes('')) throw wrong(`pool_list '${value}'`);
+  return [...new Set(pools)];
+}
+
+function parseLocation(value: string, wrong: Wrong): string {
+  const isPath = isAbsolute(value) && normalize(value) === value && !value.endsWith('/') && !value.includes('\0');
+  if (!isPath || value.length > LOCATION_CHARS_MAX) throw wrong(`location '${value}' is not an absolute, normal path`);
+  return value;
+}
+
+function parseConcurrency(value: string, wrong: Wrong): number {
+  const count = /^\d{1,3}$/.test(value) ? Number(value) : 0;
+  if (count < 1 || count > CONCURRENCY_MAX) throw wrong(`concurrency '${value}' is not 1 to ${CONCURRENCY_MAX}`);
+  return count;
+}
+
+function refuseKms(value: string): void {
+  if (/^(true|1)$/i.test(value)) throw fail('NOT_SUPPORTED', { what: 'kms_encrypt (no key management service) is' });
+}

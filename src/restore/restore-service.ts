@@ -1,0 +1,60 @@
+// What the restore room offers to statements and views.
+import type { Scn } from '../model/scn.ts';
+
+/** The target of a restore as the statement gave it. */
+export type RestoreTarget = { kind: 'newest' } | { kind: 'scn'; scn: Scn } | { kind: 'time'; text: string };
+
+export interface RestoreRequest {
+  /** Name of the new tenant; null for a PREVIEW that names none. */
+  tenantName: string | null;
+  uris: readonly string[];
+  target: RestoreTarget;
+  /** The WITH string: `pool_list=…&location=…&concurrency=…&locality=…&primary_zone=…&kms_encrypt=…`. */
+  option: string;
+  passwords: readonly string[];
+  description: string;
+}
+
+/** What PREVIEW shows and a restore does. */
+export interface RestorePreview {
+  sourceTenantName: string;
+  sourceTenantId: number;
+  sourceClusterName: string;
+  timeZone: string;
+  restoreScn: Scn;
+  sets: Array<{ name: string; bytes: bigint; minRestoreScn: Scn; isEncrypted: boolean }>;
+  pieces: Array<{ name: string; bytes: bigint; fromScn: Scn; toScn: Scn }>;
+  totalBytes: bigint;
+  windows: RestoreWindow[];
+}
+
+/** One unbroken range of points a tenant can be restored to, both ends inclusive. */
+export interface RestoreWindow {
+  fromScn: Scn;
+  toScn: Scn;
+  roundId: number;
+  backupSetIds: number[];
+}
+
+/** What a restore on the source's own server asks of the archive first, so that the destination proves the present. */
+export interface RestoreArchive {
+  flush(tenantId: number): Promise<Scn>;
+}
+
+export interface RestoreService {
+  start(): void;
+  stop(): Promise<void>;
+  /** @throws 9080, 9081, 9026, 9119, 9077, 9064, 4007 as documented */
+  preview(request: RestoreRequest): Promise<RestorePreview>;
+  /**
+   * Plans, checks the passwords, records job and tenant, returns; the work goes on in the background.
+   * @throws what preview throws; 9047, 9014, 5156, 4650, 4626
+   */
+  restore(request: RestoreRequest): Promise<void>;
+  /** CANCEL RESTORE: the half-restored tenant goes away. @throws ENTRY_NOT_EXIST when none runs for that name */
+  cancel(tenantName: string): void;
+  /** ACTIVATE STANDBY. @throws NOT_ALLOWED when the tenant is no STANDBY */
+  activate(tenantId: number, options: { isVerifyOnly: boolean }): Promise<void>;
+  /** From the store alone: what the tenant's own sets and rounds allow. */
+  windows(tenantId: number): RestoreWindow[];
+}

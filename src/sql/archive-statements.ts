@@ -1,0 +1,78 @@
+// Statements of log archive and destinations.
+import { fail, HoldfastError, toClientError } from '../base/errors.ts';
+import { okResult, type StatementResult } from '../model/result.ts';
+import { isSys, type SqlDependencies } from './dependencies.ts';
+import { parseArchiveDest } from './grammar/archive-dest.ts';
+import type { StatementOf } from './grammar/statement.ts';
+import type { Session } from './session.ts';
+import { oneTenant, someTenants } from './target-tenants.ts';
+
+export async function setArchiveDest(
+  deps: SqlDependencies,
+  session: Session,
+  statement: StatementOf<'setArchiveDest'>,
+): Promise<StatementResult> {
+  const tenant = oneTenant(deps, session, statement.tenants, 'setting log_archive_dest');
+  const dest = parseArchiveDest(statement.attributes);
+  await deps.archive.setDest(
+    tenant.tenantId,
+    dest && {
+      uri: dest.location,
+      binding: dest.binding,
+      pieceSwitchIntervalUs: dest.pieceSwitchIntervalUs,
+      pieceSwitchIntervalText: dest.pieceSwitchIntervalText,
+    },
+  );
+  return okResult();
+}
+
+export function setArchiveDestState(
+  deps: SqlDependencies,
+  session: Session,
+  statement: StatementOf<'setArchiveDestState'>,
+): StatementResult {
+  const tenant = oneTenant(deps, session, statement.tenants, 'setting log_archive_dest_state');
+  deps.archive.setDestState(tenant.tenantId, statement.state);
+  return okResult();
+}
+
+export async function setDataBackupDest(
+  deps: SqlDependencies,
+  session: Session,
+  statement: StatementOf<'setDataBackupDest'>,
+): Promise<StatementResult> {
+  const tenant = oneTenant(deps, session, statement.tenants, 'setting data_backup_dest');
+  await deps.backup.setDataDest(tenant.tenantId, statement.uri === '' ? null : statement.uri);
+  return okResult();
+}
+
+/**
+ * ARCHIVELOG and NOARCHIVELOG. From sys for all, or for a list, a tenant that is already there is no error but a
+ * warning, so that one of them does not keep the others from being switched.
+ */
+export function setArchiveMode(
+  deps: SqlDependencies,
+  session: Session,
+  statement: StatementOf<'setArchiveMode'>,
+): StatementResult {
+  const words = `ALTER SYSTEM ${statement.isOn ? '' : 'NO'}ARCHIVELOG`;
+  const { tenants, isAll } = someTenants(deps, session, statement.tenants, words);
+  const flip = (tenantId: number) => (statement.isOn ? deps.archive.enable(tenantId) : deps.archive.disable(tenantId));
+  if (!isSys(session) || (!isAll && tenants.length === 1)) {
+    for (const tenant of tenants) flip(tenant.tenantId);
+    return okResult();
+  }
+  for (const tenant of tenants) {
+    try {
+      flip(tenant.tenantId);
+    } catch (error) {
+      if (!(error instanceof HoldfastError)) throw error;
+      const { errno, message } = toClientError(error, session.mode);
+      session.warnings.push({ level: 'Warning', errno, message: `${tenant.name}: ${message}` });
+    }
+  }
+  if (tenants.length > 0 && session.warnings.length === tenants.length) {
+    throw fail(statement.isOn ? 'ALREADY_IN_ARCHIVE_MODE' : 'ALREADY_IN_NOARCHIVE_MODE', {});
+  }
+  return okResult(0n, 0n, session.warnings.length);
+}

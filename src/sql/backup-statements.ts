@@ -1,0 +1,74 @@
+// Statements of backup: SET ENCRYPTION, BACKUP, CANCEL BACKUP.
+import { ERRORS, fail } from '../base/errors.ts';
+import { SYS_TENANT_ID } from '../base/limits.ts';
+import { okResult, type StatementResult } from '../model/result.ts';
+import { isSys, type SqlDependencies } from './dependencies.ts';
+import type { StatementOf } from './grammar/statement.ts';
+import type { Session } from './session.ts';
+import { someTenants, tenantsNamed } from './target-tenants.ts';
+
+/** Longest backup password in characters: a bound before key derivation. */
+const BACKUP_PASSWORD_CHARS_MAX = 1024;
+
+export function setEncryption(session: Session, statement: StatementOf<'setEncryption'>): StatementResult {
+  const { password } = statement;
+  if (password !== null && (password === '' || password.length > BACKUP_PASSWORD_CHARS_MAX)) {
+    throw fail('INVALID_ARGUMENT', {
+      what: `SET ENCRYPTION: the password is empty or longer than ${BACKUP_PASSWORD_CHARS_MAX} characters`,
+    });
+  }
+  session.encryptionPassword = password;
+  return okResult();
+}
+
+/** What the statement covers; the rules of the reference for sys and user tenants. */
+function scopeOf(deps: SqlDependencies, session: Session, statement: StatementOf<'backup'>) {
+  if (statement.to !== null) throw fail('NOT_SUPPORTED', { what: 'backup do not support using specify path' });
+  if (!isSys(session)) {
+    if (statement.scope === 'TENANT') throw fail('NOT_SUPPORTED', { what: 'user tenant cannot specify tenant names' });
+    return { tenants: [session.tenantId], level: 'USER_TENANT' as const };
+  }
+  if (statement.scope === null) throw fail('NOT_SUPPORTED', { what: 'No tenant name specified' });
+  if (statement.scope === 'DATABASE' || statement.tenants === 'ALL')
+    return { tenants: 'all' as const, level: 'CLUSTER' as const };
+  if (typeof statement.tenants === 'string' || statement.tenants === null) {
+    throw fail('NOT_SUPPORTED', { what: `backup with TENANT = ${statement.tenants ?? ''} is` });
+  }
+  const tenants = tenantsNamed(deps, statement.tenants).map(({ tenantId }) => tenantId);
+  return { tenants, level: 'SYS_TENANT' as const };
+}
+
+export async function startBackup(
+  deps: SqlDependencies,
+  session: Session,
+  statement: StatementOf<'backup'>,
+): Promise<StatementResult> {
+  const { tenants, level } = scopeOf(deps, session, statement);
+  const { skipped } = await deps.backup.startBackup({
+    initiatorTenantId: isSys(session) ? SYS_TENANT_ID : session.tenantId,
+    tenants,
+    level,
+    isIncremental: statement.isIncremental,
+    isPlusArchivelog: statement.isPlusArchivelog,
+    description: statement.description ?? '',
+    password: session.encryptionPassword,
+  });
+  for (const { tenantName, because } of skipped) {
+    session.warnings.push({
+      level: 'Warning',
+      errno: ERRORS.BACKUP_CAN_NOT_START.errno,
+      message: `tenant '${tenantName}' is left out of this backup, because ${because}`,
+    });
+  }
+  return okResult(0n, 0n, session.warnings.length);
+}
+
+export function cancelBackup(
+  deps: SqlDependencies,
+  session: Session,
+  statement: StatementOf<'cancelBackup'>,
+): StatementResult {
+  const { tenants, isAll } = someTenants(deps, session, statement.tenants, 'ALTER SYSTEM CANCEL BACKUP');
+  deps.backup.cancel(isAll ? 'all' : tenants.map(({ tenantId }) => tenantId));
+  return okResult();
+}

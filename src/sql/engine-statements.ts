@@ -1,0 +1,85 @@
+// Statements that run on the tenant's own engine, and the transactions of a session.
+import { fail, isFailure } from '../base/errors.ts';
+import type { EngineSession } from '../engine/engine-driver.ts';
+import { okResult, type SqlValue, type StatementResult } from '../model/result.ts';
+import { isSys, ownTenant, type SqlDependencies } from './dependencies.ts';
+import type { EngineStatement, StatementOf } from './grammar/statement.ts';
+import type { Session } from './session.ts';
+
+/** First words that no engine and no statement of ours knows get a syntax error also where there is no engine. */
+const ENGINE_VERBS = new Set(
+  'INSERT UPDATE DELETE REPLACE CREATE ALTER DROP TRUNCATE SELECT WITH VALUES EXPLAIN PRAGMA VACUUM ANALYZE REINDEX ATTACH DETACH SAVEPOINT RELEASE ROLLBACK LOCK UNLOCK CALL DO LOAD RENAME OPTIMIZE CHECK REPAIR FLUSH'.split(
+    ' ',
+  ),
+);
+
+/** The engine session of a client, opened at the first statement that needs it. */
+export async function engineOf(deps: SqlDependencies, session: Session): Promise<EngineSession> {
+  if (session.engine) return session.engine;
+  const tenant = ownTenant(deps, session);
+  if (tenant.status !== 'NORMAL') throw fail('TENANT_NOT_NORMAL', { tenant: tenant.name, status: tenant.status });
+  session.engine = await deps.tenants.driver(tenant.engine).openSession(deps.tenants.engineTenant(tenant));
+  return session.engine;
+}
+
+function refuseInSys(sql: string, statement: { verb: string }): void {
+  if (!ENGINE_VERBS.has(statement.verb)) throw fail('SYNTAX', { near: sql.trim().slice(0, 80), line: 1 });
+  throw fail('NOT_SUPPORTED', { what: `${statement.verb} in the sys tenant, which holds no user data,` });
+}
+
+/** `SET autocommit = 0`: the next statement opens a transaction. */
+async function beginImplicitly(session: Session, engine: EngineSession, signal: AbortSignal): Promise<void> {
+  const autocommit = session.variables.get('autocommit');
+  const isOff = autocommit === 0n || String(autocommit).toUpperCase() === 'OFF';
+  if (isOff && !engine.isInTransaction) await engine.execute('BEGIN', [], signal);
+}
+
+/** Runs a statement on the tenant's engine; a session whose engine process was lost gets a new one at the next statement. */
+export async function runOnEngine(
+  deps: SqlDependencies,
+  session: Session,
+  request: {
+    sql: string;
+    statement: Pick<EngineStatement, 'verb'>;
+    parameters: readonly SqlValue[];
+    signal: AbortSignal;
+  },
+): Promise<StatementResult> {
+  if (isSys(session)) refuseInSys(request.sql, request.statement);
+  const engine = await engineOf(deps, session);
+  try {
+    if (!['PRAGMA', 'VACUUM', 'EXPLAIN'].includes(request.statement.verb))
+      await beginImplicitly(session, engine, request.signal);
+    return await engine.execute(request.sql, request.parameters, request.signal);
+  } catch (error) {
+    if (isFailure(error, 'HOST_LOST') || isFailure(error, 'QUERY_INTERRUPTED')) await dropEngine(session);
+    throw error;
+  }
+}
+
+async function dropEngine(session: Session): Promise<void> {
+  const engine = session.engine;
+  if (!engine || engine.isInTransaction) return;
+  session.engine = null;
+  await engine.close();
+}
+
+/** BEGIN, COMMIT, ROLLBACK with MySQL's manners: BEGIN ends the open transaction first, COMMIT of nothing is fine. */
+export async function runTransaction(
+  deps: SqlDependencies,
+  session: Session,
+  statement: StatementOf<'transaction'>,
+  signal: AbortSignal,
+): Promise<StatementResult> {
+  if (isSys(session)) return okResult();
+  if (statement.verb !== 'BEGIN' && !session.engine?.isInTransaction) return okResult();
+  const engine = await engineOf(deps, session);
+  if (statement.verb === 'BEGIN') {
+    if (engine.isInTransaction) await engine.execute('COMMIT', [], signal);
+    await engine.execute(statement.behaviour === null ? 'BEGIN' : `BEGIN ${statement.behaviour}`, [], signal);
+    return okResult();
+  }
+  await engine.execute(statement.verb, [], signal);
+  if (statement.isChain) await engine.execute('BEGIN', [], signal);
+  return okResult();
+}

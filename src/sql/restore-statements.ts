@@ -1,0 +1,159 @@
+// Statements of restore: SET DECRYPTION, RESTORE, PREVIEW, CANCEL RESTORE, restore sources, ACTIVATE STANDBY.
+import { fail } from '../base/errors.ts';
+import {
+  bigint,
+  type Column,
+  okResult,
+  rowsResult,
+  type SqlValue,
+  type StatementResult,
+  varchar,
+} from '../model/result.ts';
+import type { Scn } from '../model/scn.ts';
+import { formatTime } from '../model/time-zone.ts';
+import type { RestorePreview, RestoreRequest, RestoreTarget } from '../restore/restore-service.ts';
+import { requireSys, type SqlDependencies } from './dependencies.ts';
+import type { StatementOf, Until } from './grammar/statement.ts';
+import type { Session } from './session.ts';
+import { oneTenant } from './target-tenants.ts';
+
+/** Sources that ADD RESTORE SOURCE may collect in one session. */
+const RESTORE_SOURCES_MAX = 1000;
+
+export function setDecryption(session: Session, statement: StatementOf<'setDecryption'>): StatementResult {
+  if (session.tenantId !== 1) throw fail('NOT_SUPPORTED', { what: 'SET DECRYPTION in a user tenant is' });
+  session.decryptionPasswords = statement.passwords;
+  return okResult();
+}
+
+function targetOf(until: Until | null): RestoreTarget {
+  if (until === null) return { kind: 'newest' };
+  return until.by === 'SCN' ? { kind: 'scn', scn: until.scn } : { kind: 'time', text: until.time };
+}
+
+function requestOf(
+  session: Session,
+  statement: StatementOf<'restore'> | StatementOf<'previewRestore'>,
+): RestoreRequest {
+  if (statement.withKey !== null)
+    throw fail('NOT_SUPPORTED', { what: 'RESTORE … WITH KEY (tenants have no keys of their own yet) is' });
+  if (statement.encryptedBy !== null)
+    throw fail('NOT_SUPPORTED', { what: 'RESTORE … ENCRYPTED BY (use SET DECRYPTION IDENTIFIED BY) is' });
+  const uris = statement.uris ?? session.restoreSources;
+  if (uris.length === 0)
+    throw fail('INVALID_ARGUMENT', { what: 'RESTORE: no FROM and no ADD RESTORE SOURCE before it' });
+  return {
+    tenantName: statement.tenant,
+    uris,
+    target: targetOf(statement.until),
+    option: statement.options ?? '',
+    passwords: session.decryptionPasswords,
+    description: statement.description ?? '',
+  };
+}
+
+export async function restoreTenant(
+  deps: SqlDependencies,
+  session: Session,
+  statement: StatementOf<'restore'>,
+): Promise<StatementResult> {
+  requireSys(session, 'RESTORE');
+  await deps.restore.restore(requestOf(session, statement));
+  return okResult();
+}
+
+const PREVIEW_COLUMNS: Column[] = [
+  { name: 'ITEM', type: varchar(32) },
+  { name: 'NAME', type: varchar(2048) },
+  { name: 'BYTES', type: bigint() },
+  { name: 'FROM_SCN', type: bigint(true) },
+  { name: 'FROM_SCN_DISPLAY', type: varchar(26) },
+  { name: 'TO_SCN', type: bigint(true) },
+  { name: 'TO_SCN_DISPLAY', type: varchar(26) },
+  { name: 'COMMENT', type: varchar(4096) },
+];
+
+function previewRows(preview: RestorePreview): SqlValue[][] {
+  const show = (scn: Scn) => [scn, formatTime(scn, preview.timeZone)];
+  const at = preview.restoreScn;
+  const source = `${preview.sourceClusterName}/${preview.sourceTenantName} (${preview.sourceTenantId}), time zone ${preview.timeZone}`;
+  return [
+    [
+      'RESTORE POINT',
+      source,
+      preview.totalBytes,
+      ...show(at),
+      ...show(at),
+      'state after every commit up to and including this scn',
+    ],
+    ...preview.sets.map((set) => [
+      'BACKUP SET',
+      set.name,
+      set.bytes,
+      ...show(set.minRestoreScn),
+      ...show(set.minRestoreScn),
+      set.isEncrypted ? 'encrypted: SET DECRYPTION IDENTIFIED BY is needed' : '',
+    ]),
+    ...preview.pieces.map((piece) => [
+      'PIECE',
+      piece.name,
+      piece.bytes,
+      ...show(piece.fromScn),
+      ...show(piece.toScn),
+      '',
+    ]),
+    ...preview.windows.map((window) => [
+      'RESTORE WINDOW',
+      `round ${window.roundId}`,
+      null,
+      ...show(window.fromScn),
+      ...show(window.toScn),
+      `backup sets ${window.backupSetIds.join(', ')}`,
+    ]),
+  ];
+}
+
+export async function previewRestore(
+  deps: SqlDependencies,
+  session: Session,
+  statement: StatementOf<'previewRestore'>,
+): Promise<StatementResult> {
+  requireSys(session, 'RESTORE … PREVIEW');
+  const preview = await deps.restore.preview(requestOf(session, statement));
+  return rowsResult(PREVIEW_COLUMNS, previewRows(preview));
+}
+
+export function cancelRestore(
+  deps: SqlDependencies,
+  session: Session,
+  statement: StatementOf<'cancelRestore'>,
+): StatementResult {
+  requireSys(session, 'CANCEL RESTORE');
+  deps.restore.cancel(statement.tenant);
+  return okResult();
+}
+
+export function addRestoreSource(session: Session, statement: StatementOf<'addRestoreSource'>): StatementResult {
+  requireSys(session, 'ADD RESTORE SOURCE');
+  if (session.restoreSources.length >= RESTORE_SOURCES_MAX) {
+    throw fail('INVALID_ARGUMENT', { what: `ADD RESTORE SOURCE: more than ${RESTORE_SOURCES_MAX} sources` });
+  }
+  session.restoreSources.push(statement.uri);
+  return okResult();
+}
+
+export function clearRestoreSource(session: Session): StatementResult {
+  requireSys(session, 'CLEAR RESTORE SOURCE');
+  session.restoreSources.length = 0;
+  return okResult();
+}
+
+export async function activateStandby(
+  deps: SqlDependencies,
+  session: Session,
+  statement: StatementOf<'activateStandby'>,
+): Promise<StatementResult> {
+  const tenant = oneTenant(deps, session, statement.tenants, 'ACTIVATE STANDBY');
+  await deps.restore.activate(tenant.tenantId, { isVerifyOnly: statement.isVerify });
+  return okResult();
+}

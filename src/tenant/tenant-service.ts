@@ -1,0 +1,193 @@
+// The life of a tenant: created or adopted, activated, dropped. Its row is durable before its database exists and goes
+// last, so that a start after a crash finds what to finish.
+import { join } from 'node:path';
+import type { Clock } from '../base/clock.ts';
+import { fail } from '../base/errors.ts';
+import { SYS_TENANT_ID } from '../base/limits.ts';
+import type { Log } from '../base/log.ts';
+import type { EngineDriver, EngineTenant } from '../engine/engine-driver.ts';
+import { checkMove } from '../model/moves.ts';
+import { SCN_NONE } from '../model/scn.ts';
+import {
+  administratorOf,
+  isName,
+  isReservedTenantName,
+  TENANT_MOVES,
+  type Tenant,
+  type TenantMode,
+  type TenantStatus,
+} from '../model/tenant.ts';
+import type { Store } from '../store/store.ts';
+
+export interface CreateTenantRequest {
+  name: string;
+  isIfNotExists: boolean;
+  engine: string;
+  /** Absolute path of a database to adopt; null makes a new one under the data directory. */
+  location: string | null;
+  mode: TenantMode;
+  timeZone: string;
+  poolNames: readonly string[];
+  comment: string;
+}
+
+export interface TenantService {
+  /** Finishes what a previous server left half done: creations go away, drops are completed. */
+  start(): Promise<void>;
+  /** @throws 5156, 4650, 4626, 1210, ADOPT_REFUSED */
+  create(request: CreateTenantRequest): Promise<void>;
+  /** Adopted databases stay where they are. @throws 4179 for sys, 9036 for a running backup without FORCE */
+  drop(tenant: Tenant, options: { isForced: boolean }): Promise<void>;
+  /** How the engine sees a tenant. */
+  engineTenant(tenant: Tenant): EngineTenant;
+  driver(engineName: string): EngineDriver;
+  /** Path of a new tenant's database. */
+  locationOf(tenantId: number, name: string): string;
+}
+
+export interface TenantDependencies {
+  store: Store;
+  clock: Clock;
+  log: Log;
+  dataDir: string;
+  drivers: readonly EngineDriver[];
+  /** Rooms that must let go of a tenant before it is dropped, in order. */
+  holders: () => ReadonlyArray<{ forget(tenantId: number): Promise<void> }>;
+  isBackupRunning: (tenantId: number) => boolean;
+}
+
+/** Statements at once of a tenant without a resource pool. */
+const MAX_CPU_DEFAULT = 1;
+
+const EMPTY = new Uint8Array(0);
+
+export function createTenantService(deps: TenantDependencies): TenantService {
+  return new Tenants(deps);
+}
+
+class Tenants implements TenantService {
+  readonly #deps: TenantDependencies;
+
+  constructor(deps: TenantDependencies) {
+    this.#deps = deps;
+  }
+
+  async start(): Promise<void> {
+    for (const tenant of this.#deps.store.userTenants()) {
+      if (tenant.status !== 'CREATING' && tenant.status !== 'DROPPING') continue;
+      this.#deps.log.warn('tenant left half done, removing it', { tenantId: tenant.tenantId, status: tenant.status });
+      await this.#remove(tenant);
+    }
+  }
+
+  driver(engineName: string): EngineDriver {
+    const driver = this.#deps.drivers.find(({ name }) => name === engineName.toLowerCase());
+    if (!driver) throw fail('NOT_SUPPORTED', { what: `engine '${engineName}'` });
+    return driver;
+  }
+
+  engineTenant(tenant: Tenant): EngineTenant {
+    const { tenantId, name, mode, location } = tenant;
+    return { tenantId, name, mode, location, isReadOnly: tenant.role !== 'PRIMARY', maxCpu: this.#maxCpu(tenant) };
+  }
+
+  locationOf(tenantId: number, name: string): string {
+    return join(this.#deps.dataDir, 'tenants', `${name}-${tenantId}`, 'data.db');
+  }
+
+  async create(request: CreateTenantRequest): Promise<void> {
+    const { store } = this.#deps;
+    if (store.tenantByName(request.name)) {
+      if (request.isIfNotExists) return;
+      throw fail('TENANT_EXISTS', { tenant: request.name });
+    }
+    const driver = this.driver(request.engine);
+    const tenant = store.transaction(() => this.#insert(request, driver.name));
+    try {
+      if (tenant.isAdopted) await driver.adopt(this.engineTenant(tenant));
+      else await driver.create(this.engineTenant(tenant));
+    } catch (error) {
+      await this.#remove(tenant);
+      throw error;
+    }
+    this.#move(tenant, 'NORMAL');
+    this.#deps.log.info('tenant created', {
+      tenantId: tenant.tenantId,
+      name: tenant.name,
+      isAdopted: tenant.isAdopted,
+    });
+  }
+
+  async drop(tenant: Tenant, options: { isForced: boolean }): Promise<void> {
+    if (tenant.tenantId === SYS_TENANT_ID) throw fail('NOT_ALLOWED', { what: 'dropping the sys tenant is' });
+    if (tenant.status === 'RESTORE') {
+      throw fail('TENANT_NOT_NORMAL', {
+        tenant: tenant.name,
+        status: 'RESTORE; ALTER SYSTEM CANCEL RESTORE removes it',
+      });
+    }
+    if (!options.isForced && this.#deps.isBackupRunning(tenant.tenantId)) throw fail('BACKUP_IN_PROGRESS', {});
+    if (tenant.status !== 'DROPPING') this.#move(tenant, 'DROPPING');
+    for (const holder of this.#deps.holders()) await holder.forget(tenant.tenantId);
+    await this.#remove({ ...tenant, status: 'DROPPING' });
+    this.#deps.log.info('tenant dropped', { tenantId: tenant.tenantId, name: tenant.name });
+  }
+
+  #move(tenant: Tenant, to: TenantStatus): void {
+    const status = checkMove('tenant', TENANT_MOVES, tenant.status, to);
+    this.#deps.store.tenants.change({ tenantId: tenant.tenantId }, { status }, { status: tenant.status });
+  }
+
+  /** Removes the database (never an adopted one), then the records. Safe to repeat. */
+  async #remove(tenant: Tenant): Promise<void> {
+    await this.driver(tenant.engine).drop(this.engineTenant(tenant), { removeData: !tenant.isAdopted });
+    this.#deps.store.forgetTenant(tenant.tenantId);
+  }
+
+  #insert(request: CreateTenantRequest, engine: string): Tenant {
+    const { store, clock } = this.#deps;
+    const { name, location, mode, timeZone, comment } = request;
+    if (!isName(name) || isReservedTenantName(name)) throw fail('INVALID_ARGUMENT', { what: `tenant name '${name}'` });
+    if (location !== null && store.tenants.find({ location }).length > 0) {
+      throw fail('ADOPT_REFUSED', { location, because: 'it already belongs to a tenant' });
+    }
+    const tenantId = store.nextId(SYS_TENANT_ID, 'tenant');
+    this.#grantPools(request.poolNames, tenantId);
+    const tenant: Tenant = {
+      tenantId,
+      name,
+      mode,
+      role: 'PRIMARY',
+      status: 'CREATING',
+      engine,
+      location: location ?? this.locationOf(tenantId, name),
+      isAdopted: location !== null,
+      timeZone,
+      isArchiveMode: false,
+      lastScn: SCN_NONE,
+      recoveryUntilScn: SCN_NONE,
+      poolName: request.poolNames[0] ?? null,
+      comment,
+      createdNs: clock.nowNs(),
+    };
+    store.tenants.insert(tenant);
+    store.accounts.insert({ tenantId, user: administratorOf(mode), nativeHash: EMPTY, sha2Hash: EMPTY });
+    return tenant;
+  }
+
+  #grantPools(names: readonly string[], tenantId: number): void {
+    for (const name of names) {
+      const pool = this.#deps.store.pools.get({ name });
+      if (!pool) throw fail('POOL_NOT_EXIST', { pool: name });
+      if (pool.tenantId !== null) throw fail('POOL_ALREADY_GRANTED', { pool: name });
+      this.#deps.store.pools.change({ name }, { tenantId });
+    }
+  }
+
+  #maxCpu(tenant: Tenant): number {
+    if (tenant.poolName === null) return MAX_CPU_DEFAULT;
+    const pool = this.#deps.store.pools.get({ name: tenant.poolName });
+    const unit = pool && this.#deps.store.units.get({ name: pool.unitName });
+    return Math.max(1, Math.ceil(unit?.maxCpu ?? MAX_CPU_DEFAULT));
+  }
+}
