@@ -33,6 +33,8 @@ export interface PackEntry {
 
 export interface BackupRequest {
   source: Omit<Snapshot, 'close' | 'facts' | 'scn'>;
+  /** Only these blocks, ascending (an incremental set); default: all. */
+  blockNos?: readonly number[];
   destination: DestinationSpec;
   /** The set's directory at the destination, without trailing slash. */
   directory: string;
@@ -92,10 +94,17 @@ export interface RestoreRequest {
 }
 
 export interface Pipeline extends AsyncDisposable {
-  /** Aborting leaves temporary objects that `Destination.removeAll(directory)` clears. */
+  /**
+   * Aborting `signal` fails with CANCELED (4072). Any failure leaves objects that `Destination.removeAll(directory)`
+   * clears.
+   * @throws WORKER_LOST (4123) when a worker process dies; ENGINE (5099) when the source can not be read as promised;
+   *         whatever the destination says
+   */
   backup(request: BackupRequest): Promise<BackupResult>;
   /**
    * Creates `targetPath` (must not exist) with exactly `pageCount` pages, writes each item once, fsyncs.
+   * The items name every page exactly once, but for SQLite's lock-byte page, which no source need hold: anything
+   * else is a bug in the plan and fails the restore.
    * @throws BACKUP_DATA_CORRUPT (9010), BACKUP_FILE_NOT_EXIST (9011) naming the object; the caller removes the target
    */
   restore(request: RestoreRequest): Promise<void>;

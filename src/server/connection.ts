@@ -141,8 +141,9 @@ export class Connection implements RegisteredConnection {
       return true;
     } catch (error) {
       if (error instanceof ConnectionLost) throw error;
-      log.info('login_failed', { connectionId: this.id, host: this.host, ...loggedError(error) });
-      this.#stream.write((writer) => writeErr(writer, toClientError(error, 'mysql'), { withSqlState: true }));
+      const level = error instanceof HoldfastError ? 'info' : 'error';
+      log[level]('login_failed', { connectionId: this.id, host: this.host, ...loggedError(error) });
+      this.#stream.write((writer) => writeErr(writer, toClientError(error, 'mysql')));
       return false;
     } finally {
       clearTimeout(timer);

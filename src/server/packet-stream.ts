@@ -186,8 +186,6 @@ export class PacketStream {
     const onDrain = () => this.#wakeAll();
     const onEnd = () => {
       this.#hasEnded = true;
-      // After our own end the client's is all that was waited for.
-      if (this.#isDiscarding) socket.destroy();
       this.#tellGone();
     };
     socket.on('data', onData);

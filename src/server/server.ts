@@ -1,6 +1,5 @@
 // The listening server: accepts connections within its bounds, and stops without cutting statements off.
 import { createServer, type Server, type Socket } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { createSecureContext } from 'node:tls';
 import type { Clock } from '../base/clock.ts';
 import { fail, toClientError } from '../base/errors.ts';
@@ -92,9 +91,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       isStopping = true;
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       for (const connection of connections.all()) connection.finish();
-      const grace = new AbortController();
-      await Promise.race([settle(lives), sleep(graceMs, undefined, { signal: grace.signal }).catch(() => {})]);
-      grace.abort();
+      let timer: NodeJS.Timeout | undefined;
+      const graceIsOver = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, graceMs);
+      });
+      await Promise.race([settle(lives), graceIsOver]);
+      clearTimeout(timer);
       for (const connection of connections.all()) connection.abandon('the server is stopping');
       await settle(lives);
       await closed;

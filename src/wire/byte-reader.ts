@@ -97,6 +97,11 @@ export class ByteReader {
     return value;
   }
 
+  /** Bytes up to a zero byte, or all that is left when there is none. */
+  nulBytesOrRest(): Buffer {
+    return this.#bytes.indexOf(0, this.#at) < 0 ? this.rest() : this.nulBytes();
+  }
+
   nulString(): string {
     return this.#text(this.nulBytes());
   }

@@ -119,12 +119,10 @@ export function parseChangeUser(body: Uint8Array, capabilities: number): ChangeU
   return { user, proof, database: database || null, charset, authPlugin };
 }
 
-/** Some clients leave the last field out, or leave out its terminator. */
+/** Some clients leave the field out, or as the last one leave out its terminator. */
 function readPlugin(reader: ByteReader, capabilities: number): string | null {
   if (!(capabilities & CAPABILITY.PLUGIN_AUTH) || reader.remaining === 0) return null;
-  const rest = reader.rest();
-  const end = rest.indexOf(0);
-  return rest.toString('latin1', 0, end < 0 ? rest.length : end);
+  return reader.nulBytesOrRest().toString('latin1');
 }
 
 function readAttributes(reader: ByteReader): Map<string, string> {

@@ -10,31 +10,34 @@ import { readFully } from './wal-scan.ts';
 
 const SQLITE_BUSY = 5;
 
+export type DatabaseConnection = InstanceType<typeof DatabaseSync>;
+
 /** Opens a connection that never waits inside SQLite. */
-export function openConnection(path: string, options: { readOnly: boolean }): DatabaseSync {
+export function openConnection(path: string, options: { readOnly: boolean }): DatabaseConnection {
   const database = new DatabaseSync(path, { readOnly: options.readOnly, timeout: 0 });
   if (!options.readOnly) database.exec('PRAGMA wal_autocheckpoint = 0');
   return database;
 }
 
-export type DatabaseConnection = DatabaseSync;
-
 export function isBusy(error: unknown): boolean {
-  return error instanceof Error && (error as Error & { errcode?: number }).errcode === SQLITE_BUSY;
+  const code = error instanceof Error ? (error as Error & { errcode?: number }).errcode : undefined;
+  return code !== undefined && (code & 0xff) === SQLITE_BUSY;
 }
 
 /** A read transaction, begun by reading the header: an opened but unused connection holds nothing. */
 export class PinnedReader {
   readonly #database: DatabaseConnection;
+  readonly #touch: ReturnType<DatabaseConnection['prepare']>;
 
   constructor(path: string) {
     this.#database = openConnection(path, { readOnly: true });
+    this.#touch = this.#database.prepare('PRAGMA schema_version');
   }
 
   begin(): void {
     this.#database.exec('BEGIN');
     try {
-      this.#database.prepare('PRAGMA schema_version').get();
+      this.#touch.get();
     } catch (error) {
       this.#database.exec('ROLLBACK');
       throw error;
@@ -45,9 +48,17 @@ export class PinnedReader {
     this.#database.exec('ROLLBACK');
   }
 
-  /** For facts of the state that is pinned. */
+  /** One value of the state that is pinned. */
   number(sql: string): number {
-    return Number(Object.values(this.#database.prepare(sql).get() as Record<string, unknown>)[0]);
+    return Number(this.#value(sql));
+  }
+
+  text(sql: string): string {
+    return String(this.#value(sql));
+  }
+
+  #value(sql: string): unknown {
+    return Object.values(this.#database.prepare(sql).get() as Record<string, unknown>)[0];
   }
 
   close(): void {
@@ -74,7 +85,7 @@ export class CaptureConnections {
   readonly #shm: number;
   readonly #shmBytes = Buffer.allocUnsafeSlow(WAL_INDEX_BYTES);
   readonly #headerBytes = Buffer.allocUnsafeSlow(WAL_HEADER_BYTES);
-  #wal: number;
+  readonly #wal: number;
   #reader: PinnedReader;
   #spare: PinnedReader | undefined;
   #writer: DatabaseConnection | undefined;
@@ -181,13 +192,6 @@ export class CaptureConnections {
       reader.close();
       throw error;
     }
-  }
-
-  /** Opens the -wal file again: it has no locks, so this is always safe. */
-  reopenWal(): void {
-    const fd = openSync(`${this.#path}-wal`, 'r');
-    closeSync(this.#wal);
-    this.#wal = fd;
   }
 
   /** Gives back what an idle tenant does not need. */

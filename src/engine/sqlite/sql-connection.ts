@@ -28,6 +28,8 @@ type Compiled = ReturnType<DatabaseSync['prepare']>;
 interface Running {
   statement: TenantStatement;
   parameters: SqlValue[];
+  /** Kept only to be kept: the binding's iterator does not hold its statement, and reads freed memory without it. */
+  compiled: Compiled | null;
   rows: Iterator<SqlValue[]> | null;
   types: ColumnType[];
   names: string[];
@@ -83,7 +85,7 @@ export class SqlConnection {
     if (statement.parameterCount !== parameters.length)
       throw fail('PARAMETER_COUNT', { expected: statement.parameterCount, given: parameters.length });
     const bound = parameters.map((value, i) => toBound(value, i + 1));
-    this.#running = { statement, parameters: bound, rows: null, types: [], names: [] };
+    this.#running = { statement, parameters: bound, compiled: null, rows: null, types: [], names: [] };
     return this.retry();
   }
 
@@ -154,6 +156,7 @@ export class SqlConnection {
     if (kind === 'BEGIN' && this.#db.isTransaction) this.#db.exec('COMMIT');
     const compiled = this.#compile(statement);
     if (compiled.columns().length === 0) return this.#run(compiled, parameters, kind);
+    running.compiled = compiled;
     running.rows = compiled.iterate(...parameters) as Iterator<SqlValue[]>;
     const batch = this.#collect(running);
     // After the first step: a schema change by someone else may have made SQLite compile the statement anew.

@@ -62,8 +62,13 @@ const verbs = {
     of(request).close();
     connections.delete(request.session);
   },
-  describe: (request: { location: string; tenantName: string }): EngineTable[] =>
-    describeDatabase(keep(request.location, request.tenantName)),
+  describe({ location, tenantName }: { location: string; tenantName: string }): EngineTable[] {
+    try {
+      return describeDatabase(keep(location, tenantName));
+    } catch (error) {
+      throw translateError(error, { sql: '', tenantName, isReadOnly: true, refusal: null, compile: () => undefined });
+    }
+  },
 };
 
 startWatchdog({ rssBytesMax: HOST_RSS_BYTES_MAX });

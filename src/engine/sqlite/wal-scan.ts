@@ -18,6 +18,8 @@ const SCAN_BYTES = 1 * MIB;
 /** Where frames of one generation come from. */
 export interface FrameSource {
   readonly header: WalHeader;
+  /** True when the frames stay readable whatever happens to the file. */
+  readonly isCopy: boolean;
   /**
    * Fills `into` with whole frames from `firstFrame` on.
    * @returns how many whole frames there were; fewer than fit when the source ends
@@ -30,6 +32,7 @@ export function fileFrames(fd: number, header: WalHeader): FrameSource {
   const size = frameBytes(header.pageSize);
   return {
     header,
+    isCopy: false,
     read(firstFrame, into) {
       const length = into.length - (into.length % size);
       return Math.floor(readFully(fd, into, length, frameOffset(firstFrame, header.pageSize)) / size);
@@ -42,6 +45,7 @@ export function copiedFrames(header: WalHeader, firstFrame: number, bytes: Buffe
   const size = frameBytes(header.pageSize);
   return {
     header,
+    isCopy: true,
     read(first, into) {
       assert(first >= firstFrame, 'a copied frame is asked for');
       const start = (first - firstFrame) * size;

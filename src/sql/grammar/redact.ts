@@ -68,7 +68,8 @@ class Redactor {
     const kept = [...strings, ...this.found].filter((each) => each.end <= from);
     kept.sort((a, b) => a.start - b.start || b.end - a.end);
     const unique = kept.filter((each, index) => index === 0 || each.start !== kept[index - 1]!.start);
-    return [...unique, { start: from, end: this.#sql.length, by: ` ${MASK}` }];
+    const opening = /['"`]/.exec(this.#sql[from]!)?.[0] ?? ' ';
+    return [...unique, { start: from, end: this.#sql.length, by: `${opening}${MASK}` }];
   }
 
   #see(token: Token): void {

@@ -191,11 +191,15 @@ function readLimit(cursor: Cursor, show: Show): void {
   else show.limit = { offset: cursor.accept('OFFSET') ? cursor.integer('LIMIT') : 0, count: first };
 }
 
+/** Words that open a statement to explain, so no table's name. */
+const EXPLAINED = new Set(['SELECT', 'INSERT', 'REPLACE', 'UPDATE', 'DELETE', 'WITH', 'VALUES', 'TABLE', 'QUERY']);
+
 /**
  * `{DESCRIBE|DESC|EXPLAIN} t [column | 'pattern']`, the verb already read.
  * @returns null when it is an EXPLAIN of a statement; nothing is consumed then
  */
 export function parseDescribe(cursor: Cursor): Show | null {
+  if (EXPLAINED.has(cursor.word())) return null;
   const isQualified = cursor.isOperator('.', 1);
   const place = isQualified ? 3 : 1;
   const isEndAt = (ahead: number) => cursor.peek(ahead).kind === 'end' || cursor.isOperator(';', ahead);

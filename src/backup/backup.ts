@@ -1,0 +1,325 @@
+// The backup service: checks and records what a statement asks for, and keeps a bounded number of workers going.
+import { fail, toComment, toResult } from '../base/errors.ts';
+import { COMMENT_CHARS_MAX, SYS_TENANT_ID } from '../base/limits.ts';
+import { claimDestination } from '../destination/claim-destination.ts';
+import { FORMAT_FILE_VERSION } from '../format/format-file.ts';
+import type { PasswordKey } from '../format/key-slot.ts';
+import type { BackupJob } from '../model/backup-job.ts';
+import { JOB_MOVES } from '../model/backup-job.ts';
+import { formatDestinationUri, parseDestinationUri } from '../model/destination-uri.ts';
+import { checkMove, isFinal } from '../model/moves.ts';
+import type { Tenant } from '../model/tenant.ts';
+import { newJobKeys, statementKey } from './backup-keys.ts';
+import { childJob, newTask, sysJob, sysOutcome } from './backup-records.ts';
+import { type BackupRequest, type BackupService, backupObstacle, type SkippedTenant } from './backup-service.ts';
+import { type BackupDependencies, BackupWorker, ServerStopping } from './backup-worker.ts';
+
+/** Tenants that are backed up at once: more would only share the same cores and the same destination. */
+const WORKING_JOBS_MAX = 2;
+
+const NOBODY_ELIGIBLE =
+  'no tenant meets the backup condition, please check the tenant status, log archive status, backup data dest, and backup status for each tenant';
+/** The reason by which a sys-wide backup leaves out a tenant that it is still backing up. */
+const BUSY = 'a backup of it is in progress.';
+
+/** Builds the service; nothing works before `start`. */
+export function createBackup(deps: BackupDependencies): BackupService {
+  return new Backup(deps);
+}
+
+interface Candidate {
+  tenant: Tenant;
+  /** Why it can not be backed up now; null when it can. */
+  because: string | null;
+}
+
+/** A tenant whose backup is on its way. */
+interface Running {
+  tenantId: number;
+  worker: BackupWorker;
+  ended: Promise<void>;
+}
+
+const keyOf = (job: Pick<BackupJob, 'tenantId' | 'jobId'>) => `${job.tenantId}/${job.jobId}`;
+const isUnfinished = (job: BackupJob) => !isFinal(JOB_MOVES, job.status);
+/** Rows that a worker does: not the sys tenant's own, nor those of tenants that were left out. */
+const isWork = (job: BackupJob) => job.tenantId !== SYS_TENANT_ID && job.backupSetId > 0;
+
+class Backup implements BackupService {
+  readonly #deps: BackupDependencies;
+  readonly #running = new Map<string, Running>();
+  #isStarted = false;
+
+  constructor(deps: BackupDependencies) {
+    this.#deps = deps;
+  }
+
+  start(): void {
+    this.#isStarted = true;
+    for (const job of this.#unfinished()) {
+      this.#deps.log.info('backup job taken up', { tenantId: job.tenantId, jobId: job.jobId, status: job.status });
+      if (job.tenantId === SYS_TENANT_ID) this.#settleSys(job.jobId);
+    }
+    this.#pump();
+  }
+
+  async stop(): Promise<void> {
+    this.#isStarted = false;
+    const running = [...this.#running.values()];
+    for (const { worker } of running) worker.abort(new ServerStopping());
+    await Promise.all(running.map(({ ended }) => ended));
+  }
+
+  async setDataDest(tenantId: number, uri: string | null): Promise<void> {
+    const { store, clock } = this.#deps;
+    if (this.isBusy(tenantId)) throw fail('BACKUP_IN_PROGRESS', {});
+    if (uri === null || uri.trim() === '') {
+      store.dataDests.remove({ tenantId });
+      return;
+    }
+    const parsed = parseDestinationUri(uri.trim());
+    const shown = formatDestinationUri(parsed);
+    const tenant = store.tenants.get({ tenantId });
+    if (!tenant) throw fail('TENANT_NOT_EXIST', { tenant: String(tenantId) });
+    const destId = store.destIdFor(tenantId, shown);
+    await using destination = this.#deps.openDestination(parsed);
+    await claimDestination(destination, {
+      formatVersion: FORMAT_FILE_VERSION,
+      clusterName: store.cluster.name,
+      clusterId: store.cluster.clusterId,
+      clusterUuid: store.cluster.uuid,
+      tenantId,
+      tenantName: tenant.name,
+      destKind: 'backup_data',
+      destId,
+      createdNs: clock.nowNs(),
+    });
+    store.transaction(() => {
+      // The claim took time: a backup may have begun meanwhile, on the earlier destination.
+      if (this.isBusy(tenantId)) throw fail('BACKUP_IN_PROGRESS', {});
+      store.dataDests.remove({ tenantId });
+      store.dataDests.insert({ tenantId, destId, uri: shown });
+    });
+  }
+
+  async startBackup(request: BackupRequest): Promise<{ skipped: SkippedTenant[] }> {
+    const { store, driver } = this.#deps;
+    if (!driver.can.snapshot) throw fail('NOT_SUPPORTED', { what: `backup of tenants on the engine ${driver.name} is` });
+    if (request.description.length > COMMENT_CHARS_MAX)
+      throw fail('INVALID_ARGUMENT', { what: `DESCRIPTION: longer than ${COMMENT_CHARS_MAX} characters` });
+    this.#eligible(request);
+    const passwordKey = await statementKey(request.password);
+    try {
+      // Making the key took time: what is recorded is decided again, in the transaction that records it.
+      const skipped = store.transaction(() => this.#record(request, passwordKey));
+      this.#pump();
+      return { skipped };
+    } finally {
+      passwordKey?.key.fill(0);
+    }
+  }
+
+  cancel(tenants: readonly number[] | 'all'): void {
+    const { store } = this.#deps;
+    const isMeant = ({ tenantId }: BackupJob) => tenants === 'all' || tenants.includes(tenantId);
+    const jobs = this.#unfinished().filter((job) => isMeant(job) && job.status !== 'CANCELING');
+    const cancelable = jobs.filter((job) => !this.#running.get(keyOf(job))?.worker.isCommitting);
+    // A statement whose last tenant is past cancelling ends as that tenant does.
+    const isAllCancelable = cancelable.length === jobs.length;
+    store.transaction(() => {
+      for (const job of cancelable) {
+        if (job.tenantId === SYS_TENANT_ID && !isAllCancelable) continue;
+        this.#markCanceling(job);
+      }
+    });
+    for (const job of cancelable) this.#running.get(keyOf(job))?.worker.abort(fail('CANCELED', {}));
+    for (const job of cancelable) if (job.tenantId === SYS_TENANT_ID) this.#settleSys(job.jobId);
+    this.#pump();
+  }
+
+  isBusy(tenantId: number): boolean {
+    return this.#unfinished({ tenantId }).length > 0;
+  }
+
+  async forget(tenantId: number): Promise<void> {
+    this.cancel([tenantId]);
+    // A cancelled job that waits for its turn is ended by its own worker, before any that still works.
+    while (this.#isStarted && this.isBusy(tenantId)) {
+      const mine = [...this.#running.values()].filter((running) => running.tenantId === tenantId);
+      const waitFor = mine.length > 0 ? mine : [...this.#running.values()];
+      if (waitFor.length === 0) break;
+      await Promise.race(waitFor.map(({ ended }) => ended));
+    }
+  }
+
+  #unfinished(where: Partial<BackupJob> = {}): BackupJob[] {
+    const { backupJobs } = this.#deps.store;
+    return (['INIT', 'DOING', 'CANCELING'] as const).flatMap((status) => backupJobs.find({ ...where, status }));
+  }
+
+  /** Moves a job and its task to CANCELING; a job that never began is CANCELED at once. */
+  #markCanceling(job: BackupJob): void {
+    const { store, clock } = this.#deps;
+    const key = { tenantId: job.tenantId, jobId: job.jobId };
+    store.backupJobs.change(key, { status: checkMove('backup job', JOB_MOVES, job.status, 'CANCELING') }, { status: job.status });
+    const task = store.backupTasks.find(key)[0];
+    if (!task) return;
+    const taskKey = { tenantId: task.tenantId, taskId: task.taskId };
+    store.backupTasks.change(taskKey, { status: 'CANCELING' }, { status: task.status });
+    if (task.status !== 'INIT' || this.#running.has(keyOf(job))) return;
+    const error = fail('CANCELED', {});
+    const ended = { endNs: clock.nowNs(), result: toResult(error), comment: toComment(error) };
+    store.backupTasks.change(taskKey, { ...ended, status: 'CANCELED' });
+    store.backupJobs.change(key, { ...ended, status: 'CANCELED' });
+    if (job.initiatorTenantId === SYS_TENANT_ID) this.#settleSys(job.initiatorJobId);
+  }
+
+  /** @throws BACKUP_CAN_NOT_START (9040), BACKUP_IN_PROGRESS (9036) when the statement as a whole is refused */
+  #eligible(request: BackupRequest): { eligible: Tenant[]; skipped: Candidate[] } {
+    const candidates = this.#tenantsOf(request).map((tenant) => this.#look(request, tenant));
+    const skipped = candidates.filter(({ because }) => because !== null);
+    const eligible = candidates.filter(({ because }) => because === null).map(({ tenant }) => tenant);
+    if (request.tenants !== 'all') {
+      if (skipped.some(({ because }) => because === BUSY)) throw fail('BACKUP_IN_PROGRESS', {});
+      const because = skipped[0]?.because;
+      if (because) throw fail('BACKUP_CAN_NOT_START', { because });
+    } else if (eligible.length === 0) {
+      const isOnlyBusy = skipped.length > 0 && skipped.every(({ because }) => because === BUSY);
+      if (isOnlyBusy) throw fail('BACKUP_IN_PROGRESS', {});
+      throw fail('BACKUP_CAN_NOT_START', { because: NOBODY_ELIGIBLE });
+    }
+    return { eligible, skipped };
+  }
+
+  #tenantsOf(request: BackupRequest): Tenant[] {
+    const { store } = this.#deps;
+    if (request.tenants === 'all') return store.userTenants();
+    return [...new Set(request.tenants)].map((tenantId) => {
+      const tenant = store.tenants.get({ tenantId });
+      if (!tenant) throw fail('TENANT_NOT_EXIST', { tenant: String(tenantId) });
+      return tenant;
+    });
+  }
+
+  #look({ initiatorTenantId }: BackupRequest, tenant: Tenant): Candidate {
+    const { store } = this.#deps;
+    const { tenantId } = tenant;
+    if (this.#unfinished({ tenantId, initiatorTenantId }).length > 0) return { tenant, because: BUSY };
+    const because = backupObstacle({
+      tenantStatus: tenant.status,
+      roundStatus: store.currentRound(tenantId)?.status ?? null,
+      hasDataDest: store.dataDests.get({ tenantId }) !== undefined,
+    });
+    return { tenant, because };
+  }
+
+  /** Inserts every row of one statement. @returns the tenants that were left out */
+  #record(request: BackupRequest, passwordKey: PasswordKey | null): SkippedTenant[] {
+    const { store, clock } = this.#deps;
+    const { eligible, skipped } = this.#eligible(request);
+    const nowNs = clock.nowNs();
+    const leftOut = skipped.map(({ tenant, because }) => ({ tenantName: tenant.name, because: because ?? '' }));
+    let initiatorJobId = 0;
+    if (request.initiatorTenantId === SYS_TENANT_ID) {
+      initiatorJobId = store.nextId(SYS_TENANT_ID, 'job');
+      const executorTenantIds = eligible.map(({ tenantId }) => tenantId);
+      store.backupJobs.insert(sysJob(request, { jobId: initiatorJobId, executorTenantIds, skipped: leftOut, nowNs }));
+    }
+    for (const { tenantId } of eligible) {
+      const uri = store.dataDests.get({ tenantId })?.uri ?? '';
+      const job = childJob(request, {
+        tenantId,
+        jobId: store.nextId(tenantId, 'job'),
+        backupSetId: store.nextId(tenantId, 'backup_set'),
+        initiatorJobId,
+        uri,
+        keys: passwordKey ? newJobKeys(store.secrets, passwordKey) : undefined,
+        nowNs,
+      });
+      store.backupJobs.insert(job);
+      store.backupTasks.insert(newTask(job, store.nextId(tenantId, 'task')));
+    }
+    for (const candidate of skipped) this.#recordSkipped(request, candidate, { initiatorJobId, nowNs });
+    return leftOut;
+  }
+
+  /** A tenant that is left out gets a row that says so; it begins no set. */
+  #recordSkipped(
+    request: BackupRequest,
+    { tenant, because }: Candidate,
+    of: { initiatorJobId: number; nowNs: bigint },
+  ): void {
+    const { store } = this.#deps;
+    const { tenantId } = tenant;
+    const jobId = store.nextId(tenantId, 'job');
+    const uri = store.dataDests.get({ tenantId })?.uri ?? '';
+    const job = childJob(request, { ...of, tenantId, jobId, backupSetId: 0, uri, keys: undefined });
+    store.backupJobs.insert(job);
+    const error = fail('BACKUP_CAN_NOT_START', { because: because ?? '' });
+    const status = checkMove('backup job', JOB_MOVES, job.status, 'FAILED');
+    const ended = { endNs: of.nowNs, result: toResult(error), comment: toComment(error) };
+    store.backupJobs.change({ tenantId, jobId }, { ...ended, status }, { status: job.status });
+  }
+
+  /** Starts workers for waiting jobs while there is room; one job of a tenant at a time, cancelled ones first. */
+  #pump(): void {
+    if (!this.#isStarted) return;
+    const waiting = this.#unfinished()
+      .filter((job) => isWork(job) && !this.#running.has(keyOf(job)))
+      .sort(byTurn);
+    for (const job of waiting) {
+      const isTenantBusy = [...this.#running.values()].some(({ tenantId }) => tenantId === job.tenantId);
+      if (isTenantBusy) continue;
+      // Ending a cancelled job is short and must not wait for two long ones.
+      if (this.#running.size >= WORKING_JOBS_MAX && job.status !== 'CANCELING') continue;
+      this.#run(job);
+    }
+  }
+
+  #run(job: BackupJob): void {
+    const { log } = this.#deps;
+    const key = keyOf(job);
+    const worker = new BackupWorker(this.#deps, job);
+    const ended = worker
+      .run()
+      .catch((error: unknown) => log.error('backup worker broke', { tenantId: job.tenantId, jobId: job.jobId, error }))
+      .then(() => {
+        this.#running.delete(key);
+        const isOver = !this.#unfinished({ tenantId: job.tenantId }).some(({ jobId }) => jobId === job.jobId);
+        // A worker that broke left its job for the next start of the server; starting it again now would only spin.
+        if (!isOver) return;
+        if (job.initiatorTenantId === SYS_TENANT_ID) this.#settleSys(job.initiatorJobId);
+        this.#pump();
+      });
+    this.#running.set(key, { tenantId: job.tenantId, worker, ended });
+  }
+
+  /** Ends the sys tenant's row once all its children have ended. */
+  #settleSys(jobId: number): void {
+    const { store, clock, log } = this.#deps;
+    store.transaction(() => {
+      const key = { tenantId: SYS_TENANT_ID, jobId };
+      const sys = store.backupJobs.get(key);
+      if (!sys || !isUnfinished(sys)) return;
+      const children = store.backupJobs
+        .find({ initiatorTenantId: SYS_TENANT_ID, initiatorJobId: jobId })
+        .filter(({ tenantId }) => tenantId !== SYS_TENANT_ID);
+      const outcome = sysOutcome(sys, children);
+      if (!outcome) return;
+      // Children that were all cancelled before they began leave it in INIT; it did stand for work all the same.
+      if (sys.status === 'INIT') store.backupJobs.change(key, { status: 'DOING' }, { status: 'INIT' });
+      const from = sys.status === 'INIT' ? 'DOING' : sys.status;
+      const status = checkMove('backup job', JOB_MOVES, from, outcome.status);
+      store.backupJobs.change(key, { ...outcome, status, endNs: clock.nowNs() });
+      log.info('backup statement ended', { jobId, status, result: outcome.result });
+    });
+  }
+}
+
+/** Cancelled jobs first, then in the order of their statements. */
+function byTurn(a: BackupJob, b: BackupJob): number {
+  const isCanceling = (job: BackupJob) => (job.status === 'CANCELING' ? 0 : 1);
+  if (isCanceling(a) !== isCanceling(b)) return isCanceling(a) - isCanceling(b);
+  if (a.startNs !== b.startNs) return a.startNs < b.startNs ? -1 : 1;
+  return a.tenantId - b.tenantId || a.jobId - b.jobId;
+}

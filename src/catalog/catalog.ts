@@ -1,0 +1,193 @@
+// The catalog: which databases, system views and tables a viewer has, and the rows that he may see of them. Read-only.
+import { setImmediate as yieldToOthers } from 'node:timers/promises';
+import { SYS_TENANT_ID } from '../base/limits.ts';
+import type { EngineDriver, EngineTable, EngineTenant } from '../engine/engine-driver.ts';
+import type { SqlValue } from '../model/result.ts';
+import { administratorOf, type Tenant } from '../model/tenant.ts';
+import { ARCHIVE_VIEWS } from './archive-views.ts';
+import { BACKUP_VIEWS } from './backup-views.ts';
+import { V_OB_ARCHIVE_DEST_STATUS } from './archive-views.ts';
+import { INFORMATION_SCHEMA, MYSQL_SCHEMA } from './information-schema.ts';
+import type { ConnectionFacts, InfoFacts, InfoTable } from './information-schema-table.ts';
+import { RESTORE_VIEWS } from './restore-views.ts';
+import { factsOfEngineTable, factsOfView, type TableFacts } from './table-facts.ts';
+import { TENANT_VIEWS } from './tenant-views.ts';
+import { type ShownColumn, shownColumns, toValues, type View } from './view.ts';
+import { ViewReader, type ViewSources } from './view-reader.ts';
+import type { Viewer } from './viewer.ts';
+
+/** Every declared system view, CDB_ and DBA_. */
+export const SYSTEM_VIEWS: readonly View[] = [
+  ...ARCHIVE_VIEWS,
+  ...BACKUP_VIEWS,
+  ...RESTORE_VIEWS,
+  ...TENANT_VIEWS,
+  V_OB_ARCHIVE_DEST_STATUS,
+];
+
+/** The database that holds a tenant's own tables: SQLite's name of it. */
+export const DATA_DATABASE = 'main';
+/** Rows that are made at a time before other work gets its turn. */
+const ROWS_PER_TURN = 2000;
+const DEFAULT_ENGINE = 'sqlite';
+
+export interface CatalogContext extends ViewSources {
+  driver(engineName: string): Pick<EngineDriver, 'describe'>;
+  engineTenant(tenant: Tenant): EngineTenant;
+  /** Every open connection of the server; the catalog keeps to those the viewer may see. */
+  connections(): readonly ConnectionFacts[];
+  serverVersion: string;
+  listenAddress: { host: string; port: number };
+}
+
+/** A system view as one viewer has it. */
+export interface SystemTable {
+  /** Canonical spelling: `oceanbase`, `SYS`, `information_schema`, `mysql`. */
+  readonly schema: string;
+  readonly name: string;
+  readonly columns: readonly ShownColumn[];
+  readonly of: { view: View } | { info: InfoTable };
+}
+
+export interface FilledTable {
+  schema: string;
+  name: string;
+  columns: readonly ShownColumn[];
+  rows: SqlValue[][];
+}
+
+export interface Catalog {
+  readonly context: CatalogContext;
+  /** The databases of the viewer's tenant, in the order of SHOW DATABASES. */
+  databases(viewer: Viewer): readonly string[];
+  /**
+   * The canonical spelling of a database: also finds the data database by the tenant's name.
+   * @returns undefined for an unknown one
+   */
+  resolveDatabase(viewer: Viewer, name: string): string | undefined;
+  /** `oceanbase` or `SYS`. */
+  systemSchema(viewer: Viewer): string;
+  /** The system view of this name in this database; both case-insensitive. */
+  find(viewer: Viewer, schema: string, name: string): SystemTable | undefined;
+  /** The rows of system views that the viewer may see. */
+  fill(viewer: Viewer, tables: readonly SystemTable[]): Promise<FilledTable[]>;
+  /** The tables of the tenant's engine; none for sys. */
+  engineTables(viewer: Viewer): Promise<EngineTable[]>;
+  /** Every table and view that the viewer can name. */
+  tables(viewer: Viewer): Promise<TableFacts[]>;
+  /** The connections that the viewer may see. */
+  connections(viewer: Viewer): readonly ConnectionFacts[];
+}
+
+const isSys = (viewer: Viewer) => viewer.tenantId === SYS_TENANT_ID;
+const isSame = (a: string, b: string) => a.toUpperCase() === b.toUpperCase();
+
+function systemSchema(viewer: Viewer): string {
+  return viewer.mode === 'oracle' ? 'SYS' : 'oceanbase';
+}
+
+function databases(viewer: Viewer): readonly string[] {
+  if (viewer.mode === 'oracle') return [DATA_DATABASE, 'SYS'];
+  const system = ['information_schema', 'mysql', 'oceanbase'];
+  return isSys(viewer) ? system : ['information_schema', DATA_DATABASE, 'mysql', 'oceanbase'];
+}
+
+function systemTables(viewer: Viewer): SystemTable[] {
+  const views = SYSTEM_VIEWS.filter((view) => isSys(viewer) || view.audience === 'everyone').map((view) => ({
+    schema: systemSchema(viewer),
+    name: view.name,
+    columns: shownColumns(view.columns, viewer.mode),
+    of: { view },
+  }));
+  if (viewer.mode === 'oracle') return views;
+  const infoTables = (schema: string, tables: readonly InfoTable[]) =>
+    tables.map((info) => ({ schema, name: info.name, columns: shownColumns(info.columns, 'mysql'), of: { info } }));
+  return [...infoTables('information_schema', INFORMATION_SCHEMA), ...infoTables('mysql', MYSQL_SCHEMA), ...views];
+}
+
+/** The shapes of the system views are the same for every session of a kind. */
+const tablesByKind = new Map<string, SystemTable[]>();
+
+function knownTables(viewer: Viewer): readonly SystemTable[] {
+  const kind = isSys(viewer) ? 'sys' : viewer.mode;
+  const known = tablesByKind.get(kind) ?? systemTables(viewer);
+  tablesByKind.set(kind, known);
+  return known;
+}
+
+/** Rows in the order of the columns, made in turns with other work. */
+async function toRows(
+  source: Iterable<Readonly<Record<string, SqlValue>>>,
+  columns: readonly ShownColumn[],
+): Promise<SqlValue[][]> {
+  const rows: SqlValue[][] = [];
+  for (const row of source) {
+    rows.push(toValues(row, columns));
+    if (rows.length % ROWS_PER_TURN === 0) await yieldToOthers();
+  }
+  return rows;
+}
+
+export function createCatalog(context: CatalogContext): Catalog {
+  const engineTables = async (viewer: Viewer): Promise<EngineTable[]> => {
+    const tenant = isSys(viewer) ? undefined : context.store.tenants.get({ tenantId: viewer.tenantId });
+    return tenant ? context.driver(tenant.engine).describe(context.engineTenant(tenant)) : [];
+  };
+
+  const tables = async (viewer: Viewer): Promise<TableFacts[]> => {
+    const engine = context.store.tenants.get({ tenantId: viewer.tenantId })?.engine ?? DEFAULT_ENGINE;
+    const own = (await engineTables(viewer)).map((table) => factsOfEngineTable(DATA_DATABASE, engine, table));
+    const system = knownTables(viewer).map(({ schema, name, columns }) => factsOfView(schema, name, columns));
+    return [...own, ...system].sort((a, b) => (a.schema < b.schema ? -1 : a.schema > b.schema ? 1 : 0));
+  };
+
+  const connections = (viewer: Viewer) =>
+    context.connections().filter((connection) => isSys(viewer) || connection.tenantId === viewer.tenantId);
+
+  const infoFacts = async (viewer: Viewer): Promise<InfoFacts> => {
+    const { store } = context;
+    const engines = isSys(viewer)
+      ? new Set([DEFAULT_ENGINE, ...store.userTenants().map((tenant) => tenant.engine)])
+      : new Set([store.tenants.get({ tenantId: viewer.tenantId })?.engine ?? DEFAULT_ENGINE]);
+    return {
+      databases: databases(viewer),
+      tables: await tables(viewer),
+      engines: [...engines],
+      users: store.accounts.find({ tenantId: viewer.tenantId }).map((account) => account.user),
+      administrator: administratorOf(viewer.mode),
+      connections: connections(viewer).map((of) => ({ ...of, state: of.info === null ? '' : 'executing' })),
+      variables: viewer.variables,
+    };
+  };
+
+  return {
+    context,
+    databases,
+    systemSchema,
+    engineTables,
+    tables,
+    connections,
+    resolveDatabase(viewer, name) {
+      const known = databases(viewer).find((database) => isSame(database, name));
+      if (known) return known;
+      return !isSys(viewer) && isSame(name, viewer.tenantName) ? DATA_DATABASE : undefined;
+    },
+    find: (viewer, schema, name) =>
+      knownTables(viewer).find((table) => isSame(table.schema, schema) && isSame(table.name, name)),
+    async fill(viewer, named) {
+      // One reader for each reach, so that a statement sees one moment even where it joins views.
+      const readers = {
+        fleet: new ViewReader(context, isSys(viewer) ? null : viewer.tenantId),
+        own: new ViewReader(context, viewer.tenantId),
+      };
+      let facts: Promise<InfoFacts> | undefined;
+      const filled: FilledTable[] = [];
+      for (const { schema, name, columns, of } of named) {
+        facts = 'info' in of ? (facts ?? infoFacts(viewer)) : facts;
+        const source = 'view' in of ? of.view.rows(readers[of.view.reach]) : of.info.rows(await facts!);
+        filled.push({ schema, name, columns, rows: await toRows(source, columns) });
+      }
+      return filled;
+    },
+  };
+}

@@ -1,0 +1,205 @@
+// Makes log batches of captured commits: newest image of each page per commit, read from the WAL and proved against its
+// checksum chain once more, so that an archive holds exactly what SQLite wrote. A commit too large for one batch is
+// handed out in parts.
+import { MIB } from '../../base/limits.ts';
+import { encodeLogBatch, type LogCommitSpec } from '../../format/log-batch.ts';
+import { type Scn, toScn } from '../../model/scn.ts';
+import type { CapturedBatch, LogOwner } from '../engine-driver.ts';
+import type { CaptureLog, PendingCommit } from './capture-log.ts';
+import { encodePosition } from './capture-position.ts';
+import { FRAME_HEADER_BYTES, frameBytes, sameChecksum } from './wal-format.ts';
+import { scanFrames, sortedPairs } from './wal-scan.ts';
+
+/** Frames in one batch of many commits: large enough to compress well, small enough to be quick at the destination. */
+export const BATCH_FRAMES_BYTES = 4 * MIB;
+/** Images in one part of a huge commit: what the host and the server hold in memory for it at most. */
+const PART_BYTES = 16 * MIB;
+/** Measured: the fastest level that compresses pages well. */
+const COMPRESSION_LEVEL = 1;
+
+/** Chain state: what the last batch at the destination was. */
+export interface BatchChain {
+  batchNo: number;
+  batchHash: Uint8Array;
+  /** Everything up to here is in the batches so far. */
+  checkpointScn: Scn;
+  engine: Uint8Array;
+}
+
+/** Thrown when frames are not any more what was captured. */
+export class FramesLost extends Error {
+  override readonly name = 'FramesLost';
+}
+
+/** A huge commit that is being handed out. */
+interface Parts {
+  commit: PendingCommit;
+  /** Pairs (page, frame). */
+  newest: Uint32Array;
+  /** Pairs handed out so far. */
+  done: number;
+}
+
+/** One batch with how many pending commits it completes. */
+export interface BuiltBatch {
+  batch: CapturedBatch;
+  commitCount: number;
+}
+
+export class BatchBuilder {
+  readonly #log: CaptureLog;
+  readonly #owner: LogOwner;
+  readonly #partBytes: number;
+  #parts: Parts | undefined;
+
+  constructor(of: { log: CaptureLog; owner: LogOwner; partBytes?: number }) {
+    this.#log = of.log;
+    this.#owner = of.owner;
+    this.#partBytes = of.partBytes ?? PART_BYTES;
+  }
+
+  /** True between the parts of one commit. */
+  get isInParts(): boolean {
+    return this.#parts !== undefined;
+  }
+
+  /**
+   * Encodes the next batch: as many pending commits as fit, a part of the first one, or none when nothing is pending.
+   * The pending commits are left in place; the caller takes them out once the batch is durable.
+   * @throws FramesLost when the WAL does not hold them any more
+   */
+  next(chain: BatchChain, cutScn: Scn): BuiltBatch {
+    const [first] = this.#log.pending;
+    if (first === undefined) return this.#encode(chain, [], {});
+    const bytes = (first.lastFrame - first.firstFrame + 1) * this.#log.pageSize;
+    if (this.#parts || bytes > this.#partBytes) return this.#nextPart(chain, first, cutScn);
+    const commits = this.#commitsOfOneBatch(first, cutScn);
+    const specs = readCommits(commits, this.#log.pageSize);
+    return this.#encode(chain, specs, { last: commits.at(-1)!, cutScn });
+  }
+
+  #commitsOfOneBatch(first: PendingCommit, cutScn: Scn): PendingCommit[] {
+    const size = frameBytes(this.#log.pageSize);
+    const commits: PendingCommit[] = [];
+    let bytes = 0;
+    for (const commit of this.#log.pending) {
+      bytes += (commit.lastFrame - commit.firstFrame + 1) * size;
+      const fits = bytes <= BATCH_FRAMES_BYTES && commit.source.header === first.source.header;
+      if (commits.length > 0 && (!fits || commit.source.isCopy !== first.source.isCopy)) break;
+      if (commit.scn < cutScn !== first.scn < cutScn) break;
+      commits.push(commit);
+    }
+    return commits;
+  }
+
+  #nextPart(chain: BatchChain, commit: PendingCommit, cutScn: Scn): BuiltBatch {
+    this.#parts ??= { commit, newest: newestOf(commit), done: 0 };
+    const { newest, done } = this.#parts;
+    const { pageSize } = this.#log;
+    const count = Math.min(newest.length / 2 - done, Math.floor(this.#partBytes / pageSize));
+    const pairs = newest.subarray(2 * done, 2 * (done + count));
+    const isLast = done + count === newest.length / 2;
+    const spec = readPairs(commit, pairs, pageSize);
+    const flags = { continues: !isLast, isContinued: done > 0 };
+    const built = this.#encode(chain, [spec], isLast ? { last: commit, cutScn, ...flags } : flags);
+    if (isLast) this.#parts = undefined;
+    else this.#parts.done += count;
+    return built;
+  }
+
+  #encode(
+    chain: BatchChain,
+    commits: readonly LogCommitSpec[],
+    of: { last?: PendingCommit; cutScn?: Scn; continues?: boolean; isContinued?: boolean },
+  ): BuiltBatch {
+    const isPart = of.continues ?? false;
+    const commitCount = isPart ? 0 : commits.length;
+    const checkpointScn = isPart ? chain.checkpointScn : this.#checkpoint(commitCount, of);
+    // Until its last part is durable a commit does not count, so capture would start over before it.
+    const engine = isPart ? chain.engine : encodePosition(this.#log.position(this.#positionAfter(commitCount, of.last)));
+    const { bytes, header, plainBytes } = encodeLogBatch({
+      owner: this.#owner,
+      batchNo: chain.batchNo + 1,
+      prevHash: chain.batchHash,
+      checkpointScn,
+      pageSize: this.#log.pageSize,
+      position: engine,
+      commits,
+      continues: isPart,
+      isContinued: of.isContinued ?? false,
+      compressionLevel: COMPRESSION_LEVEL,
+    });
+    const position = { batchNo: header.batchNo, batchHash: header.hash, scn: checkpointScn, engine };
+    const { batchNo, firstScn, lastScn, pageCount } = header;
+    const batch = { bytes, batchNo, firstScn, lastScn, checkpointScn, commitCount, pageCount, plainBytes, position };
+    return { batch, commitCount };
+  }
+
+  /** Once nothing is pending behind the batch, the cursor itself: it may stand in a newer generation. */
+  #positionAfter(commitCount: number, last: PendingCommit | undefined): PendingCommit | undefined {
+    return commitCount === this.#log.pending.length ? undefined : last;
+  }
+
+  #checkpoint(commitCount: number, of: { last?: PendingCommit; cutScn?: Scn }): Scn {
+    const isAll = commitCount === this.#log.pending.length;
+    const upTo = isAll ? this.#log.lastScn : of.last!.scn;
+    if (of.last === undefined || of.cutScn === undefined) return upTo;
+    // A batch of the active piece does not reach into the next one.
+    const isBefore = of.last.scn < of.cutScn;
+    return isBefore && upTo >= of.cutScn ? toScn(of.cutScn - 1n) : upTo;
+  }
+}
+
+/** Reads commits that follow one another in one generation. */
+function readCommits(commits: readonly PendingCommit[], pageSize: number): LogCommitSpec[] {
+  const specs: LogCommitSpec[] = [];
+  for (const commit of commits) {
+    const images = new Map<number, Buffer>();
+    scanCommit(commit, (_frameNo, pageNo, bytes, pageStart) => {
+      const image = images.get(pageNo) ?? Buffer.allocUnsafe(pageSize);
+      bytes.copy(image, 0, pageStart, pageStart + pageSize);
+      images.set(pageNo, image);
+    });
+    const pages = Uint32Array.from(images.keys())
+      .filter((page) => page <= commit.databasePages)
+      .sort();
+    const { scn, databasePages } = commit;
+    specs.push({ scn, databasePages, pages, images: Array.from(pages, (page) => images.get(page)!) });
+  }
+  return specs;
+}
+
+function newestOf(commit: PendingCommit): Uint32Array {
+  const newest = new Map<number, number>();
+  scanCommit(commit, (frameNo, pageNo) => newest.set(pageNo, frameNo));
+  return sortedPairs(newest, commit.databasePages);
+}
+
+/** Walks the frames of a commit and proves that they are the captured ones. */
+function scanCommit(
+  commit: PendingCommit,
+  onPage: (frameNo: number, pageNo: number, bytes: Buffer, pageStart: number) => void,
+): void {
+  let end = commit.from;
+  const invalid = scanFrames(commit.source, commit, (frameNo, frame, bytes, pageStart) => {
+    end = frame.checksum;
+    onPage(frameNo, frame.pageNo, bytes, pageStart);
+  });
+  if (invalid !== undefined || !sameChecksum(end, commit.checksum))
+    throw new FramesLost(`frame ${invalid ?? commit.lastFrame} was overwritten before it was archived`);
+}
+
+/** Images of some pages of a commit whose frames were proved before. */
+function readPairs(commit: PendingCommit, pairs: Uint32Array, pageSize: number): LogCommitSpec {
+  const frame = Buffer.allocUnsafeSlow(frameBytes(pageSize));
+  const pages = new Uint32Array(pairs.length / 2);
+  const images: Buffer[] = [];
+  for (let i = 0; i < pages.length; i++) {
+    pages[i] = pairs[2 * i]!;
+    const count = commit.source.read(pairs[2 * i + 1]!, frame);
+    if (count !== 1 || frame.readUInt32BE(0) !== pages[i] || frame.compare(commit.source.header.salts, 0, 8, 8, 16) !== 0)
+      throw new FramesLost(`frame ${pairs[2 * i + 1]} was overwritten before it was archived`);
+    images.push(Buffer.from(frame.subarray(FRAME_HEADER_BYTES)));
+  }
+  return { scn: commit.scn, databasePages: commit.databasePages, pages, images };
+}

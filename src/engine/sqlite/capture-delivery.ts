@@ -1,0 +1,175 @@
+// Delivers the captured commits of one tenant as batches, one at a time and in order. While one is on its way the next
+// accumulates. What counts as captured for good is decided here: a batch that the server called durable.
+import { assert } from '../../base/assert.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { Scn } from '../../model/scn.ts';
+import type { CapturedBatch, LogOwner } from '../engine-driver.ts';
+import { BATCH_FRAMES_BYTES, BatchBuilder, type BatchChain } from './capture-batch.ts';
+import type { CaptureLog } from './capture-log.ts';
+
+/** A commit waits for company at most so long, whatever the lag target: a crash then loses no more than this. */
+const WAIT_MS_MAX = 1000;
+
+interface Waiter {
+  /** Resolves once this many commits, this checkpoint and this batch are durable. */
+  commits: number;
+  checkpointScn: Scn;
+  batchNo: number;
+  resolve: () => void;
+  reject: (error: unknown) => void;
+}
+
+export class Delivery {
+  readonly #log: CaptureLog;
+  readonly #builder: BatchBuilder;
+  readonly #clock: Clock;
+  readonly #send: (batch: CapturedBatch) => Promise<void>;
+  readonly #onLost: (because: string) => void;
+  #chain: BatchChain;
+  #lagTargetMs: number;
+  #cutScn: Scn;
+  #isRunning = false;
+  #isInFlight = false;
+  #halted: unknown;
+  #timer: NodeJS.Timeout | undefined;
+  #waiters: Waiter[] = [];
+  /** Commits delivered since the capture was attached. */
+  #delivered = 0;
+
+  constructor(of: {
+    log: CaptureLog;
+    owner: LogOwner;
+    clock: Clock;
+    chain: BatchChain;
+    lagTargetMs: number;
+    cutScn: Scn;
+    partBytes?: number;
+    send: (batch: CapturedBatch) => Promise<void>;
+    onLost: (because: string) => void;
+  }) {
+    this.#log = of.log;
+    this.#builder = new BatchBuilder(of);
+    this.#clock = of.clock;
+    this.#chain = of.chain;
+    this.#lagTargetMs = of.lagTargetMs;
+    this.#cutScn = of.cutScn;
+    this.#send = of.send;
+    this.#onLost = of.onLost;
+  }
+
+  /** The last durable batch. */
+  get chain(): BatchChain {
+    return this.#chain;
+  }
+
+  /** Nothing is pending and nothing is on its way. */
+  get isDrained(): boolean {
+    return this.#log.pending.length === 0 && !this.#isInFlight;
+  }
+
+  set lagTargetMs(ms: number) {
+    this.#lagTargetMs = ms;
+    this.kick();
+  }
+
+  set cutScn(scn: Scn) {
+    this.#cutScn = scn;
+  }
+
+  /** To be called when commits were captured. */
+  kick(): void {
+    if (this.#isRunning || this.#halted !== undefined) return;
+    const waitMs = this.#waitMs();
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (waitMs === undefined) return;
+    if (waitMs > 0) this.#timer = setTimeout(() => this.kick(), Math.ceil(waitMs));
+    else void this.#run();
+  }
+
+  /** Resolves when every captured commit is durable. @throws when the capture ends before */
+  drain(): Promise<void> {
+    return this.#wait({});
+  }
+
+  /** Resolves when a durable batch says that everything up to `scn` is archived. @throws when the capture ends before */
+  reach(scn: Scn): Promise<void> {
+    return this.#wait({ checkpointScn: scn });
+  }
+
+  /** Delivers at least one more batch, so that the present position is recorded. @throws when the capture ends before */
+  record(): Promise<void> {
+    return this.#wait({ batchNo: this.#chain.batchNo + (this.#isInFlight ? 2 : 1) });
+  }
+
+  /** Nothing is delivered afterwards; whoever waits gets `error`. */
+  halt(error: unknown): void {
+    this.#halted ??= error;
+    clearTimeout(this.#timer);
+    for (const waiter of this.#waiters.splice(0)) waiter.reject(this.#halted);
+  }
+
+  #wait(of: { checkpointScn?: Scn; batchNo?: number }): Promise<void> {
+    if (this.#halted !== undefined) return Promise.reject(this.#halted);
+    const { checkpointScn, batchNo } = this.#chain;
+    const until = { commits: this.#delivered + this.#log.pending.length, checkpointScn, batchNo, ...of };
+    if (this.#isReached(until)) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      this.#waiters.push({ ...until, resolve, reject });
+      this.kick();
+    });
+  }
+
+  #isReached(until: { commits: number; checkpointScn: Scn; batchNo: number }): boolean {
+    const { checkpointScn, batchNo } = this.#chain;
+    return this.#delivered >= until.commits && checkpointScn >= until.checkpointScn && batchNo >= until.batchNo;
+  }
+
+  /** Until the next batch is due: 0 for now, undefined when there is nothing to deliver. */
+  #waitMs(): number | undefined {
+    if (this.#builder.isInParts || this.#waiters.length > 0) return 0;
+    const [oldest] = this.#log.pending;
+    if (oldest === undefined) return undefined;
+    if (this.#log.pendingBytes > BATCH_FRAMES_BYTES) return 0;
+    const ageMs = this.#clock.monotonicMs() - oldest.seenMs;
+    return Math.max(0, Math.min(this.#lagTargetMs, WAIT_MS_MAX) - ageMs);
+  }
+
+  async #run(): Promise<void> {
+    assert(!this.#isRunning, 'one delivery runs at a time');
+    this.#isRunning = true;
+    try {
+      while (this.#halted === undefined && this.#waitMs() === 0) await this.#deliverNext();
+    } catch (error) {
+      // Whatever went wrong here, these commits can not be archived: never go on as if nothing had happened.
+      this.halt(error);
+      this.#onLost(error instanceof Error ? error.message : String(error));
+    } finally {
+      this.#isRunning = false;
+    }
+    this.kick();
+  }
+
+  async #deliverNext(): Promise<void> {
+    const { batch, commitCount } = this.#builder.next(this.#chain, this.#cutScn);
+    this.#isInFlight = true;
+    try {
+      await this.#send(batch);
+    } catch (error) {
+      // The server retries by itself; it refuses only when it has ended the capture.
+      this.halt(error);
+      return;
+    } finally {
+      this.#isInFlight = false;
+    }
+    this.#log.take(commitCount);
+    this.#delivered += commitCount;
+    const { batchNo, batchHash, scn, engine } = batch.position;
+    this.#chain = { batchNo, batchHash, checkpointScn: scn, engine };
+    this.#waiters = this.#waiters.filter((waiter) => {
+      if (!this.#isReached(waiter)) return true;
+      waiter.resolve();
+      return false;
+    });
+  }
+}

@@ -1,0 +1,64 @@
+// A pipeline worker process: one lane of one backup or restore at a time. SQLite is never loaded here.
+import { assert } from '../base/assert.ts';
+import { type Channel, serveParent } from '../base/child-process.ts';
+import { createBlockPacker, type PackJob, type PackLane } from './block-packer.ts';
+import { createBlockPlacer, type PlaceJob, type PlaceLane, type RestoreItem } from './block-placer.ts';
+
+let packLane: PackLane | undefined;
+let placeLane: PlaceLane | undefined;
+let keys: Uint8Array[] = [];
+let tail: Promise<unknown> = Promise.resolve();
+
+/** Requests overlap, so that there is always one waiting; the work is done one by one. */
+function serially<T>(work: () => Promise<T>): Promise<T> {
+  const result = tail.then(work);
+  // After a failure the parent ends this process; what is still queued answers with the same error.
+  tail = result;
+  result.catch(() => {});
+  return result;
+}
+
+function forgetKeys(): void {
+  for (const key of keys) key.fill(0);
+  keys = [];
+}
+
+const parent: Channel = serveParent({
+  openBackup: (job: PackJob) =>
+    serially(async () => {
+      assert(!packLane && !placeLane, 'a worker has one lane at a time');
+      keys = job.dataKey ? [job.dataKey] : [];
+      packLane = createBlockPacker(job, () => parent.call<number>('nextPackNo'));
+    }),
+  pack: (blockNos: number[]) =>
+    serially(() => {
+      assert(packLane, 'the backup is open');
+      return packLane.pack(blockNos);
+    }),
+  finishBackup: () =>
+    serially(async () => {
+      assert(packLane, 'the backup is open');
+      const rest = await packLane.finish();
+      packLane = undefined;
+      forgetKeys();
+      return rest;
+    }),
+  openRestore: (job: PlaceJob) =>
+    serially(async () => {
+      assert(!packLane && !placeLane, 'a worker has one lane at a time');
+      keys = job.sets.flatMap(({ dataKey }) => (dataKey ? [dataKey] : []));
+      placeLane = createBlockPlacer(job);
+    }),
+  place: (items: RestoreItem[]) =>
+    serially(() => {
+      assert(placeLane, 'the restore is open');
+      return placeLane.place(items);
+    }),
+  finishRestore: () =>
+    serially(async () => {
+      assert(placeLane, 'the restore is open');
+      await placeLane.finish();
+      placeLane = undefined;
+      forgetKeys();
+    }),
+});
