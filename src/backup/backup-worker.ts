@@ -190,7 +190,11 @@ export class BackupWorker {
       const destId = store.destIdFor(job.tenantId, job.uri);
       const roundId = store.currentRound(job.tenantId)?.roundId ?? 0;
       store.backupJobs.change(this.#key, { status: 'DOING' }, { status: 'INIT' });
-      store.backupJobs.update({ tenantId: SYS_TENANT_ID, jobId: job.initiatorJobId }, { status: 'DOING' }, { status: 'INIT' });
+      store.backupJobs.update(
+        { tenantId: SYS_TENANT_ID, jobId: job.initiatorJobId },
+        { status: 'DOING' },
+        { status: 'INIT' },
+      );
       store.backupSets.insert(newSet(job, { destId, roundId, nowNs: clock.nowNs() }));
       this.#move(task, 'BACKUP_SYS_META', { startScn: toScn(clock.nowNs()) });
     });
@@ -376,7 +380,11 @@ export class BackupWorker {
     const { endNs, fileCount, outputBytes } = of;
     store.transaction(() => {
       const done = { endNs, fileCount, outputBytes };
-      store.backupSets.change(this.#setKey, { ...done, status: 'SUCCESS', fileStatus: 'AVAILABLE' }, { status: 'DOING' });
+      store.backupSets.change(
+        this.#setKey,
+        { ...done, status: 'SUCCESS', fileStatus: 'AVAILABLE' },
+        { status: 'DOING' },
+      );
       this.#move(task, 'COMPLETED', done);
       store.backupJobs.change(this.#key, { status: 'COMPLETED', endNs, ...WITHOUT_KEYS }, { status: 'DOING' });
     });
@@ -404,7 +412,9 @@ export class BackupWorker {
       const status = isCanceled ? 'CANCELED' : 'FAILED';
       const task = this.#task;
       if (isCanceled && task.status !== 'CANCELING')
-        store.backupTasks.change(this.#taskKey, { status: checkMove('backup task', TASK_MOVES, task.status, 'CANCELING') });
+        store.backupTasks.change(this.#taskKey, {
+          status: checkMove('backup task', TASK_MOVES, task.status, 'CANCELING'),
+        });
       store.backupTasks.change(this.#taskKey, { ...ended, status });
       if (set) store.backupSets.change(this.#setKey, { ...ended, status: 'FAILED', fileStatus: 'INCOMPLETE' });
       store.backupJobs.change(this.#key, { ...ended, status, ...WITHOUT_KEYS }, { status: this.#job.status });

@@ -104,7 +104,8 @@ class Backup implements BackupService {
 
   async startBackup(request: BackupRequest): Promise<{ skipped: SkippedTenant[] }> {
     const { store, driver } = this.#deps;
-    if (!driver.can.snapshot) throw fail('NOT_SUPPORTED', { what: `backup of tenants on the engine ${driver.name} is` });
+    if (!driver.can.snapshot)
+      throw fail('NOT_SUPPORTED', { what: `backup of tenants on the engine ${driver.name} is` });
     if (request.description.length > COMMENT_CHARS_MAX)
       throw fail('INVALID_ARGUMENT', { what: `DESCRIPTION: longer than ${COMMENT_CHARS_MAX} characters` });
     this.#eligible(request);
@@ -123,7 +124,10 @@ class Backup implements BackupService {
     const { store } = this.#deps;
     const isMeant = ({ tenantId }: BackupJob) => tenants === 'all' || tenants.includes(tenantId);
     const jobs = this.#unfinished().filter((job) => isMeant(job) && job.status !== 'CANCELING');
-    const cancelable = jobs.filter((job) => !this.#running.get(keyOf(job))?.worker.isCommitting);
+    // The statement's own row first: children that end at once then find it CANCELING.
+    const cancelable = jobs
+      .filter((job) => !this.#running.get(keyOf(job))?.worker.isCommitting)
+      .sort((a, b) => a.tenantId - b.tenantId);
     // A statement whose last tenant is past cancelling ends as that tenant does.
     const isAllCancelable = cancelable.length === jobs.length;
     store.transaction(() => {
@@ -161,7 +165,11 @@ class Backup implements BackupService {
   #markCanceling(job: BackupJob): void {
     const { store, clock } = this.#deps;
     const key = { tenantId: job.tenantId, jobId: job.jobId };
-    store.backupJobs.change(key, { status: checkMove('backup job', JOB_MOVES, job.status, 'CANCELING') }, { status: job.status });
+    store.backupJobs.change(
+      key,
+      { status: checkMove('backup job', JOB_MOVES, job.status, 'CANCELING') },
+      { status: job.status },
+    );
     const task = store.backupTasks.find(key)[0];
     if (!task) return;
     const taskKey = { tenantId: task.tenantId, taskId: task.taskId };
@@ -286,7 +294,7 @@ class Backup implements BackupService {
       .then(() => {
         this.#running.delete(key);
         const isOver = !this.#unfinished({ tenantId: job.tenantId }).some(({ jobId }) => jobId === job.jobId);
-        // A worker that broke left its job for the next start of the server; starting it again now would only spin.
+        // A worker that broke left its job unfinished: taken up again with the next job or start, not in a tight loop.
         if (!isOver) return;
         if (job.initiatorTenantId === SYS_TENANT_ID) this.#settleSys(job.initiatorJobId);
         this.#pump();

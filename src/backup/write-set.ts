@@ -11,7 +11,6 @@ import {
   encodeManifest,
   MANIFEST_BYTES_MAX,
 } from '../format/backup-set-manifest.ts';
-import { sha256 } from '../format/log-batch-table.ts';
 import {
   INDEX_NAME,
   indexName,
@@ -21,6 +20,7 @@ import {
   setEndName,
   setIntervalName,
 } from '../format/layout.ts';
+import { sha256 } from '../format/log-batch-table.ts';
 import type { BackupJob, BackupSet } from '../model/backup-job.ts';
 import type { Cluster, Tenant } from '../model/tenant.ts';
 import type { BackupResult } from '../pipeline/pipeline.ts';
@@ -61,14 +61,16 @@ export async function putNew(destination: Destination, name: string, bytes: Uint
  * @returns when it ended, its objects with the manifest, and their bytes without it
  * @throws the destination's errors; ENTRY_EXISTS (4017) when another set has the directory
  */
-export async function writeSet(
-  of: SetToWrite,
-): Promise<{ endNs: bigint; fileCount: number; outputBytes: bigint }> {
+export async function writeSet(of: SetToWrite): Promise<{ endNs: bigint; fileCount: number; outputBytes: bigint }> {
   const { destination, ref, keys, result, source } = of;
   const owner = { clusterUuid: of.cluster.uuid, tenantId: of.tenant.tenantId, setUuid: keys.setUuid };
   const { pageSize, pageCount } = source;
   const entries = [...result.blocks].sort((a, b) => a.blockNo - b.blockNo);
-  const index = encodeIndex({ pageSize, pageCount, pagesPerBlock: pagesPerBlock(pageSize), entries }, owner, keys.dataKey);
+  const index = encodeIndex(
+    { pageSize, pageCount, pagesPerBlock: pagesPerBlock(pageSize), entries },
+    owner,
+    keys.dataKey,
+  );
   await destination.put(indexName(ref), index);
   const now = of.clock.nowNs();
   const endNs = now > of.row.startNs ? now : of.row.startNs;

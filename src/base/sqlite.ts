@@ -1,6 +1,10 @@
 // The one place that names the SQLite binding, so that Node's own `node:sqlite` (same API) can replace it.
 // Never open a database that a tenant's application uses from the main process: see docs/architecture.md.
+import { createRequire } from 'node:module';
 import { DatabaseSync as Binding, constants, type DatabaseSyncInstance } from '@photostructure/sqlite';
+
+/** Where the binding lies, for worker threads that are kept as text and can import none of our modules. */
+export const sqliteBindingPath: string = createRequire(import.meta.url).resolve('@photostructure/sqlite');
 
 export const sqliteConstants = constants;
 export const DatabaseSync = Binding;

@@ -1,10 +1,5 @@
 // Views of the log archive: destinations, rounds, pieces. A live figure may be ahead of the stored row, never behind it.
-import {
-  type ArchivePiece,
-  type ArchiveRound,
-  isRoundRunning,
-  PIECE_MOVES,
-} from '../model/archive-round.ts';
+import { type ArchivePiece, type ArchiveRound, isRoundRunning, PIECE_MOVES } from '../model/archive-round.ts';
 import { isFinal } from '../model/moves.ts';
 import type { Scn } from '../model/scn.ts';
 import { formatBytes } from '../model/size-text.ts';

@@ -1,10 +1,5 @@
 // Views of backups: jobs and tasks while they run and after, and every set there ever was.
-import {
-  type BackupJob,
-  type BackupTask,
-  JOB_MOVES,
-  TASK_MOVES,
-} from '../model/backup-job.ts';
+import { type BackupJob, type BackupTask, JOB_MOVES, TASK_MOVES } from '../model/backup-job.ts';
 import { isFinal } from '../model/moves.ts';
 import {
   bytesPerSecond,

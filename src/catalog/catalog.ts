@@ -4,9 +4,8 @@ import { SYS_TENANT_ID } from '../base/limits.ts';
 import type { EngineDriver, EngineTable, EngineTenant } from '../engine/engine-driver.ts';
 import type { SqlValue } from '../model/result.ts';
 import { administratorOf, type Tenant } from '../model/tenant.ts';
-import { ARCHIVE_VIEWS } from './archive-views.ts';
+import { ARCHIVE_VIEWS, V_OB_ARCHIVE_DEST_STATUS } from './archive-views.ts';
 import { BACKUP_VIEWS } from './backup-views.ts';
-import { V_OB_ARCHIVE_DEST_STATUS } from './archive-views.ts';
 import { INFORMATION_SCHEMA, MYSQL_SCHEMA } from './information-schema.ts';
 import type { ConnectionFacts, InfoFacts, InfoTable } from './information-schema-table.ts';
 import { RESTORE_VIEWS } from './restore-views.ts';
@@ -58,15 +57,19 @@ export interface FilledTable {
 
 export interface Catalog {
   readonly context: CatalogContext;
-  /** The databases of the viewer's tenant, in the order of SHOW DATABASES. */
-  databases(viewer: Viewer): readonly string[];
+  /** The database that holds a tenant's own tables. */
+  readonly dataDatabase: string;
+  /** The databases of a tenant, in the order of SHOW DATABASES. */
+  databases(of: TenantFacts): readonly string[];
+  /** The database of a session that named none. */
+  defaultDatabase(of: TenantFacts): string;
   /**
    * The canonical spelling of a database: also finds the data database by the tenant's name.
    * @returns undefined for an unknown one
    */
-  resolveDatabase(viewer: Viewer, name: string): string | undefined;
+  resolveDatabase(of: TenantFacts & { tenantName: string }, name: string): string | undefined;
   /** `oceanbase` or `SYS`. */
-  systemSchema(viewer: Viewer): string;
+  systemSchema(of: TenantFacts): string;
   /** The system view of this name in this database; both case-insensitive. */
   find(viewer: Viewer, schema: string, name: string): SystemTable | undefined;
   /** The rows of system views that the viewer may see. */
@@ -79,17 +82,25 @@ export interface Catalog {
   connections(viewer: Viewer): readonly ConnectionFacts[];
 }
 
-const isSys = (viewer: Viewer) => viewer.tenantId === SYS_TENANT_ID;
+/** What the databases and views of a tenant depend on. */
+export type TenantFacts = Pick<Viewer, 'tenantId' | 'mode'>;
+
+const isSys = (of: TenantFacts) => of.tenantId === SYS_TENANT_ID;
 const isSame = (a: string, b: string) => a.toUpperCase() === b.toUpperCase();
 
-function systemSchema(viewer: Viewer): string {
-  return viewer.mode === 'oracle' ? 'SYS' : 'oceanbase';
+function systemSchema(of: TenantFacts): string {
+  return of.mode === 'oracle' ? 'SYS' : 'oceanbase';
 }
 
-function databases(viewer: Viewer): readonly string[] {
-  if (viewer.mode === 'oracle') return [DATA_DATABASE, 'SYS'];
+function databases(of: TenantFacts): readonly string[] {
+  if (of.mode === 'oracle') return [DATA_DATABASE, 'SYS'];
   const system = ['information_schema', 'mysql', 'oceanbase'];
-  return isSys(viewer) ? system : ['information_schema', DATA_DATABASE, 'mysql', 'oceanbase'];
+  return isSys(of) ? system : ['information_schema', DATA_DATABASE, 'mysql', 'oceanbase'];
+}
+
+/** sys has no data; the administrator of an oracle tenant owns the schema of his name. */
+function defaultDatabase(of: TenantFacts): string {
+  return isSys(of) || of.mode === 'oracle' ? systemSchema(of) : DATA_DATABASE;
 }
 
 function systemTables(viewer: Viewer): SystemTable[] {
@@ -162,7 +173,9 @@ export function createCatalog(context: CatalogContext): Catalog {
 
   return {
     context,
+    dataDatabase: DATA_DATABASE,
     databases,
+    defaultDatabase,
     systemSchema,
     engineTables,
     tables,

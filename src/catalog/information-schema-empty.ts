@@ -1,6 +1,6 @@
 // Tables of information_schema that are always empty here: clients ask for them and expect "none", not an error.
 import { type InfoTable, infoTable } from './information-schema-table.ts';
-import { bigint, datetime, longtext, ubigint, varchar, type ViewColumn, type ViewColumns } from './view.ts';
+import { bigint, datetime, longtext, ubigint, type ViewColumn, type ViewColumns, varchar } from './view.ts';
 
 type Shape = Record<string, 'name' | 'text' | 'integer' | 'unsigned' | 'time'>;
 
@@ -20,7 +20,11 @@ function empty(name: string, shape: Shape): InfoTable {
 
 const NAMES = (names: string): Shape => Object.fromEntries(names.split(' ').map((name) => [name, 'name']));
 
-const CLIENT_COLUMNS = { CHARACTER_SET_CLIENT: 'name', COLLATION_CONNECTION: 'name', DATABASE_COLLATION: 'name' } as const;
+const CLIENT_COLUMNS = {
+  CHARACTER_SET_CLIENT: 'name',
+  COLLATION_CONNECTION: 'name',
+  DATABASE_COLLATION: 'name',
+} as const;
 const TYPE_COLUMNS = {
   DATA_TYPE: 'name',
   CHARACTER_MAXIMUM_LENGTH: 'integer',

@@ -3,7 +3,7 @@ import type { ColumnType, SqlValue } from '../model/result.ts';
 import type { TenantMode } from '../model/tenant.ts';
 import type { ViewReader } from './view-reader.ts';
 
-declare const valueOf: unique symbol;
+declare const valueType: unique symbol;
 
 /** One column of a view; `V` is what its rows hold. */
 export interface ViewColumn<V extends SqlValue = SqlValue> {
@@ -14,7 +14,7 @@ export interface ViewColumn<V extends SqlValue = SqlValue> {
   dba?: ColumnType;
   /** Type in an oracle tenant where it matters to a client; null: the column is not there. */
   oracle?: ColumnType | null;
-  readonly [valueOf]?: V;
+  readonly [valueType]?: V;
 }
 
 export type ViewColumns = Readonly<Record<string, ViewColumn>>;

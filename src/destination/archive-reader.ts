@@ -291,17 +291,24 @@ class Chain {
   }
 }
 
+/** A segment that counts, with what a frozen piece's own list says of it. */
+interface CountedSegment {
+  name: string;
+  listed: SegmentInfo | undefined;
+}
+
 /** The segments of a piece that count: all of them while it is active, those of its own list when it is frozen. */
-function segmentsOf(piece: ArchivedPiece, info: PieceInfo | undefined): SegmentObject[] {
-  if (!info) return piece.segments;
-  return info.segments.map((listed) => {
-    const name = `${piece.directory}/${listed.name}`;
-    const found = piece.segments.find((segment) => segment.name === name);
-    if (!found) throw fail('BACKUP_FILE_NOT_EXIST', { file: name });
-    if (found.sizeBytes !== listed.size)
-      throw corrupt(name, `it has ${found.sizeBytes} bytes instead of ${listed.size}`);
-    return found;
-  });
+function segmentsOf(piece: ArchivedPiece, info: PieceInfo | undefined): CountedSegment[] {
+  if (!info) return piece.segments.map(({ name }) => ({ name, listed: undefined }));
+  return info.segments.map((listed) => ({ name: `${piece.directory}/${listed.name}`, listed }));
+}
+
+function findSegment(present: ReadonlyMap<string, SegmentObject>, { name, listed }: CountedSegment): SegmentObject {
+  const found = present.get(name);
+  if (!found) throw fail('BACKUP_FILE_NOT_EXIST', { file: name });
+  if (listed && found.sizeBytes !== listed.size)
+    throw corrupt(name, `it has ${found.sizeBytes} bytes instead of ${listed.size}`);
+  return found;
 }
 
 /** A frozen piece's own list must agree with what its segments hold. */
@@ -340,18 +347,40 @@ export async function* walkRound(
   options: Omit<WalkOptions, 'owner'> & { fromPieceId?: number } = {},
 ): AsyncGenerator<ReadBatch, LogEnd> {
   const { start, end } = round;
-  const first = options.fromPieceId ?? start.basePieceId;
-  const pieces = round.pieces.filter((piece) => piece.pieceId >= first);
-  const lastId = end?.lastPieceId ?? pieces.at(-1)?.pieceId ?? first;
-  for (let pieceId = first; pieceId <= lastId; pieceId++) {
-    const found = pieces[pieceId - first];
-    const name = pieceInfoName({ destId: round.destId, roundId: round.roundId, pieceId });
-    if (found?.pieceId !== pieceId) throw fail('BACKUP_FILE_NOT_EXIST', { file: name });
-    if (end && !found.isFrozen) throw fail('BACKUP_FILE_NOT_EXIST', { file: name });
-  }
   const owner = { clusterUuid: start.cluster.uuid, tenantId: start.tenant.id };
+  const first = await firstPieceId(destination, round, { ...options, owner });
+  const pieces: ArchivedPiece[] = [];
+  for (const piece of round.pieces) if (piece.pieceId === first + pieces.length) pieces.push(piece);
+  const lastId = end?.lastPieceId ?? Math.max(first, round.pieces.at(-1)?.pieceId ?? 0);
+  const isComplete = first + pieces.length > lastId;
   const from = first === start.basePieceId ? ROUND_START : undefined;
-  return yield* walkPieces(destination, pieces, from, { ...options, owner, mayEndTorn: end === undefined });
+  const mayEndTorn = end === undefined && isComplete;
+  const logEnd = yield* walkPieces(destination, pieces, from, { ...options, owner, mayEndTorn });
+  // What is there was given out before: a target in front of the hole can be reached.
+  const { destId, roundId } = round;
+  const hole = first + pieces.length;
+  if (!isComplete) throw fail('BACKUP_FILE_NOT_EXIST', { file: pieceInfoName({ destId, roundId, pieceId: hole }) });
+  const last = pieces.at(-1);
+  if (end && last && !last.isFrozen) throw fail('BACKUP_FILE_NOT_EXIST', { file: pieceInfoName(last) });
+  return logEnd;
+}
+
+/** The piece to begin with: an earlier one than asked for when its first batch goes on with a commit of that. */
+async function firstPieceId(
+  destination: Destination,
+  round: ArchivedRound,
+  options: WalkOptions & { fromPieceId?: number },
+): Promise<number> {
+  const { basePieceId } = round.start;
+  for (let pieceId = options.fromPieceId ?? basePieceId; pieceId > basePieceId; pieceId--) {
+    const piece = round.pieces.find((candidate) => candidate.pieceId === pieceId);
+    if (!piece) return pieceId;
+    const walk = walkPiece(destination, piece, undefined, options);
+    const step = await walk.next();
+    await walk.return(undefined as never);
+    if (step.done || !step.value.header.isContinued) return pieceId;
+  }
+  return basePieceId;
 }
 
 /** Hash of the batch before a piece, from its start file; undefined when there is no such file. */
@@ -371,9 +400,11 @@ async function* walkPieces(
   for (const piece of pieces) {
     const info = piece.isFrozen ? await readPieceInfo(destination, piece) : undefined;
     const segments = segmentsOf(piece, info);
-    for (const [index, segment] of segments.entries()) {
-      const isLast = piece === pieces.at(-1) && index === segments.length - 1;
-      const listed = info?.segments[index];
+    const present = new Map(piece.segments.map((segment) => [segment.name, segment]));
+    for (const counted of segments) {
+      const { listed } = counted;
+      const segment = findSegment(present, counted);
+      const isLast = piece === pieces.at(-1) && counted === segments.at(-1);
       for await (const item of readSegment(destination, piece, segment, { ...options, isLast })) {
         if (item.kind === 'segment') chain.openSegment(piece, segment, item.header);
         else if (item.kind === 'fault') chain.setFault(item.fault);

@@ -3,7 +3,7 @@
 // AES-256-GCM under the pack's key, nonce = the block's offset in the pack (never used twice: blocks do not overlap).
 // In a plain pack the tag is XXH3-128 over the same associated data and the payload: it finds damage and mix-ups.
 import { createCipheriv, createDecipheriv, type KeyObject } from 'node:crypto';
-import { XXHash128 } from 'xxhash-addon';
+import xxhash from 'xxhash-addon';
 import { assert } from '../base/assert.ts';
 import { fail } from '../base/errors.ts';
 import { BLOCK_PLAIN_BYTES } from '../base/limits.ts';
@@ -58,7 +58,7 @@ export function blockContext(of: {
 
 /** XXH3-128 of the plain bytes. */
 export function blockChecksum(plain: Uint8Array): Uint8Array {
-  return new Uint8Array(XXHash128.hash(asBuffer(plain)));
+  return new Uint8Array(xxhash.XXHash128.hash(asBuffer(plain)));
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {
@@ -81,7 +81,7 @@ function nonceOf(place: BlockPlace): Buffer {
 }
 
 function plainTag(associated: Buffer, payload: Uint8Array): Buffer {
-  const hash = new XXHash128(SEED);
+  const hash = new xxhash.XXHash128(SEED);
   hash.update(associated);
   hash.update(asBuffer(payload));
   return hash.digest();

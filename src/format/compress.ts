@@ -1,13 +1,13 @@
 // zstd: one frame for one run of bytes. The plain size is known to the reader from elsewhere and bounds its memory.
-import { CCtx, compressBound, DCtx } from 'zstd-napi/binding.js';
+import zstd from 'zstd-napi/binding.js';
 import { assert } from '../base/assert.ts';
 import { MIB } from '../base/limits.ts';
 
 /** Largest scratch buffer kept between calls; larger inputs get one of their own that is freed at once. */
 const SCRATCH_BYTES_MAX = 4 * MIB;
 
-const compressor = new CCtx();
-const decompressor = new DCtx();
+const compressor = new zstd.CCtx();
+const decompressor = new zstd.DCtx();
 let scratch: Uint8Array = new Uint8Array(0);
 
 function scratchOf(sizeBytes: number): Uint8Array {
@@ -22,7 +22,7 @@ function scratchOf(sizeBytes: number): Uint8Array {
  * @returns bytes of their own, possibly more than were given when they do not shrink
  */
 export function compress(bytes: Uint8Array, level: number): Uint8Array {
-  const target = scratchOf(compressBound(bytes.length));
+  const target = scratchOf(zstd.compressBound(bytes.length));
   const length = compressor.compress(target, bytes, level);
   return Uint8Array.prototype.slice.call(target, 0, length);
 }

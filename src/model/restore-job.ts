@@ -5,7 +5,7 @@ import type { Scn } from './scn.ts';
 /**
  * - CREATE_TENANT: the tenant's row is being made (shown RESTORE_PRE on the tenant's row).
  * - WAIT_TENANT_RESTORE_FINISH: pages are being written (RESTORE_WAIT_LS, shown RESTORING).
- * - POST_CHECK: the file is complete and is being checked.
+ * - POST_CHECK: the file is complete and is being checked. A restarted server writes it again from the start.
  * - CANCELING: leaves nothing behind, then fails with 4072.
  * @source OceanBase 4.3.3 docs, CDB_OB_RESTORE_PROGRESS
  */
@@ -20,7 +20,7 @@ export type RestoreStatus =
 export const RESTORE_MOVES = {
   CREATE_TENANT: ['WAIT_TENANT_RESTORE_FINISH', 'CANCELING', 'RESTORE_FAIL'],
   WAIT_TENANT_RESTORE_FINISH: ['POST_CHECK', 'CANCELING', 'RESTORE_FAIL'],
-  POST_CHECK: ['RESTORE_SUCCESS', 'CANCELING', 'RESTORE_FAIL'],
+  POST_CHECK: ['RESTORE_SUCCESS', 'WAIT_TENANT_RESTORE_FINISH', 'CANCELING', 'RESTORE_FAIL'],
   CANCELING: ['RESTORE_FAIL'],
   RESTORE_SUCCESS: [],
   RESTORE_FAIL: [],

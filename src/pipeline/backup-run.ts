@@ -1,24 +1,39 @@
 // One backup: hands out ranges of blocks to lanes, gathers entries of blocks and packs.
 import { assert } from '../base/assert.ts';
 import { systemClock } from '../base/clock.ts';
+import { fail } from '../base/errors.ts';
 import { pagesPerBlock } from '../format/backup-set-index.ts';
 import { createBlockPacker, type PackedBlocks, type PackJob, type PackLane } from './block-packer.ts';
 import { runLanes, throttled } from './lanes.ts';
 import type { BackupRequest, BackupResult, BlockEntry, PackEntry } from './pipeline.ts';
-import type { Worker, WorkerPool } from './worker-pool.ts';
+import { SerialQueue } from './serial-queue.ts';
+import type { HeldWorker, WorkerPool } from './worker-pool.ts';
 
 /** Blocks in one message: some 8 MiB, or 20 ms of a worker. */
 const BLOCKS_PER_CHUNK = 8;
 
-function remoteLane(pool: WorkerPool, worker: Worker): PackLane {
+function remoteLane(worker: HeldWorker): PackLane {
   return {
     pack: (blockNos) => worker.call('pack', blockNos),
     async finish() {
       const rest = await worker.call<PackedBlocks>('finishBackup');
-      pool.release(worker);
+      worker.release();
       return rest;
     },
-    abort: () => pool.discard(worker),
+    abort: () => worker.discard(),
+  };
+}
+
+/** The same work in this process. */
+function localLane(lane: PackLane): PackLane {
+  const queue = new SerialQueue();
+  return {
+    pack: (blockNos) => queue.run(() => lane.pack(blockNos)),
+    finish: () => queue.run(() => lane.finish()),
+    async abort() {
+      await queue.end(fail('CANCELED', {}));
+      await lane.abort();
+    },
   };
 }
 
@@ -31,16 +46,15 @@ async function openLanes(pool: WorkerPool, request: BackupRequest, chunkCount: n
   let lastPackNo = 0;
   const nextPackNo = () => ++lastPackNo;
   // A memory destination lives in this process, and so does the work on it.
-  if (destination.kind === 'memory') return [createBlockPacker(job, async () => nextPackNo())];
-  const workers = await pool.acquire(Math.min(request.workers, chunkCount), request.signal);
-  for (const worker of workers) worker.assign({ nextPackNo });
+  if (destination.kind === 'memory') return [localLane(createBlockPacker(job, async () => nextPackNo()))];
+  const workers = await pool.acquire(Math.min(request.workers, chunkCount), { nextPackNo }, request.signal);
   try {
     await Promise.all(workers.map((worker) => worker.call('openBackup', job)));
   } catch (error) {
-    await Promise.all(workers.map((worker) => pool.discard(worker)));
+    await Promise.all(workers.map((worker) => worker.discard()));
     throw error;
   }
-  return workers.map((worker) => remoteLane(pool, worker));
+  return workers.map(remoteLane);
 }
 
 /** Cuts the blocks of a request into chunks. */

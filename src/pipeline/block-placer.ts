@@ -36,30 +36,26 @@ interface PageRun {
   count: number;
 }
 
-/** Joins pages that follow each other both in the block and in the target. @param pairs index in the block, page */
-export function pageRuns(pairs: Iterable<readonly [index: number, page: number]>): PageRun[] {
+/** The pages of the target that an item writes, joined where they follow each other in the block and in the target. */
+export function runsOf(item: RestoreItem): PageRun[] {
   const runs: PageRun[] = [];
-  for (const [index, page] of pairs) {
+  const add = (index: number, page: number, count: number) => {
     const last = runs.at(-1);
-    if (last && last.page + last.count === page && last.index + last.count === index) last.count++;
-    else runs.push({ page, index, count: 1 });
+    if (last && last.page + last.count === page && last.index + last.count === index) last.count += count;
+    else if (count > 0) runs.push({ page, index, count });
+  };
+  if (item.kind === 'log') {
+    for (const [index, page] of item.images) add(index, page, 1);
+    return runs;
+  }
+  const end = item.firstPage + item.pageCount;
+  let page = item.firstPage;
+  for (const skipped of [...item.skipPages, end]) {
+    assert(skipped >= page && skipped <= end, 'skipped pages are in the block, ascending');
+    add(page - item.firstPage, page, skipped - page);
+    page = skipped + 1;
   }
   return runs;
-}
-
-/** The pages of the target that an item writes, as pairs of index in the block and page. */
-export function* pagesOf(item: RestoreItem): Generator<readonly [index: number, page: number]> {
-  if (item.kind === 'log') {
-    yield* item.images;
-    return;
-  }
-  let skipped = 0;
-  for (let index = 0; index < item.pageCount; index++) {
-    const page = item.firstPage + index;
-    if (item.skipPages[skipped] === page) skipped++;
-    else yield [index, page];
-  }
-  assert(skipped === item.skipPages.length, 'skipped pages are in the block, ascending');
 }
 
 /** Segments of the archive, a few kept open. */
@@ -150,7 +146,7 @@ class BlockPlacer implements PlaceLane {
   /** Writes the pages of an item that its plan names. */
   #write(item: RestoreItem, plain: Uint8Array): number {
     let bytes = 0;
-    for (const { page, index, count } of pageRuns(pagesOf(item))) {
+    for (const { page, index, count } of runsOf(item)) {
       const end = (index + count) * this.#pageSize;
       assert(end <= plain.length, 'the plan names pages that the block has');
       this.#target.write(page, plain.subarray(index * this.#pageSize, end));

@@ -30,9 +30,9 @@ export async function runLanes<Chunk>(run: LaneRun<Chunk>): Promise<void> {
     isStopped = true;
     return lanes.map((lane) => lane.abort());
   };
-  let aborting: Promise<void>[] = [];
+  let aborting: Promise<unknown>[] = [];
   const onAbort = () => {
-    aborting = stop();
+    aborting = [Promise.allSettled(stop())];
   };
   signal.addEventListener('abort', onAbort, { once: true });
   const each = (work: (lane: number) => Promise<void>[]) => Promise.all(lanes.flatMap((_, lane) => work(lane)));
@@ -49,7 +49,8 @@ export async function runLanes<Chunk>(run: LaneRun<Chunk>): Promise<void> {
     if (!isStopped) await each((lane) => [run.finish(lane)]);
     if (isStopped) throw fail('CANCELED', {});
   } catch (error) {
-    await Promise.all([...aborting, ...stop()]);
+    // The first failure is the one to tell; a lane that can not even be aborted adds nothing to it.
+    await Promise.allSettled([...aborting, ...stop()]);
     throw signal.aborted ? fail('CANCELED', {}) : error;
   } finally {
     signal.removeEventListener('abort', onAbort);

@@ -18,19 +18,22 @@ export class PageCoverage {
     this.#planned = new Uint8Array(Math.ceil((pageCount + 1) / 8));
   }
 
-  /** @throws AssertionFailure when the page is not in the target or was planned before */
-  plan(page: number): void {
-    assert(Number.isInteger(page) && page >= 1 && page <= this.#pageCount, `page ${page} is in the target`);
-    assert(!this.#isPlanned(page), `page ${page} of the target is planned once`);
-    this.#planned[page >>> 3]! |= 1 << (page & 7);
-    this.#plannedCount++;
+  /** @throws AssertionFailure when one of the pages is not in the target or was planned before */
+  plan(first: number, count: number): void {
+    const isInside = Number.isInteger(first) && first >= 1 && first + count - 1 <= this.#pageCount;
+    assert(isInside, `the pages ${first} to ${first + count - 1} are in the target`);
+    for (let page = first; page < first + count; page++) {
+      if (this.#isPlanned(page)) assert(false, `page ${page} of the target is planned once`);
+      this.#planned[page >>> 3]! |= 1 << (page & 7);
+    }
+    this.#plannedCount += count;
   }
 
   /** @throws AssertionFailure naming the first page that nothing writes */
   checkComplete(): void {
     if (this.#plannedCount === this.#pageCount) return;
     for (let page = 1; page <= this.#pageCount; page++)
-      assert(this.#isPlanned(page) || page === this.#lockPage, `page ${page} of the target is planned`);
+      if (!this.#isPlanned(page) && page !== this.#lockPage) assert(false, `page ${page} of the target is planned`);
   }
 
   #isPlanned(page: number): boolean {

@@ -4,44 +4,66 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { assert } from '../base/assert.ts';
 import { systemClock } from '../base/clock.ts';
-import { createBlockPlacer, type PlaceJob, type PlaceLane, pagesOf, type RestoreItem } from './block-placer.ts';
+import { fail } from '../base/errors.ts';
+import { createBlockPlacer, type PlaceJob, type PlaceLane, type RestoreItem, runsOf } from './block-placer.ts';
 import { runLanes, throttled } from './lanes.ts';
 import { PageCoverage } from './page-coverage.ts';
 import { targetFailure } from './page-target.ts';
 import type { RestoreRequest } from './pipeline.ts';
-import type { Worker, WorkerPool } from './worker-pool.ts';
+import { SerialQueue } from './serial-queue.ts';
+import type { HeldWorker, JobVerbs, WorkerPool } from './worker-pool.ts';
 
 /** Items in one message: at most 16 MiB of pages. */
 const ITEMS_PER_CHUNK = 16;
-/** Items that are sorted together; bounds memory, as the plan may be longer than fits. */
-const ITEMS_PER_WINDOW = 4096;
+/** Items that are taken from the plan and sorted together, some 1 GiB: bounds memory and the time without a pause. */
+const ITEMS_PER_WINDOW = 1024;
 /** The kernel is asked to store what was written this often, so that the final fsync is short. */
 const BACKGROUND_SYNC_MS = 150;
 const TARGET_MODE = 0o600;
+/** A restore answers no questions of its workers. */
+const NO_VERBS: JobVerbs = {
+  nextPackNo() {
+    throw new Error('a restore makes no packs');
+  },
+};
 
-function remoteLane(pool: WorkerPool, worker: Worker): PlaceLane {
+function remoteLane(worker: HeldWorker): PlaceLane {
   return {
     place: (items) => worker.call('place', items),
     async finish() {
       await worker.call('finishRestore');
-      pool.release(worker);
+      worker.release();
     },
-    abort: () => pool.discard(worker),
+    abort: () => worker.discard(),
+  };
+}
+
+/** The same work in this process. */
+function localLane(lane: PlaceLane): PlaceLane {
+  const queue = new SerialQueue();
+  return {
+    place: (items) => queue.run(() => lane.place(items)),
+    finish: () => queue.run(() => lane.finish()),
+    async abort() {
+      // The target must not be closed under a write: its descriptor may already mean another file then.
+      await queue.end(fail('CANCELED', {}));
+      await lane.abort();
+    },
   };
 }
 
 async function openLanes(pool: WorkerPool, request: RestoreRequest, job: PlaceJob): Promise<PlaceLane[]> {
   const { sets, logDestination } = request;
   const isInMemory = [...sets.map((set) => set.destination), logDestination].some((spec) => spec?.kind === 'memory');
-  if (isInMemory) return [createBlockPlacer(job)];
-  const workers = await pool.acquire(request.workers, request.signal);
+  if (isInMemory) return [localLane(createBlockPlacer(job))];
+  const workers = await pool.acquire(request.workers, NO_VERBS, request.signal);
   try {
     await Promise.all(workers.map((worker) => worker.call('openRestore', job)));
   } catch (error) {
-    await Promise.all(workers.map((worker) => pool.discard(worker)));
+    await Promise.all(workers.map((worker) => worker.discard()));
     throw error;
   }
-  return workers.map((worker) => remoteLane(pool, worker));
+  return workers.map(remoteLane);
 }
 
 /** Order in which items lie in their sources. */
@@ -63,7 +85,7 @@ function* chunksOf(items: Iterable<RestoreItem>, coverage: PageCoverage): Genera
     window = [];
   }
   for (const item of items) {
-    for (const [, page] of pagesOf(item)) coverage.plan(page);
+    for (const { page, count } of runsOf(item)) coverage.plan(page, count);
     window.push(item);
     if (window.length === ITEMS_PER_WINDOW) yield* cut();
   }
@@ -73,12 +95,15 @@ function* chunksOf(items: Iterable<RestoreItem>, coverage: PageCoverage): Genera
 /** Asks the kernel again and again to store what was written. @returns to be called at the end; throws what failed */
 function syncInBackground(target: FileHandle): () => Promise<void> {
   let isOver = false;
-  let wake: () => void = () => {};
+  let wake = () => {};
   const loop = async () => {
     while (!isOver) {
       await new Promise<void>((resolve) => {
-        wake = resolve;
-        setTimeout(resolve, BACKGROUND_SYNC_MS);
+        const timer = setTimeout(resolve, BACKGROUND_SYNC_MS);
+        wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
       });
       if (!isOver) await target.datasync();
     }

@@ -8,12 +8,21 @@ const IDLE_MS = 10_000;
 /** An ended worker has nothing to write any more; then it is killed. */
 const STOP_GRACE_MS = 1_000;
 
+/** A worker as one job holds it: given back whole, or killed. */
+export interface HeldWorker {
+  call<T>(verb: string, argument?: unknown): Promise<T>;
+  /** The worker has finished its lane and may take another job. */
+  release(): void;
+  /** The worker is in the middle of something: kills it, unless it was released. Nothing of it runs afterwards. */
+  discard(): Promise<void>;
+}
+
 /** What a worker may ask of the job that holds it. */
 export interface JobVerbs {
   nextPackNo(): number;
 }
 
-export class Worker {
+class Worker {
   readonly #child: Child;
   #job: JobVerbs | undefined;
 
@@ -58,7 +67,8 @@ export class Worker {
 
 interface Waiter {
   wanted: number;
-  resolve: (workers: Worker[]) => void;
+  job: JobVerbs;
+  resolve: (workers: HeldWorker[]) => void;
   reject: (error: unknown) => void;
 }
 
@@ -76,15 +86,19 @@ export class WorkerPool {
   }
 
   /** Waits for at least one worker, first come first served; takes what is free up to `wanted`. */
-  acquire(wanted: number, signal: AbortSignal): Promise<Worker[]> {
+  acquire(wanted: number, job: JobVerbs, signal: AbortSignal): Promise<HeldWorker[]> {
     return new Promise((resolve, reject) => {
-      if (signal.aborted) return reject(fail('CANCELED', {}));
+      if (signal.aborted || this.#isClosed) {
+        reject(fail('CANCELED', {}));
+        return;
+      }
       const cancel = () => {
         this.#waiting = this.#waiting.filter((other) => other !== waiter);
         reject(fail('CANCELED', {}));
       };
       const waiter: Waiter = {
         wanted,
+        job,
         resolve: (workers) => {
           signal.removeEventListener('abort', cancel);
           resolve(workers);
@@ -100,22 +114,6 @@ export class WorkerPool {
     });
   }
 
-  /** Takes a worker back that has finished its lane. */
-  release(worker: Worker): void {
-    worker.assign(undefined);
-    if (!this.#all.has(worker)) return;
-    const timer = setTimeout(() => void this.#retire(worker), IDLE_MS);
-    timer.unref();
-    this.#idle.set(worker, timer);
-    this.#serve();
-  }
-
-  /** Ends a worker that is in the middle of something. */
-  async discard(worker: Worker): Promise<void> {
-    worker.assign(undefined);
-    await worker.kill();
-  }
-
   async close(): Promise<void> {
     this.#isClosed = true;
     for (const waiter of this.#waiting.splice(0)) waiter.reject(fail('CANCELED', {}));
@@ -125,13 +123,33 @@ export class WorkerPool {
   #serve(): void {
     for (;;) {
       const [waiter] = this.#waiting;
-      if (!waiter) return;
-      if (this.#isClosed) return waiter.reject(fail('CANCELED', {}));
       const free = this.#idle.size + this.#workersMax - this.#all.size;
-      if (free <= 0) return;
+      if (!waiter || free <= 0) return;
       this.#waiting.shift();
-      waiter.resolve(Array.from({ length: Math.min(free, waiter.wanted) }, () => this.#take()));
+      waiter.resolve(Array.from({ length: Math.min(free, waiter.wanted) }, () => this.#hold(waiter.job)));
     }
+  }
+
+  #hold(job: JobVerbs): HeldWorker {
+    const worker = this.#take();
+    worker.assign(job);
+    // Once given back it may be in the hands of another job.
+    let isHeld = true;
+    return {
+      call: (verb, argument) => worker.call(verb, argument),
+      release: () => {
+        isHeld = false;
+        worker.assign(undefined);
+        if (!this.#all.has(worker)) return;
+        const timer = setTimeout(() => void this.#retire(worker), IDLE_MS);
+        timer.unref();
+        this.#idle.set(worker, timer);
+        this.#serve();
+      },
+      discard: async () => {
+        if (isHeld) await worker.kill();
+      },
+    };
   }
 
   #take(): Worker {

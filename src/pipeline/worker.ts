@@ -3,20 +3,13 @@ import { assert } from '../base/assert.ts';
 import { type Channel, serveParent } from '../base/child-process.ts';
 import { createBlockPacker, type PackJob, type PackLane } from './block-packer.ts';
 import { createBlockPlacer, type PlaceJob, type PlaceLane, type RestoreItem } from './block-placer.ts';
+import { SerialQueue } from './serial-queue.ts';
 
 let packLane: PackLane | undefined;
 let placeLane: PlaceLane | undefined;
 let keys: Uint8Array[] = [];
-let tail: Promise<unknown> = Promise.resolve();
-
-/** Requests overlap, so that there is always one waiting; the work is done one by one. */
-function serially<T>(work: () => Promise<T>): Promise<T> {
-  const result = tail.then(work);
-  // After a failure the parent ends this process; what is still queued answers with the same error.
-  tail = result;
-  result.catch(() => {});
-  return result;
-}
+// Requests overlap, so that there is always one waiting; the work is done one by one.
+const queue = new SerialQueue();
 
 function forgetKeys(): void {
   for (const key of keys) key.fill(0);
@@ -25,18 +18,18 @@ function forgetKeys(): void {
 
 const parent: Channel = serveParent({
   openBackup: (job: PackJob) =>
-    serially(async () => {
+    queue.run(async () => {
       assert(!packLane && !placeLane, 'a worker has one lane at a time');
       keys = job.dataKey ? [job.dataKey] : [];
       packLane = createBlockPacker(job, () => parent.call<number>('nextPackNo'));
     }),
   pack: (blockNos: number[]) =>
-    serially(() => {
+    queue.run(async () => {
       assert(packLane, 'the backup is open');
       return packLane.pack(blockNos);
     }),
   finishBackup: () =>
-    serially(async () => {
+    queue.run(async () => {
       assert(packLane, 'the backup is open');
       const rest = await packLane.finish();
       packLane = undefined;
@@ -44,18 +37,18 @@ const parent: Channel = serveParent({
       return rest;
     }),
   openRestore: (job: PlaceJob) =>
-    serially(async () => {
+    queue.run(async () => {
       assert(!packLane && !placeLane, 'a worker has one lane at a time');
       keys = job.sets.flatMap(({ dataKey }) => (dataKey ? [dataKey] : []));
       placeLane = createBlockPlacer(job);
     }),
   place: (items: RestoreItem[]) =>
-    serially(() => {
+    queue.run(async () => {
       assert(placeLane, 'the restore is open');
       return placeLane.place(items);
     }),
   finishRestore: () =>
-    serially(async () => {
+    queue.run(async () => {
       assert(placeLane, 'the restore is open');
       await placeLane.finish();
       placeLane = undefined;

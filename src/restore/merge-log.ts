@@ -93,6 +93,14 @@ export class LogOverlay {
     return this.#places.has(page);
   }
 
+  /** The first page of the target that neither the set nor the log has; 0 when none is missing. */
+  firstMissingPage(skipPage: number): number {
+    for (let page = this.keptSetPages + 1; page <= this.#pageCount; page++) {
+      if (page !== skipPage && !this.#places.has(page)) return page;
+    }
+    return 0;
+  }
+
   /** Lays the commits of the next batch over what came before. @throws BACKUP_DATA_CORRUPT when they do not fit */
   add(batch: BatchInObject): void {
     if (batch.header.pageSize !== this.#frame.pageSize)

@@ -51,18 +51,18 @@ export interface LogRun {
   stoppedBy: Damage | null;
 }
 
-export interface PlanFacts {
-  sets: readonly PlanSet[];
+export interface PlanFacts<S extends PlanSet = PlanSet, R extends LogRun = LogRun> {
+  sets: readonly S[];
   damagedSets: readonly DamagedSet[];
-  runs: readonly LogRun[];
+  runs: readonly R[];
   /** Zone recorded in the backup: UNTIL TIME is read in it and points are shown in it. */
   timeZone: string;
 }
 
-export interface RestorePlan {
-  set: PlanSet;
+export interface RestorePlan<S extends PlanSet = PlanSet, R extends LogRun = LogRun> {
+  set: S;
   /** The log that leads from the set to the target; null when the set itself is the target. */
-  run: LogRun | null;
+  run: R | null;
   restoreScn: Scn;
   /** Pieces that hold log between the set and the target, in order. */
   pieces: PlanPiece[];
@@ -119,7 +119,8 @@ function pointText(scn: Scn, timeZone: string): string {
 function targetScn(target: Exclude<RestoreTarget, { kind: 'newest' }>, timeZone: string): Scn {
   if (target.kind === 'scn') return target.scn;
   const ns = parseTime(target.text, timeZone);
-  if (ns === undefined || ns >> SCN_BITS !== 0n) throw fail('INVALID_ARGUMENT', { what: `UNTIL TIME '${target.text}'` });
+  if (ns === undefined || ns >> SCN_BITS !== 0n)
+    throw fail('INVALID_ARGUMENT', { what: `UNTIL TIME '${target.text}'` });
   return toScn(ns);
 }
 
@@ -129,7 +130,10 @@ function targetScn(target: Exclude<RestoreTarget, { kind: 'newest' }>, timeZone:
  *         ARCHIVE_ROUND_NOT_CONTINUOUS (9077) between two rounds, ARCHIVE_LOG_NOT_CONTINUES_WITH_DATA (9064) within
  *         one, naming the nearest points; BACKUP_DATA_CORRUPT (9010) when damage stands in the way
  */
-export function planRestore(facts: PlanFacts, target: RestoreTarget): RestorePlan {
+export function planRestore<S extends PlanSet, R extends LogRun>(
+  facts: PlanFacts<S, R>,
+  target: RestoreTarget,
+): RestorePlan<S, R> {
   if (facts.sets.length === 0) throw noSet(facts);
   const windows = restoreWindows(facts);
   const restoreScn = target.kind === 'newest' ? newestPoint(facts, windows) : targetScn(target, facts.timeZone);
@@ -141,7 +145,10 @@ export function planRestore(facts: PlanFacts, target: RestoreTarget): RestorePla
 }
 
 /** The newest set that yields the point: it needs the least log. Log is used only when the set is not the point. */
-function choose(facts: PlanFacts, scn: Scn): { set: PlanSet; run: LogRun | null } | undefined {
+function choose<S extends PlanSet, R extends LogRun>(
+  facts: PlanFacts<S, R>,
+  scn: Scn,
+): { set: S; run: R | null } | undefined {
   const newestFirst = [...facts.sets].sort((a, b) =>
     a.consistentScn === b.consistentScn ? b.backupSetId - a.backupSetId : a.consistentScn < b.consistentScn ? 1 : -1,
   );

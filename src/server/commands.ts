@@ -112,7 +112,7 @@ async function runAnswered(context: CommandContext, command: Command): Promise<v
 
 async function runQuery(context: CommandContext, sql: string): Promise<void> {
   const { service, session, signal } = context;
-  const parts = context.hasMultiStatements ? service.split(sql) : [];
+  const parts = context.hasMultiStatements ? service.split(sql, session.mode) : [];
   // A text without any statement goes down whole: what that means is not for this room to say.
   const statements = parts.length > 0 ? parts : [sql];
   for (const [place, statement] of statements.entries()) {

@@ -3,8 +3,10 @@ import { fail, isFailure } from '../base/errors.ts';
 import type { EngineSession } from '../engine/engine-driver.ts';
 import { okResult, type SqlValue, type StatementResult } from '../model/result.ts';
 import { isSys, ownTenant, type SqlDependencies } from './dependencies.ts';
-import type { EngineStatement, StatementOf } from './grammar/statement.ts';
+import type { StatementOf, TextFacts } from './grammar/statement.ts';
+import { substituteReferences } from './grammar/substitute.ts';
 import type { Session } from './session.ts';
+import { readReference } from './variables.ts';
 
 /** First words that no engine and no statement of ours knows get a syntax error also where there is no engine. */
 const ENGINE_VERBS = new Set(
@@ -34,23 +36,31 @@ async function beginImplicitly(session: Session, engine: EngineSession, signal: 
   if (isOff && !engine.isInTransaction) await engine.execute('BEGIN', [], signal);
 }
 
+export interface EngineRequest {
+  sql: string;
+  statement: TextFacts & { verb: string };
+  parameters: readonly SqlValue[];
+  signal: AbortSignal;
+}
+
+/** The text as the engine reads it: MySQL's escapes and comments, variables and session functions are gone. */
+export function textForEngine(deps: SqlDependencies, session: Session, sql: string, facts: TextFacts): string {
+  return substituteReferences(sql, facts, session.mode, (reference) => readReference(deps, session, reference));
+}
+
 /** Runs a statement on the tenant's engine; a session whose engine process was lost gets a new one at the next statement. */
 export async function runOnEngine(
   deps: SqlDependencies,
   session: Session,
-  request: {
-    sql: string;
-    statement: Pick<EngineStatement, 'verb'>;
-    parameters: readonly SqlValue[];
-    signal: AbortSignal;
-  },
+  request: EngineRequest,
 ): Promise<StatementResult> {
   if (isSys(session)) refuseInSys(request.sql, request.statement);
   const engine = await engineOf(deps, session);
   try {
     if (!['PRAGMA', 'VACUUM', 'EXPLAIN'].includes(request.statement.verb))
       await beginImplicitly(session, engine, request.signal);
-    return await engine.execute(request.sql, request.parameters, request.signal);
+    const sql = textForEngine(deps, session, request.sql, request.statement);
+    return await engine.execute(sql, request.parameters, request.signal);
   } catch (error) {
     if (isFailure(error, 'HOST_LOST') || isFailure(error, 'QUERY_INTERRUPTED')) await dropEngine(session);
     throw error;

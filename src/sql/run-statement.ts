@@ -84,7 +84,9 @@ async function runQuery(
   request: StatementRequest,
 ): Promise<StatementResult> {
   const result = await runSelect(deps, session, { ...request, statement });
-  return result === 'engine' ? runOnEngine(deps, session, { ...request, statement: { verb: 'SELECT' } }) : result;
+  return result === 'engine'
+    ? runOnEngine(deps, session, { ...request, statement: { ...statement, verb: 'SELECT' } })
+    : result;
 }
 
 /** Statements about the session; undefined for others. */

@@ -3,7 +3,7 @@ import { fail, HoldfastError, toClientError } from '../base/errors.ts';
 import type { Column, SqlValue, StatementResult } from '../model/result.ts';
 import { findAccount } from './accounts.ts';
 import type { SqlDependencies } from './dependencies.ts';
-import { engineOf } from './engine-statements.ts';
+import { engineOf, textForEngine } from './engine-statements.ts';
 import { parseStatement } from './grammar/parse.ts';
 import { redactSecrets } from './grammar/redact.ts';
 import { splitStatements } from './grammar/split.ts';
@@ -37,7 +37,7 @@ export function createSqlService(deps: SqlDependencies): SqlService {
     async useDatabase(session, database) {
       useDatabase(deps, session, database);
     },
-    split: (sql) => splitStatements(sql),
+    split: (sql, mode) => splitStatements(sql, mode),
     execute: (session, sql, parameters, signal) => execute(deps, session, { sql, parameters, signal }),
     prepare: (session, sql) => prepare(deps, session, sql),
     isInTransaction: (session) => session.engine?.isInTransaction ?? false,
@@ -137,5 +137,5 @@ async function prepare(
   if (session.tenantId === 1)
     throw fail('NOT_SUPPORTED', { what: 'this statement in the sys tenant, which holds no user data,' });
   const engine = await engineOf(deps, session);
-  return engine.prepare(sql);
+  return engine.prepare(textForEngine(deps, session, sql, statement));
 }

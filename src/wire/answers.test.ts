@@ -21,7 +21,7 @@ describe('OK, EOF and ERR', () => {
   test('OK carries counts, warnings and a text', () => {
     const facts = { affectedRows: 300n, lastInsertId: 2n ** 63n, status: 3, warnings: 70_000, info: 'Rows matched: 1' };
     expect(packetHex(1, (writer) => writeOk(writer, facts))).toBe(
-      hex(`20 00 00 01 00 fc 2c 01 fe 00 00 00 00 00 00 00 80 03 00 ff ff ${toHex(Buffer.from('Rows matched: 1'))}`),
+      hex(`21 00 00 01 00 fc 2c 01 fe 00 00 00 00 00 00 00 80 03 00 ff ff 0f ${toHex(Buffer.from('Rows matched: 1'))}`),
     );
   });
 

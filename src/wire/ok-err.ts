@@ -23,7 +23,8 @@ export function writeOk(writer: ByteWriter, facts: OkFacts, header: 0x00 | 0xfe 
   writer.lenencInt(facts.lastInsertId ?? 0n);
   writer.u16(facts.status);
   writer.u16(Math.min(facts.warnings ?? 0, WARNINGS_MAX));
-  if (facts.info) writer.string(facts.info);
+  // The documentation says "to the end of the packet", but servers send a length and the C clients demand it.
+  if (facts.info) writer.lenencString(facts.info);
 }
 
 /** Ends column definitions or rows for clients without DEPRECATE_EOF. */

@@ -116,7 +116,9 @@ export class BatchBuilder {
     const commitCount = isPart ? 0 : commits.length;
     const checkpointScn = isPart ? chain.checkpointScn : this.#checkpoint(commitCount, of);
     // Until its last part is durable a commit does not count, so capture would start over before it.
-    const engine = isPart ? chain.engine : encodePosition(this.#log.position(this.#positionAfter(commitCount, of.last)));
+    const engine = isPart
+      ? chain.engine
+      : encodePosition(this.#log.position(this.#positionAfter(commitCount, of.last)));
     const { bytes, header, plainBytes } = encodeLogBatch({
       owner: this.#owner,
       batchNo: chain.batchNo + 1,
@@ -197,7 +199,11 @@ function readPairs(commit: PendingCommit, pairs: Uint32Array, pageSize: number):
   for (let i = 0; i < pages.length; i++) {
     pages[i] = pairs[2 * i]!;
     const count = commit.source.read(pairs[2 * i + 1]!, frame);
-    if (count !== 1 || frame.readUInt32BE(0) !== pages[i] || frame.compare(commit.source.header.salts, 0, 8, 8, 16) !== 0)
+    if (
+      count !== 1 ||
+      frame.readUInt32BE(0) !== pages[i] ||
+      frame.compare(commit.source.header.salts, 0, 8, 8, 16) !== 0
+    )
       throw new FramesLost(`frame ${pairs[2 * i + 1]} was overwritten before it was archived`);
     images.push(Buffer.from(frame.subarray(FRAME_HEADER_BYTES)));
   }

@@ -2,15 +2,16 @@
 // writing, C checkpoints. All other reading of the -shm file goes through one descriptor that is opened once and closed
 // last: closing any descriptor of a file drops the locks that SQLite holds on it in this process.
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { DatabaseSync } from '@photostructure/sqlite';
 import { assert } from '../../base/assert.ts';
+import { fail } from '../../base/errors.ts';
+import { DatabaseSync } from '../../base/sqlite.ts';
 import { type Checksum, parseWalHeader, WAL_HEADER_BYTES, type WalHeader } from './wal-format.ts';
 import { parseWalIndex, WAL_INDEX_BYTES, type WalIndex } from './wal-index.ts';
 import { readFully } from './wal-scan.ts';
 
 const SQLITE_BUSY = 5;
 
-export type DatabaseConnection = InstanceType<typeof DatabaseSync>;
+export type DatabaseConnection = DatabaseSync;
 
 /** Opens a connection that never waits inside SQLite. */
 export function openConnection(path: string, options: { readOnly: boolean }): DatabaseConnection {
@@ -92,13 +93,21 @@ export class CaptureConnections {
   #checkpointer: DatabaseConnection | undefined;
   #isClosed = false;
 
-  /** Pins the log. @param path of the database file, without symbolic links: SQLite names its files after that one */
+  /**
+   * Pins the log, through a read-only connection from the first moment on: should this fail half-way, no closing
+   * connection checkpoints and deletes the WAL that a round still needs.
+   * @param path of the database file, without symbolic links: SQLite names its files after that one
+   * @throws CANNOT_START_LOG_ARCHIVE when the database is not in WAL mode
+   */
   constructor(path: string) {
     this.#path = path;
     this.#reader = new PinnedReader(path);
     const opened: number[] = [];
     try {
       this.#reader.begin();
+      const mode = this.#reader.text('PRAGMA journal_mode');
+      if (mode !== 'wal')
+        throw fail('CANNOT_START_LOG_ARCHIVE', { because: `the journal mode of ${path} is ${mode}, not wal` });
       this.#wal = openSync(`${path}-wal`, 'r');
       opened.push(this.#wal);
       this.#shm = openSync(`${path}-shm`, 'r');
@@ -107,6 +116,10 @@ export class CaptureConnections {
       for (const fd of opened) closeSync(fd);
       throw error;
     }
+  }
+
+  facts(): { pageSize: number; pageCount: number } {
+    return { pageSize: this.#reader.number('PRAGMA page_size'), pageCount: this.#reader.number('PRAGMA page_count') };
   }
 
   get walFd(): number {
@@ -164,9 +177,9 @@ export class CaptureConnections {
     }
   }
 
+  /** Gives the write lock back; closing everything has done so already. */
   unlock(): void {
-    assert(this.#writer, 'the window was prepared');
-    this.#writer.exec('ROLLBACK');
+    if (this.#writer?.isTransaction) this.#writer.exec('ROLLBACK');
   }
 
   /** Moves the pin to the present end: the new reader begins before the old one ends. Only under the write lock. */

@@ -60,8 +60,6 @@ export class CaptureLog {
   #maxScn: Scn;
   #pending: PendingCommit[] = [];
   #pendingFrames = 0;
-  /** Resets that were seen, for the log. */
-  #resets = 0;
 
   constructor(of: {
     connections: CaptureConnections;
@@ -177,7 +175,6 @@ export class CaptureLog {
       return 'the log was reset before its last commits were archived';
     this.#cursor = startOf(header, this.#cursor.databasePages);
     this.#rollFrame = 0;
-    this.#resets++;
     return undefined;
   }
 

@@ -19,7 +19,7 @@ export function lockBytePage(pageSize: number, pageCount: number): number {
 
 /**
  * Describes a state that `reader` pins.
- * @param of.index the wal-index as it was under the write lock, before `reader` began
+ * @param of.index the wal-index as it was under the write lock, after `reader` began
  */
 export function readSnapshot(of: {
   reader: PinnedReader;
@@ -32,7 +32,8 @@ export function readSnapshot(of: {
   const { reader, connections, path, file, index, cursor } = of;
   const pageSize = reader.number('PRAGMA page_size');
   const pageCount = reader.number('PRAGMA page_count');
-  // With every frame in the database file, no checkpoint writes there while the reader is held: the file alone will do.
+  // With every frame in the database file no checkpoint writes there while the reader is held: the file alone will do.
+  // Otherwise the reader stands on a mark, and the WAL can not be reset while its frames are listed here.
   const isFilled = index.maxFrame === 0 || index.backfilled >= index.maxFrame;
   if (!isFilled && cursor.databasePages !== pageCount)
     throw fail('INTERNAL', { what: `a snapshot of ${pageCount} pages, but the log says ${cursor.databasePages}` });

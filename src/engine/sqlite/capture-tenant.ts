@@ -93,6 +93,11 @@ export class TenantCapture {
     this.#activeMs = of.clock.monotonicMs();
   }
 
+  /** Makes the start of a round durable: its first batch holds no commit. */
+  recordStart(): Promise<void> {
+    return this.#of.delivery.record();
+  }
+
   /** Begins to watch. */
   start(): void {
     const { log, path } = this.#of;
@@ -126,12 +131,22 @@ export class TenantCapture {
   #poll(): void {
     if (this.#state === 'ended') return;
     const before = this.#of.captureLog.maxScn;
-    const misfit = this.#of.captureLog.poll();
+    const misfit = this.#look();
     if (this.#of.captureLog.maxScn > before) this.#sawCommits();
     if (misfit === undefined) this.#misfits = 0;
     else if (++this.#misfits > MISFITS_MAX && !this.#isBusy) this.#confirm();
     this.#of.delivery.kick();
     this.#pollAgain();
+  }
+
+  /** A read error is no gap yet: the same place is read again, and under the write lock it must succeed. */
+  #look(): string | undefined {
+    try {
+      return this.#of.captureLog.poll();
+    } catch (error) {
+      this.#failed('poll', error);
+      return `the log can not be read: ${String(error)}`;
+    }
   }
 
   #sawCommits(): void {
@@ -167,7 +182,10 @@ export class TenantCapture {
     if (this.#state !== 'live') return;
     try {
       const lost = of.checkFiles ? this.#of.captureLog.lostFiles() : undefined;
-      if (lost !== undefined) return this.gap(lost);
+      if (lost !== undefined) {
+        this.gap(lost);
+        return;
+      }
       const bytes = this.#of.connections.indexBytes();
       if (!bytes.equals(this.#seenIndex) || this.#misfits > 0) {
         this.#seenIndex = Buffer.from(bytes);
@@ -224,6 +242,18 @@ export class TenantCapture {
   }
 
   #lockedMs = 0;
+  #fill: Promise<unknown> = Promise.resolve();
+  #closed: Promise<void> = Promise.resolve();
+  #resolveEnded: () => void = () => {};
+  /** Resolves when the capture is over, however it went; then see `closed`. */
+  readonly ended = new Promise<void>((resolve) => {
+    this.#resolveEnded = resolve;
+  });
+
+  /** Resolves when nothing of an ended capture is open any more. */
+  get closed(): Promise<void> {
+    return this.#closed;
+  }
 
   /**
    * Takes the write lock with every commit seen. Large tails are read before it is taken, never under it.
@@ -237,13 +267,15 @@ export class TenantCapture {
       this.#poll();
       const leftMs = Math.max(0, deadlineMs - clock.monotonicMs());
       const isStopped = () => this.#state === 'ended';
-      if (!(await acquireLock(() => !isStopped() && connections.tryLock(), { waitMs: leftMs, isStopped }))) return false;
+      if (!(await acquireLock(() => !isStopped() && connections.tryLock(), { waitMs: leftMs, isStopped })))
+        return false;
       this.#lockedMs = clock.monotonicMs();
       if (captureLog.unseenBytes() <= WINDOW_SCAN_BYTES) break;
+      // Read without the lock, by the poll at the top of the loop.
       this.#leave();
     }
     const before = captureLog.maxScn;
-    const misfit = captureLog.poll();
+    const misfit = this.#look();
     if (captureLog.maxScn > before) this.#activeMs = clock.monotonicMs();
     if (misfit === undefined) return true;
     this.#leave();
@@ -253,8 +285,7 @@ export class TenantCapture {
 
   #leave(): void {
     const { connections, windows, clock, delivery } = this.#of;
-    // A gap closes all connections, and with them the lock.
-    if (this.#state !== 'ended') connections.unlock();
+    connections.unlock();
     windows.add(clock.monotonicMs() - this.#lockedMs);
     delivery.kick();
   }
@@ -301,7 +332,8 @@ export class TenantCapture {
     if (captureLog.isPastRoll) captureLog.roll();
     this.#leave();
     for (let pass = 0; pass < ROTATE_PASSES && this.#state === 'live'; pass++) {
-      await fill(path);
+      this.#fill = fill(path);
+      await this.#fill;
       if (!(await within(delivery.drain(), DRAIN_MS_MAX))) return false;
       if (!(await this.#enter(ROTATE_WAIT_MS))) return false;
       let outcome: 'sealed' | 'again' | 'blocked';
@@ -320,7 +352,10 @@ export class TenantCapture {
   async #seal(): Promise<'sealed' | 'again' | 'blocked'> {
     const { captureLog, delivery, connections } = this.#of;
     if (captureLog.pendingBytes > WINDOW_DELIVER_BYTES) return 'again';
-    if (!delivery.isDrained && !(await within(delivery.drain(), WINDOW_DELIVER_MS))) return 'again';
+    if (!delivery.isDrained && !(await within(delivery.drain(), WINDOW_DELIVER_MS))) {
+      this.#comment = 'the destination is too slow for the log to be recycled now';
+      return 'blocked';
+    }
     if (this.#state !== 'live') return 'blocked';
     if (captureLog.unfilledFrames() * frameBytes(captureLog.pageSize) > WINDOW_FILL_BYTES) {
       if (captureLog.isPastRoll) captureLog.roll();
@@ -360,7 +395,8 @@ export class TenantCapture {
       await sleep(REPOLL_MS_FIRST);
     }
     await this.#exclusive(async () => {
-      if (!(await this.#enter(CALL_WAIT_MS))) throw fail('TIMEOUT', { what: 'the write lock of the tenant is not free' });
+      if (!(await this.#enter(CALL_WAIT_MS)))
+        throw fail('TIMEOUT', { what: 'the write lock of the tenant is not free' });
       this.#leave();
     });
   }
@@ -377,12 +413,14 @@ export class TenantCapture {
     const snapshotId = this.#nextSnapshotId++;
     const { reader, scn, frozen } = await this.#exclusive(async () => {
       this.#assertLive();
-      if (!(await this.#enter(CALL_WAIT_MS))) throw fail('TIMEOUT', { what: 'the write lock of the tenant is not free' });
+      if (!(await this.#enter(CALL_WAIT_MS)))
+        throw fail('TIMEOUT', { what: 'the write lock of the tenant is not free' });
       try {
-        const index = connections.index();
-        assert(index, 'the wal-index is at rest under the write lock');
         const reader = connections.openReader();
         this.#snapshots.set(snapshotId, reader);
+        // Read after the reader began: frames that are not in the file yet then prove that it stands on a mark.
+        const index = connections.index();
+        assert(index, 'the wal-index is at rest under the write lock');
         const frozen = { index, cursor: captureLog.cursor };
         return { reader, scn: captureLog.announce(clock.nowNs()), frozen };
       } finally {
@@ -460,9 +498,14 @@ export class TenantCapture {
     clearTimeout(this.#repoll);
     this.#watcher?.close();
     this.#of.delivery.halt(error);
-    for (const reader of this.#snapshots.values()) reader.close();
-    this.#snapshots.clear();
-    this.#of.connections.close();
+    const close = () => {
+      for (const reader of this.#snapshots.values()) reader.close();
+      this.#snapshots.clear();
+      this.#of.connections.close();
+    };
+    // A checkpoint under way has its locks in this process: closing a descriptor now would drop them.
+    this.#closed = this.#fill.then(close, close);
+    this.#resolveEnded();
   }
 }
 

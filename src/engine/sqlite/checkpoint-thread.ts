@@ -1,6 +1,30 @@
-// The host's side of the checkpoint worker: one call at a time is worked on, the others wait their turn.
+// Thread of a capture host that does the bulk of checkpoints, copying pages and fsync, while writers run and the host
+// itself stays quick. One call at a time is worked on, the others wait their turn. It opens a connection per call; SQLite
+// keeps its locks straight across the threads of a process. PASSIVE only, ever.
 import { Worker } from 'node:worker_threads';
+import { sqliteBindingPath } from '../../base/sqlite.ts';
 import type { CheckpointResult } from './capture-connections.ts';
+
+// Kept as text: it runs without any module of ours, from source and from the build alike.
+const CHECKPOINT = `
+const { parentPort, workerData } = require('node:worker_threads');
+const { DatabaseSync } = require(workerData.bindingPath);
+parentPort.on('message', ({ id, path }) => {
+  try {
+    const database = new DatabaseSync(path, { timeout: 0 });
+    try {
+      database.exec('PRAGMA wal_autocheckpoint = 0');
+      const row = database.prepare('PRAGMA wal_checkpoint(PASSIVE)').get();
+      const result = { isBusy: row.busy !== 0, log: Number(row.log), checkpointed: Number(row.checkpointed) };
+      parentPort.postMessage({ id, result });
+    } finally {
+      database.close();
+    }
+  } catch (error) {
+    parentPort.postMessage({ id, error: String(error) });
+  }
+});
+`;
 
 interface Answer {
   id: number;
@@ -27,8 +51,8 @@ export class CheckpointThread {
 
   #start(): Worker {
     if (this.#worker) return this.#worker;
-    const ending = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
-    const worker = new Worker(new URL(`./checkpoint-worker${ending}`, import.meta.url));
+    const workerData = { bindingPath: sqliteBindingPath };
+    const worker = new Worker(CHECKPOINT, { eval: true, execArgv: [], workerData });
     worker.on('message', (answer: Answer) => this.#answer(answer));
     worker.on('error', (error) => {
       this.#worker = undefined;

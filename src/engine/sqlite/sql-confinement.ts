@@ -118,7 +118,8 @@ export function judgePragma(name: string, value: string | null): Refusal | null 
   const right = Object.hasOwn(PRAGMAS, key) ? PRAGMAS[key] : undefined;
   if (right === 'set' || (right === 'look' && value === null)) return null;
   const what = value === null || right === undefined ? `PRAGMA ${key}` : `Setting PRAGMA ${key}`;
-  return { what, because: PRAGMA_REASONS[key] ?? 'it is not one of the pragmas a tenant may use' };
+  const reason = Object.hasOwn(PRAGMA_REASONS, key) ? PRAGMA_REASONS[key] : undefined;
+  return { what, because: reason ?? 'it is not one of the pragmas a tenant may use' };
 }
 
 function judge(guard: Guard, action: number, first: string | null, second: string | null): Refusal | null {

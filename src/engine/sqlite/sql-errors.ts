@@ -46,19 +46,19 @@ export function isStaleSnapshot(error: unknown): boolean {
  * Where SQLite's parser gave up: the first place of the word where the text up to it already fails with the same
  * word. (The binding gives no offset, and a word may stand in a text many times.)
  */
-function offsetOf(word: string, failed: FailedStatement): number {
+function offsetOf(word: string, failed: FailedStatement, message: string): number {
   let tries = 0;
   for (let at = failed.sql.indexOf(word); at >= 0 && tries < TRIES_MAX; at = failed.sql.indexOf(word, at + 1)) {
     tries += 1;
-    const message = failed.compile(failed.sql.slice(0, at + word.length));
-    if (message?.startsWith(`near "${word}"`) || message?.startsWith('unrecognized token')) return at;
+    if (failed.compile(failed.sql.slice(0, at + word.length)) === message) return at;
   }
   return Math.max(0, failed.sql.indexOf(word));
 }
 
 type Translate = (match: RegExpExecArray, failed: FailedStatement, error: Error) => HoldfastError;
 
-const nearWord: Translate = ([, word], failed) => syntaxError(failed.sql, offsetOf(word!, failed));
+const nearWord: Translate = ([, word], failed, error) =>
+  syntaxError(failed.sql, offsetOf(word!, failed, error.message));
 const lastPart = (name: string) => name.slice(name.lastIndexOf('.') + 1);
 
 function duplicate([, columns]: RegExpExecArray): HoldfastError {

@@ -8,15 +8,24 @@ const MASK = '******';
 /** What is looked at and shown of one statement: a process list needs no more, and redaction stays cheap. */
 export const REDACTED_CHARS_MAX = 64 * 1024;
 
-/** A word that is or resembles a secret's name: from there on, every literal of the statement is hidden. */
-export const TRIGGER_WORD = /pass|pasw|pwd|crypt|secret|identif|credential|access_|token/i;
-/** After one of these (or `=`), and once a trigger was seen, even a bare word or number can be the password. */
-const SECRET_FOLLOWS = new Set(['BY', 'REPLACE', 'PASSWORD']);
-/** Words that may stand there without being one. */
+/**
+ * A word that is or resembles a secret's name: from there on, every literal of the text is hidden. The fragments of
+ * PASSWORD, ENCRYPTED and IDENTIFIED find them with a letter missing or too many.
+ */
+export const TRIGGER_WORD =
+  /pass|assw|sswo|swor|pwd|encr|cryp|rypt|ypte|secret|identi|entif|ntifi|tified|credential|access_|token/i;
+/** Words that may stand where a bare word would be the password. */
 const NOT_A_SECRET = new Set(['PASSWORD', 'RANDOM', 'ON', 'OFF', 'ONLY', 'FOR', 'OLD_PASSWORD', 'DEFAULT', 'NULL']);
-/** `access_key=…` and the like inside of a literal: up to the next option, uri, keyword or the end. */
-const SECRET_OPTION =
-  /((?:access_?(?:key|id)|passw(?:or)?d|pwd|secret\w*|token|credential\w*)\s*=)(?!\*{6}(?:&|$))(?:(?!&|,\s*\w+:\/\/|\s\w+\s*=)[\s\S])*/gi;
+
+/** Words after SET that are followed by another word or a literal. */
+const PLAIN_SET = new Set(['GLOBAL', 'SESSION', 'LOCAL', 'PERSIST', 'NAMES', 'CHARACTER', 'CHARSET', 'TRANSACTION']);
+
+/** What separates the options of a destination: query, next uri, next attribute. */
+const SEPARATOR =
+  /([?&]|,\s*(?=\w+:\/\/)|\s+(?=(?:location|binding|piece_switch_interval|service|user|password)\s*=))/i;
+/** Options that hold no secret; in the query of a uri, and behind a secret, every other one is taken for one. */
+const PLAIN_OPTION =
+  /^\s*(host|region|s3_region|appid|delete_mode|checksum_type|max_iops|max_bandwidth|enable_worm|zone|idc)\s*=/i;
 
 /** One piece of text to replace. */
 export interface Redaction extends Span {
@@ -24,6 +33,33 @@ export interface Redaction extends Span {
 }
 
 const isStringLike = (token: Token) => token.kind === 'string' || token.kind === 'binary';
+
+const isQuoted = (token: Token) => isStringLike(token) || token.kind === 'quoted';
+const isBare = (token: Token) => token.kind === 'word' || token.kind === 'number';
+
+/** One option with its value hidden: `access_key=******`; all of it when a secret's name stands in a strange place. */
+function maskOption(option: string): string {
+  const from = TRIGGER_WORD.exec(option)?.index ?? 0;
+  const name = /^\w+\s*=/.exec(option.slice(from))?.[0] ?? '';
+  return option.slice(0, from) + name + MASK;
+}
+
+/** The text of a literal with the values of its secret options hidden. */
+function maskOptions(value: string): string {
+  let isDoubtful = false;
+  const parts = value.split(SEPARATOR).map((part, index) => {
+    const isSeparator = index % 2 === 1;
+    if (isSeparator) {
+      // A question mark opens the query of a uri; a comma or blank begins something new.
+      if (part !== '&') isDoubtful = part === '?' && value.includes('://');
+      return part;
+    }
+    const isSecret = TRIGGER_WORD.test(part) || (isDoubtful && !PLAIN_OPTION.test(part));
+    isDoubtful ||= isSecret;
+    return isSecret ? maskOption(part) : part;
+  });
+  return parts.join('');
+}
 
 /** Walks the tokens of a text and collects what to hide. */
 class Redactor {
@@ -33,7 +69,10 @@ class Redactor {
   #triggerEnd = -1;
   #isAfterBy = false;
   #last = '';
-  #bareSecretEnd = -1;
+  #hiddenEnd = -1;
+  /** Number of tokens seen. */
+  #index = 0;
+  #isOddSet = false;
 
   constructor(sql: string, lexical: Lexical) {
     this.#sql = sql;
@@ -41,7 +80,6 @@ class Redactor {
   }
 
   run(): Redaction[] {
-    const strings: Redaction[] = [];
     // A comment may quote what the statement says; where nothing resembles a secret it is left for the operator to read.
     const isDoubtful = TRIGGER_WORD.test(this.#sql);
     const tokenizer = new Tokenizer(this.#sql, this.#lexical, ({ kind, start, end }) => {
@@ -49,46 +87,58 @@ class Redactor {
       if (kind === 'comment') this.#hide(start, end, `/* ${MASK} */`);
       else if (kind === 'hashComment') this.#hide(start, end, `# ${MASK}`);
     });
-    for (;;) {
-      const token = tokenizer.next();
-      if (token.kind === 'end') return this.found;
-      if (token.kind === 'bad') return this.#hideRest(token, strings);
-      if (isStringLike(token)) strings.push({ start: token.start, end: token.end, by: `'${MASK}'` });
+    let last: Token | undefined;
+    for (let token = tokenizer.next(); token.kind !== 'end'; token = tokenizer.next()) {
+      if (token.kind === 'bad' || (isDoubtful && this.#hasSlipped(token, last))) return this.#hideRest(token);
       this.#see(token);
+      last = token;
     }
+    return this.found;
   }
 
   #hide(start: number, end: number, by: string): void {
     this.found.push({ start, end, by });
   }
 
-  /** A text that cannot be read keeps no literal, and nothing behind the first doubtful place. */
-  #hideRest(bad: Token, strings: Redaction[]): Redaction[] {
-    const from = this.#triggerEnd >= 0 ? this.#triggerEnd : bad.start;
-    const kept = [...strings, ...this.found].filter((each) => each.end <= from);
-    kept.sort((a, b) => a.start - b.start || b.end - a.end);
-    const unique = kept.filter((each, index) => index === 0 || each.start !== kept[index - 1]!.start);
-    const opening = /['"`]/.exec(this.#sql[from]!)?.[0] ?? ' ';
-    return [...unique, { start: from, end: this.#sql.length, by: `${opening}${MASK}` }];
+  /** True where a quote too many has turned literals inside out: one touches a word, or a backslash stands outside. */
+  #hasSlipped(token: Token, last: Token | undefined): boolean {
+    if (token.kind === 'operator') return this.#sql[token.start] === '\\';
+    if (last?.end !== token.start) return false;
+    return (isBare(last) && isQuoted(token)) || (isQuoted(last) && isBare(token));
+  }
+
+  /**
+   * A text that cannot be read keeps nothing from its first quote or secret's name on: a literal that ended too early
+   * may have left its secret outside.
+   */
+  #hideRest(bad: Token): Redaction[] {
+    const places = [bad.start, this.#sql.search(/['"`]/), this.#sql.search(TRIGGER_WORD)];
+    let from = Math.min(...places.filter((at) => at >= 0));
+    while (from > 0 && /\w/.test(this.#sql[from]!) && /\w/.test(this.#sql[from - 1]!)) from--;
+    const opening = /['"`]/.exec(this.#sql[from]!)?.[0] ?? '';
+    const kept = this.found.filter((each) => each.end <= from);
+    return [...kept, { start: from, end: this.#sql.length, by: opening + MASK }];
   }
 
   #see(token: Token): void {
     const text = this.#sql.slice(token.start, Math.min(token.end, token.start + REDACTED_CHARS_MAX));
     const word = token.kind === 'word' ? text.toUpperCase() : '';
-    if (text === ';') {
-      this.#triggerEnd = -1;
-      this.#isAfterBy = false;
-    } else if (isStringLike(token)) this.#seeString(token, text);
+    if (this.#index === 2 && this.#isOddSet && isStringLike(token)) this.#triggerEnd = token.start;
+    if (isStringLike(token) || (token.kind === 'quoted' && this.#triggerEnd < 0)) this.#seeString(token, text);
     else if (this.#isBareSecret(token, word)) {
       this.#hide(token.start, token.end, MASK);
-      this.#bareSecretEnd = token.end;
+      this.#hiddenEnd = token.end;
     } else if (this.#triggerEnd < 0 && this.#isTrigger(token, text, word)) this.#triggerEnd = token.end;
-    if (word !== '') this.#isAfterBy = word === 'BY';
+    if (word !== '') this.#isAfterBy = word === 'BY' || (this.#isAfterBy && word === 'PASSWORD');
+    // SET and a word that is neither a scope nor a form that we know: perhaps a misspelt PASSWORD or ENCRYPTION.
+    if (this.#index === 1) this.#isOddSet = this.#last === 'SET' && word !== '' && !PLAIN_SET.has(word);
+    this.#index++;
     this.#last = word === '' ? text : word;
   }
 
   #isTrigger(token: Token, text: string, word: string): boolean {
     if (token.kind === 'number') return false;
+    if (this.#index === 2 && this.#isOddSet && !/^(:?=|\.)$/.test(text)) return true;
     // In a statement about users every literal may be a password, however its keywords are misspelt.
     if (word === 'USER' && ['ALTER', 'CREATE', 'REPLACE'].includes(this.#last)) return true;
     return TRIGGER_WORD.test(text);
@@ -97,20 +147,27 @@ class Redactor {
   #seeString(token: Token, text: string): void {
     if (this.#triggerEnd >= 0 || this.#isAfterBy) {
       this.#hide(token.start, token.end, `'${MASK}'`);
+      // What touches the literal may be the rest of it, read under the wrong rules.
+      this.#hiddenEnd = token.end;
       return;
     }
-    const value = token.kind === 'binary' ? text : decodeString(text, rulesOf(this.#lexical));
-    const masked = value.replace(SECRET_OPTION, `$1${MASK}`);
-    if (masked !== value) this.#hide(token.start, token.end, `'${masked.replaceAll("'", "''")}'`);
+    const value = token.kind === 'string' ? decodeString(text, rulesOf(this.#lexical)) : text.slice(1, -1);
+    const masked = maskOptions(value);
+    if (masked === value) return;
+    // A secret's name out of place: literals have slipped, and what follows cannot be trusted either.
+    if (/(^|[^=\s])\*{6}/.test(masked)) this.#triggerEnd = token.end;
+    const quote = token.kind === 'quoted' ? text[0]! : "'";
+    this.#hide(token.start, token.end, quote + masked.replaceAll(quote, quote + quote) + quote);
   }
 
   /** IDENTIFIED BY pw (a word, as oracle writes it), my-pw, "pw", 123; not the ? of a driver: it holds nothing. */
   #isBareSecret(token: Token, word: string): boolean {
     if (this.#triggerEnd < 0) return false;
     if (token.kind === 'quoted' || token.kind === 'number') return true;
-    if (this.#bareSecretEnd === token.start) return !/^[,;()]$/.test(this.#sql.slice(token.start, token.end));
+    if (this.#hiddenEnd === token.start) return !/^[,;()]$/.test(this.#sql.slice(token.start, token.end));
     if (token.kind !== 'word' || NOT_A_SECRET.has(word)) return false;
-    return SECRET_FOLLOWS.has(this.#last) || this.#last === '=' || this.#last === ':=';
+    if (this.#last === 'PASSWORD') return this.#isAfterBy;
+    return ['BY', 'REPLACE', '=', ':='].includes(this.#last);
   }
 }
 

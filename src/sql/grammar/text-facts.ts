@@ -73,6 +73,7 @@ class TextScanner {
   /** The token before the current one, and its upper-case word or operator. */
   #last: Token | undefined;
   #lastText = '';
+  #beforeLastText = '';
   #words = 0;
 
   constructor(sql: string, lexical: Lexical) {
@@ -87,12 +88,15 @@ class TextScanner {
       const token = this.#next();
       if (token.kind === 'end') break;
       const text = this.#textOf(token);
-      if (text === ';' && !this.#isTrigger) {
+      // The body of a trigger holds semicolons; the one behind its END is the statement's.
+      const isBodyEnd = this.#lastText === 'END' && this.#beforeLastText === ';';
+      if (text === ';' && (!this.#isTrigger || isBodyEnd)) {
         this.#expectEnd();
         break;
       }
       this.#see(token, text);
       this.#last = token;
+      this.#beforeLastText = this.#lastText;
       this.#lastText = text;
     }
     while (this.#frames.length > 0) this.#endList(this.#frames.pop()!);
@@ -143,10 +147,9 @@ class TextScanner {
 
   // ## References
 
+  /** INTO @x writes the variable and is none. */
   #referenceAt(token: Token, text: string): Reference | undefined {
-    // `user`@`host` is an account, and INTO @x writes.
-    if (token.kind === 'userVariable' && (this.#last?.end === token.start || this.#lastText === 'INTO'))
-      return undefined;
+    if (token.kind === 'userVariable' && (this.#lastText === 'INTO' || this.#isHost(token))) return undefined;
     if (token.kind === 'userVariable' || token.kind === 'systemVariable') return readReference(this, token);
     if (token.kind !== 'word' || !isSessionFunction(text)) return undefined;
     const { start } = token;
@@ -154,6 +157,12 @@ class TextScanner {
     if (isCall) return { type: 'function', name: text, start, end: this.#peek(1).end };
     if (text !== 'CURRENT_USER' || this.#textOf(this.#peek(0)) === '(') return undefined;
     return { type: 'function', name: text, start, end: token.end };
+  }
+
+  /** True for the host of an account, `user`@`host`. */
+  #isHost(token: Token): boolean {
+    const last = this.#last;
+    return last !== undefined && last.end === token.start && ['word', 'quoted', 'string'].includes(last.kind);
   }
 
   #addReference(reference: Reference, token: Token): void {

@@ -1,0 +1,261 @@
+// The archive service: a worker per tenant that archives, and what statements and views ask of them.
+import { assert } from '../base/assert.ts';
+import type { Clock } from '../base/clock.ts';
+import { fail } from '../base/errors.ts';
+import { SYS_TENANT_ID } from '../base/limits.ts';
+import type { Log } from '../base/log.ts';
+import { claimDestination } from '../destination/claim-destination.ts';
+import type { Destination } from '../destination/destination.ts';
+import type { Capture, EngineDriver, EngineTenant } from '../engine/engine-driver.ts';
+import { FORMAT_FILE_VERSION } from '../format/format-file.ts';
+import { type DestState, isRoundRunning } from '../model/archive-round.ts';
+import { type DestinationUri, formatDestinationUri, parseDestinationUri } from '../model/destination-uri.ts';
+import { SCN_NONE, type Scn } from '../model/scn.ts';
+import type { Tenant } from '../model/tenant.ts';
+import type { Store } from '../store/store.ts';
+import { ARCHIVE_TIMING, type ArchiveContext, type ArchiveTiming } from './archive-context.ts';
+import type { ArchiveDestRequest, ArchiveFigures, ArchiveService } from './archive-service.ts';
+import { type ArchiveShared, ArchiveWorker } from './archive-worker.ts';
+import { pause } from './attachment.ts';
+
+/** Tenants that attach at once: each reads the end of its log and opens a database. */
+const ATTACHING_MAX = 8;
+/** A place is given on after so long: a destination that does not answer must not keep other tenants waiting. */
+const ATTACH_SLOT_MS_MAX = 5000;
+
+export interface ArchiveOptions {
+  store: Store;
+  clock: Clock;
+  log: Log;
+  /** The driver that a tenant's `engine` names. */
+  driver(engine: string): EngineDriver;
+  engineTenant(tenant: Tenant): EngineTenant;
+  /** Opens a destination without touching it. */
+  openDestination(uri: DestinationUri): Destination;
+  timing?: Partial<ArchiveTiming>;
+}
+
+/** Builds the archive service. Nothing runs before `start`. */
+export function createArchive(options: ArchiveOptions): ArchiveService {
+  return new Archive({ ...options, timing: { ...ARCHIVE_TIMING, ...options.timing } });
+}
+
+class Archive implements ArchiveService {
+  readonly #context: ArchiveContext;
+  readonly #workers = new Map<number, ArchiveWorker>();
+  readonly #dirty = new Set<ArchiveWorker>();
+  readonly #shared: ArchiveShared;
+  #announced: Scn = SCN_NONE;
+  #stored: Scn = SCN_NONE;
+  #timer: NodeJS.Timeout | undefined;
+  #attaching = 0;
+  readonly #waiting: Array<() => void> = [];
+  #isRunning = false;
+
+  constructor(context: ArchiveContext) {
+    this.#context = context;
+    this.#shared = {
+      attachSlot: (work) => this.#attachSlot(work),
+      markDirty: (worker) => {
+        this.#dirty.add(worker);
+        this.#persistSoon();
+      },
+      noteAnnounced: (scn) => {
+        if (scn <= this.#announced) return;
+        this.#announced = scn;
+        this.#persistSoon();
+      },
+      announcedScn: () => this.#announced,
+    };
+  }
+
+  start(): void {
+    const { store } = this.#context;
+    this.#isRunning = true;
+    this.#announced = this.#stored = store.tenants.get({ tenantId: SYS_TENANT_ID })?.lastScn ?? SCN_NONE;
+    for (const { tenantId, isArchiveMode } of store.userTenants()) {
+      const round = store.currentRound(tenantId);
+      if (isArchiveMode || (round && isRoundRunning(round.status))) this.#worker(tenantId).kick();
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#isRunning = false;
+    const workers = [...this.#workers.values()];
+    this.#workers.clear();
+    const results = await Promise.allSettled(workers.map((worker) => worker.stop()));
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#dirty.clear();
+    this.#persistAnnounced();
+    for (const result of results) {
+      if (result.status === 'rejected')
+        this.#context.log.error('archive did not stop in order', { error: result.reason });
+    }
+  }
+
+  async setDest(tenantId: number, request: ArchiveDestRequest | null): Promise<void> {
+    const { store } = this.#context;
+    const tenant = this.#tenant(tenantId);
+    this.#checkDestMayChange(tenantId);
+    if (request === null) {
+      store.archiveDests.remove({ tenantId });
+      return;
+    }
+    assert(request.pieceSwitchIntervalUs > 0n, 'a piece has a length');
+    const parsed = parseDestinationUri(request.uri);
+    const uri = formatDestinationUri(parsed);
+    const destId = store.destIdFor(tenantId, uri);
+    await this.#claim(tenant, parsed, destId);
+    store.transaction(() => {
+      // The claim took its time; a round may have begun at the old destination.
+      this.#checkDestMayChange(tenantId);
+      store.archiveDests.remove({ tenantId });
+      const { binding, pieceSwitchIntervalUs, pieceSwitchIntervalText } = request;
+      const interval = { pieceSwitchIntervalUs, pieceSwitchIntervalText };
+      store.archiveDests.insert({ tenantId, destId, uri, binding, ...interval, state: 'ENABLE' });
+    });
+    this.#kick(tenantId);
+  }
+
+  setDestState(tenantId: number, state: DestState): void {
+    const isSet = this.#context.store.archiveDests.update({ tenantId }, { state });
+    if (!isSet) throw fail('ENTRY_NOT_EXIST', { what: 'log_archive_dest is not set' });
+    this.#kick(tenantId);
+  }
+
+  enable(tenantId: number): void {
+    const { store } = this.#context;
+    const tenant = this.#tenant(tenantId);
+    if (tenant.isArchiveMode) throw fail('ALREADY_IN_ARCHIVE_MODE', {});
+    if (tenant.status !== 'NORMAL') throw fail('CANNOT_START_LOG_ARCHIVE', { because: 'tenant status is not normal.' });
+    store.tenants.change({ tenantId }, { isArchiveMode: true }, { isArchiveMode: false });
+    this.#kick(tenantId);
+  }
+
+  disable(tenantId: number): void {
+    const { store } = this.#context;
+    if (!this.#tenant(tenantId).isArchiveMode) throw fail('ALREADY_IN_NOARCHIVE_MODE', {});
+    store.tenants.change({ tenantId }, { isArchiveMode: false }, { isArchiveMode: true });
+    this.#kick(tenantId);
+  }
+
+  refreshLagTarget(tenantId: number): void {
+    this.#workers.get(tenantId)?.refreshLagTarget();
+  }
+
+  capture(tenantId: number): Capture | undefined {
+    return this.#workers.get(tenantId)?.capture;
+  }
+
+  figures(tenantId: number): ArchiveFigures | undefined {
+    return this.#workers.get(tenantId)?.figures();
+  }
+
+  async flush(tenantId: number): Promise<Scn> {
+    const worker = this.#workers.get(tenantId);
+    if (!worker) throw fail('LOG_ARCHIVE_NOT_RUNNING', {});
+    return await worker.flush();
+  }
+
+  async forget(tenantId: number): Promise<void> {
+    const round = this.#context.store.currentRound(tenantId);
+    const known = this.#workers.get(tenantId);
+    if (!known && !(round && isRoundRunning(round.status))) return;
+    const worker = known ?? this.#worker(tenantId);
+    await worker.forget();
+    this.#dirty.delete(worker);
+    this.#workers.delete(tenantId);
+  }
+
+  /** @throws TENANT_NOT_EXIST (5160) */
+  #tenant(tenantId: number): Tenant {
+    const tenant = this.#context.store.tenants.get({ tenantId });
+    if (!tenant) throw fail('TENANT_NOT_EXIST', { tenant: String(tenantId) });
+    return tenant;
+  }
+
+  #worker(tenantId: number): ArchiveWorker {
+    let worker = this.#workers.get(tenantId);
+    if (!worker) {
+      worker = new ArchiveWorker(this.#context, this.#shared, tenantId);
+      this.#workers.set(tenantId, worker);
+    }
+    return worker;
+  }
+
+  #kick(tenantId: number): void {
+    if (this.#isRunning) this.#worker(tenantId).kick();
+  }
+
+  /** @source OceanBase 4.3.3 docs, LOG_ARCHIVE_DEST; a suspended or interrupted round counts as running */
+  #checkDestMayChange(tenantId: number): void {
+    const round = this.#context.store.currentRound(tenantId);
+    if (round && isRoundRunning(round.status))
+      throw fail('NOT_SUPPORTED', { what: 'change archive dest when archive is running is' });
+  }
+
+  async #claim(tenant: Tenant, uri: DestinationUri, destId: number): Promise<void> {
+    const { store, clock } = this.#context;
+    await using destination = this.#context.openDestination(uri);
+    await claimDestination(destination, {
+      formatVersion: FORMAT_FILE_VERSION,
+      clusterName: store.cluster.name,
+      clusterId: store.cluster.clusterId,
+      clusterUuid: store.cluster.uuid,
+      tenantId: tenant.tenantId,
+      tenantName: tenant.name,
+      destKind: 'archive_log',
+      destId,
+      createdNs: clock.nowNs(),
+    });
+  }
+
+  async #attachSlot<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#attaching >= ATTACHING_MAX) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else this.#attaching++;
+    const working = work();
+    // Both ways of ending give the place on; the outcome is the caller's.
+    const settled = working.then(
+      () => {},
+      () => {},
+    );
+    void Promise.race([settled, pause(ATTACH_SLOT_MS_MAX)]).then(() => {
+      const next = this.#waiting.shift();
+      if (next) next();
+      else this.#attaching--;
+    });
+    return await working;
+  }
+
+  #persistSoon(): void {
+    this.#timer ??= setTimeout(() => this.#persist(), this.#context.timing.persistMs).unref();
+  }
+
+  /** One transaction for all tenants that have news. */
+  #persist(): void {
+    this.#timer = undefined;
+    const workers = [...this.#dirty];
+    this.#dirty.clear();
+    try {
+      this.#context.store.transaction(() => {
+        for (const worker of workers) worker.persist();
+        this.#persistAnnounced();
+      });
+    } catch (error) {
+      this.#context.log.error('archive figures were not stored', { error });
+      for (const worker of workers) this.#dirty.add(worker);
+      this.#persistSoon();
+    }
+  }
+
+  /**
+   * The newest scn that a view has told of as archived is kept on the sys tenant: one row for all idle tenants. After a
+   * crash, even with a clock that was set back, commits get greater ones.
+   */
+  #persistAnnounced(): void {
+    if (this.#announced <= this.#stored) return;
+    this.#context.store.tenants.update({ tenantId: SYS_TENANT_ID }, { lastScn: this.#announced });
+    this.#stored = this.#announced;
+  }
+}

@@ -1,0 +1,81 @@
+// Where a round's log stands: found in the last batch that is whole at the destination, the only truth.
+import { fail } from '../base/errors.ts';
+import { type ArchivedPiece, listPiece } from '../destination/archive-listing.ts';
+import { type ReadBatch, walkPiece } from '../destination/archive-reader.ts';
+import { readFormatFile } from '../destination/claim-destination.ts';
+import type { Destination } from '../destination/destination.ts';
+import type { LogPosition } from '../engine/engine-driver.ts';
+import type { RoundRef } from '../format/layout.ts';
+import { formatDestinationUri } from '../model/destination-uri.ts';
+import type { SegmentOwner } from './segment-writer.ts';
+
+/** The end of a round's log. */
+export interface LogTail {
+  /** Piece that the last batch lies in. */
+  pieceId: number;
+  position: LogPosition;
+  /** The batches of the last segment, in order: a crash may have come before the store knew of the newest of them. */
+  batches: TailBatch[];
+}
+
+type TailBatch = Pick<ReadBatch['header'], 'commitCount' | 'lastScn' | 'pageCount' | 'pageSize' | 'totalBytes'>;
+
+/**
+ * Checks that a destination that was claimed before is there and still the tenant's.
+ * @throws BACKUP_FORMAT_FILE_NOT_EXIST (9080) when it is not: an empty mount point looks so; 9081, 9070, 9071
+ */
+export async function checkArchiveDestination(destination: Destination, owner: SegmentOwner): Promise<void> {
+  const uri = formatDestinationUri(destination.uri);
+  const found = await readFormatFile(destination);
+  if (!found) throw fail('BACKUP_FORMAT_FILE_NOT_EXIST', { uri });
+  const isOwn = found.clusterUuid === owner.clusterUuid && found.tenantId === owner.tenantId;
+  if (isOwn && found.destKind === 'archive_log') return;
+  throw fail('BACKUP_FORMAT_FILE_NOT_MATCH', { uri, because: 'it is no archive of this tenant' });
+}
+
+/**
+ * Finds the last whole batch of a round. Whatever an append left torn behind it is passed over: the next batch goes
+ * into a segment of its own.
+ * @param pieceIds `usedPieceId` down to `basePieceId`
+ * @returns undefined when there is no batch at all
+ * @throws BACKUP_DATA_CORRUPT (9010) when whole batches follow a damaged one
+ */
+export async function findLogTail(
+  destination: Destination,
+  round: RoundRef & { basePieceId: number; usedPieceId: number },
+  owner: SegmentOwner,
+): Promise<LogTail | undefined> {
+  const { destId, roundId } = round;
+  for (let pieceId = round.usedPieceId; pieceId >= round.basePieceId; pieceId--) {
+    const piece = await listPiece(destination, { destId, roundId, pieceId });
+    const tail = await findPieceTail(destination, piece, owner);
+    if (tail) return tail;
+  }
+  return undefined;
+}
+
+async function findPieceTail(
+  destination: Destination,
+  piece: ArchivedPiece,
+  owner: SegmentOwner,
+): Promise<LogTail | undefined> {
+  for (const segment of piece.segments.toReversed()) {
+    const alone = { ...piece, isFrozen: false, segments: [segment] };
+    const walk = walkPiece(destination, alone, undefined, { owner, acceptsDamagedTail: true });
+    const batches: TailBatch[] = [];
+    for (;;) {
+      const step = await walk.next();
+      if (!step.done) {
+        const { commitCount, lastScn, pageCount, pageSize, totalBytes } = step.value.header;
+        batches.push({ commitCount, lastScn, pageCount, pageSize, totalBytes });
+        continue;
+      }
+      const { last } = step.value;
+      if (!last) break;
+      const { batchNo, hash, checkpointScn, position } = last;
+      const found = { batchNo, batchHash: hash, scn: checkpointScn, engine: position };
+      return { pieceId: piece.pieceId, position: found, batches };
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,89 @@
+// What to do next for a tenant's archive: the wanted condition compared with the round, one step at a time. Pure.
+import type { DestState, RoundStatus } from '../model/archive-round.ts';
+
+/** Everything the decision depends on. */
+export interface RoundFacts {
+  /** Of the newest round; null when there was none. */
+  status: RoundStatus | null;
+  isArchiveMode: boolean;
+  hasDest: boolean;
+  destState: DestState;
+  /** The tenant's status is NORMAL. */
+  isTenantNormal: boolean;
+  /** A capture is attached. */
+  isAttached: boolean;
+  /** The log cannot be continued. */
+  hasGap: boolean;
+}
+
+/**
+ * - rest: nothing until something changes.
+ * - open: a new round, PREPARE.
+ * - begin: choose the round's start and write it to the destination, then BEGINNING.
+ * - attach: find where the log stands, attach the capture, then DOING (or stay there after a restart).
+ * - interrupt: let go of the capture, INTERRUPTED.
+ * - defer, pause: SUSPENDING; let go of the capture, then SUSPEND.
+ * - enable: BEGINNING again.
+ * - close, finish: STOPPING; archive to the end, freeze the piece, end the round, then STOP.
+ */
+export type RoundStep =
+  | 'rest'
+  | 'open'
+  | 'begin'
+  | 'attach'
+  | 'interrupt'
+  | 'defer'
+  | 'pause'
+  | 'enable'
+  | 'close'
+  | 'finish';
+
+/** The status each step ends in; `attach` from DOING stays there. */
+export const STEP_ENDS = {
+  open: 'PREPARE',
+  begin: 'BEGINNING',
+  attach: 'DOING',
+  interrupt: 'INTERRUPTED',
+  defer: 'SUSPENDING',
+  pause: 'SUSPEND',
+  enable: 'BEGINNING',
+  close: 'STOPPING',
+  finish: 'STOP',
+} as const satisfies Record<Exclude<RoundStep, 'rest'>, RoundStatus>;
+
+/** @source OceanBase 4.3.3 docs and scheduler, moves of an archive round */
+export function decideRoundStep(facts: RoundFacts): RoundStep {
+  const { isArchiveMode, destState } = facts;
+  switch (facts.status) {
+    case null:
+    case 'STOP':
+      return isArchiveMode && facts.hasDest && destState === 'ENABLE' && facts.isTenantNormal ? 'open' : 'rest';
+    case 'PREPARE':
+      // Even when NOARCHIVELOG came in between: a round that has an id also gets a beginning and an end.
+      return 'begin';
+    case 'BEGINNING':
+      if (!isArchiveMode) return 'close';
+      return attachOrInterrupt(facts);
+    case 'DOING':
+      if (!isArchiveMode) return 'close';
+      if (destState === 'DEFER') return 'defer';
+      return attachOrInterrupt(facts);
+    case 'INTERRUPTED':
+      if (!isArchiveMode) return 'close';
+      return destState === 'DEFER' ? 'defer' : 'rest';
+    case 'SUSPENDING':
+      return isArchiveMode ? 'pause' : 'close';
+    case 'SUSPEND':
+      if (!isArchiveMode) return 'close';
+      return destState === 'ENABLE' ? 'enable' : 'rest';
+    case 'STOPPING':
+      return 'finish';
+  }
+}
+
+function attachOrInterrupt(facts: RoundFacts): RoundStep {
+  if (facts.hasGap) return 'interrupt';
+  // BEGINNING is left even by an attached capture: its last save may have failed.
+  if (facts.isAttached && facts.status === 'DOING') return 'rest';
+  return facts.isTenantNormal ? 'attach' : 'rest';
+}

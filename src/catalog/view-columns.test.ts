@@ -1,0 +1,302 @@
+// The columns of every documented view, as the documentation lists them: name and type, `a / b` where the DBA_ view has
+// another type. Two deviations, on purpose: END_SCN_DISPLAY stands after END_SCN as in the samples; BACKUP_TYPE of
+// BACKUP_SET_FILES is varchar(64), because its documented varchar(1) cannot hold FULL and INC.
+import { describe, expect, test } from 'vitest';
+import { SYSTEM_VIEWS } from './catalog.ts';
+import { typeText } from './type-text.ts';
+import { shownColumns, type View } from './view.ts';
+
+const DOCUMENTED: Record<string, string> = {
+  OB_ARCHIVE_DEST: `
+    TENANT_ID bigint
+    DEST_NO bigint
+    NAME varchar(1024)
+    VALUE varchar(4096)`,
+  OB_ARCHIVELOG: `
+    TENANT_ID bigint
+    DEST_ID bigint
+    ROUND_ID bigint
+    INCARNATION bigint
+    DEST_NO bigint
+    STATUS varchar(64)
+    START_SCN bigint unsigned
+    START_SCN_DISPLAY datetime(6)
+    CHECKPOINT_SCN bigint unsigned
+    CHECKPOINT_SCN_DISPLAY datetime(6)
+    COMPATIBLE bigint
+    BASE_PIECE_ID bigint
+    USED_PIECE_ID bigint
+    PIECE_SWITCH_INTERVAL bigint
+    UNIT_SIZE bigint
+    COMPRESSION varchar(128)
+    INPUT_BYTES bigint(21)
+    INPUT_BYTES_DISPLAY varchar(28)
+    OUTPUT_BYTES bigint(21)
+    OUTPUT_BYTES_DISPLAY varchar(28)
+    COMPRESSION_RATIO decimal(24,2)
+    DELETED_INPUT_BYTES bigint
+    DELETED_INPUT_BYTES_DISPLAY varchar(27)
+    DELETED_OUTPUT_BYTES bigint
+    DELETED_OUTPUT_BYTES_DISPLAY varchar(27)
+    COMMENT varchar(262144)
+    PATH varchar(2048)`,
+  OB_ARCHIVELOG_PIECE_FILES: `
+    TENANT_ID bigint
+    DEST_ID bigint
+    ROUND_ID bigint
+    PIECE_ID bigint
+    INCARNATION bigint
+    DEST_NO bigint
+    CREATE_TIMESTAMP bigint
+    STATUS varchar(64)
+    START_SCN bigint unsigned
+    START_SCN_DISPLAY varchar(26) / datetime(6)
+    CHECKPOINT_SCN bigint unsigned
+    CHECKPOINT_SCN_DISPLAY varchar(26) / datetime(6)
+    MAX_SCN bigint unsigned
+    END_SCN bigint unsigned
+    END_SCN_DISPLAY varchar(26) / datetime(6)
+    COMPATIBLE bigint
+    UNIT_SIZE bigint
+    COMPRESSION varchar(128)
+    INPUT_BYTES bigint
+    INPUT_BYTES_DISPLAY varchar(27)
+    OUTPUT_BYTES bigint
+    OUTPUT_BYTES_DISPLAY varchar(27)
+    COMPRESSION_RATIO decimal(23,2)
+    FILE_STATUS varchar(64)
+    PATH varchar(2048)`,
+  OB_BACKUP_PARAMETER: `
+    TENANT_ID bigint
+    NAME varchar(1024)
+    VALUE longtext`,
+  OB_BACKUP_JOBS: `
+    TENANT_ID bigint
+    JOB_ID bigint
+    INCARNATION bigint
+    BACKUP_SET_ID bigint
+    INITIATOR_TENANT_ID bigint
+    INITIATOR_JOB_ID bigint
+    EXECUTOR_TENANT_ID varchar(65536)
+    PLUS_ARCHIVELOG varchar(4096)
+    BACKUP_TYPE varchar(4096)
+    JOB_LEVEL varchar(4096)
+    ENCRYPTION_MODE varchar(4096)
+    PASSWD varchar(4096)
+    START_TIMESTAMP timestamp(6)
+    END_TIMESTAMP timestamp(6)
+    STATUS varchar(4096)
+    RESULT bigint
+    COMMENT varchar(4096)
+    DESCRIPTION varchar(4096)
+    PATH varchar(4096)`,
+  OB_BACKUP_TASKS: `
+    TENANT_ID bigint
+    TASK_ID bigint
+    JOB_ID bigint
+    INCARNATION bigint
+    BACKUP_SET_ID bigint
+    START_TIMESTAMP timestamp(6)
+    END_TIMESTAMP timestamp(6)
+    STATUS varchar(4096)
+    START_SCN bigint unsigned
+    END_SCN bigint unsigned
+    USER_LS_START_SCN bigint unsigned
+    ENCRYPTION_MODE varchar(4096)
+    PASSWD varchar(4096)
+    INPUT_BYTES bigint
+    OUTPUT_BYTES bigint
+    OUTPUT_RATE_BYTES decimal(28,4)
+    EXTRA_META_BYTES bigint
+    TABLET_COUNT bigint
+    FINISH_TABLET_COUNT bigint
+    MACRO_BLOCK_COUNT bigint
+    FINISH_MACRO_BLOCK_COUNT bigint
+    FILE_COUNT bigint
+    META_TURN_ID bigint
+    DATA_TURN_ID bigint
+    RESULT bigint
+    COMMENT varchar(4096)
+    PATH varchar(4096)
+    MINOR_TURN_ID bigint
+    MAJOR_TURN_ID bigint
+    DATA_PROGRESS decimal(26,2)
+    LOG_FILE_COUNT bigint
+    FINISH_LOG_FILE_COUNT bigint
+    LOG_PROGRESS decimal(26,2)`,
+  OB_BACKUP_SET_FILES: `
+    TENANT_ID bigint
+    BACKUP_SET_ID bigint
+    DEST_ID bigint
+    INCARNATION bigint
+    BACKUP_TYPE varchar(64)
+    PREV_FULL_BACKUP_SET_ID bigint
+    PREV_INC_BACKUP_SET_ID bigint
+    START_TIMESTAMP timestamp(6)
+    END_TIMESTAMP varchar(26)
+    STATUS varchar(64)
+    FILE_STATUS varchar(64)
+    ELAPSED_SECONDES decimal(22,0)
+    PLUS_ARCHIVELOG varchar(4096)
+    START_REPLAY_SCN bigint unsigned
+    START_REPLAY_SCN_DISPLAY varchar(26)
+    MIN_RESTORE_SCN bigint unsigned
+    MIN_RESTORE_SCN_DISPLAY varchar(26)
+    INPUT_BYTES bigint
+    OUTPUT_BYTES bigint
+    OUTPUT_RATE_BYTES decimal(28,4)
+    EXTRA_META_BYTES bigint
+    TABLET_COUNT bigint
+    FINISH_TABLET_COUNT bigint
+    MACRO_BLOCK_COUNT bigint
+    FINISH_MACRO_BLOCK_COUNT bigint
+    FILE_COUNT bigint
+    META_TURN_ID bigint
+    DATA_TURN_ID bigint
+    RESULT bigint
+    COMMENT varchar(4096)
+    ENCRYPTION_MODE varchar(64)
+    PASSWD varchar(128)
+    TENANT_COMPATIBLE varchar(4096)
+    BACKUP_COMPATIBLE bigint
+    PATH varchar(4096)
+    CLUSTER_VERSION varchar(4096)
+    CONSISTENT_SCN bigint unsigned
+    MINOR_TURN_ID bigint
+    MAJOR_TURN_ID bigint`,
+  OB_RESTORE_PROGRESS: `
+    TENANT_ID bigint
+    JOB_ID bigint
+    RESTORE_TENANT_NAME longtext
+    RESTORE_TENANT_ID bigint / longtext
+    BACKUP_TENANT_NAME longtext
+    BACKUP_TENANT_ID longtext
+    BACKUP_CLUSTER_NAME longtext
+    BACKUP_DEST longtext
+    RESTORE_OPTION longtext
+    RESTORE_SCN bigint unsigned
+    RESTORE_SCN_DISPLAY varchar(26) / datetime(6)
+    STATUS longtext
+    START_TIMESTAMP varchar(26) / datetime(6)
+    BACKUP_SET_LIST longtext
+    BACKUP_PIECE_LIST longtext
+    TOTAL_BYTES bigint
+    TOTAL_BYTES_DISPLAY varchar(27)
+    FINISH_BYTES bigint
+    FINISH_BYTES_DISPLAY varchar(27)
+    DESCRIPTION longtext`,
+  OB_RESTORE_HISTORY: `
+    TENANT_ID bigint
+    JOB_ID bigint
+    RESTORE_TENANT_NAME varchar(128)
+    RESTORE_TENANT_ID bigint
+    BACKUP_TENANT_NAME varchar(128)
+    BACKUP_TENANT_ID bigint
+    BACKUP_CLUSTER_NAME varchar(128)
+    BACKUP_DEST longtext
+    RESTORE_SCN bigint unsigned
+    RESTORE_SCN_DISPLAY varchar(26) / datetime(6)
+    RESTORE_OPTION varchar(4096)
+    START_TIMESTAMP timestamp(6)
+    FINISH_TIMESTAMP timestamp(6)
+    STATUS varchar(64)
+    BACKUP_PIECE_LIST longtext
+    BACKUP_SET_LIST longtext
+    BACKUP_CLUSTER_VERSION bigint
+    LS_COUNT bigint
+    FINISH_LS_COUNT bigint
+    TABLET_COUNT bigint
+    FINISH_TABLET_COUNT bigint
+    TOTAL_BYTES bigint
+    TOTAL_BYTES_DISPLAY varchar(27)
+    FINISH_BYTES bigint
+    FINISH_BYTES_DISPLAY varchar(27)
+    DESCRIPTION varchar(1024)
+    COMMENT varchar(1024)`,
+  V$OB_ARCHIVE_DEST_STATUS: `
+    TENANT_ID bigint
+    DEST_ID bigint
+    PATH varchar(4096)
+    STATUS varchar(64)
+    CHECKPOINT_SCN bigint unsigned
+    SYNCHRONIZED varchar(32)
+    COMMENT varchar(262144)`,
+};
+/** Views with the columns of another one. */
+const ALIKE: Record<string, string> = {
+  OB_ARCHIVELOG_SUMMARY: 'OB_ARCHIVELOG',
+  OB_BACKUP_JOB_HISTORY: 'OB_BACKUP_JOBS',
+};
+const TASK_HISTORY_LACKS = ['DATA_PROGRESS', 'LOG_FILE_COUNT', 'FINISH_LOG_FILE_COUNT', 'LOG_PROGRESS'];
+
+function documented(name: string): string[] {
+  if (name === 'OB_BACKUP_TASK_HISTORY') {
+    return documented('OB_BACKUP_TASKS').filter((line) => !TASK_HISTORY_LACKS.includes(line.split(' ')[0]!));
+  }
+  return DOCUMENTED[ALIKE[name] ?? name]!.trim()
+    .split('\n')
+    .map((line) => line.trim());
+}
+
+const viewNamed = (name: string): View => {
+  const found = SYSTEM_VIEWS.find((view) => view.name === name);
+  if (!found) throw new Error(`no view ${name}`);
+  return found;
+};
+
+const declared = (name: string, mode: 'mysql' | 'oracle' = 'mysql') =>
+  shownColumns(viewNamed(name).columns, mode).map((column) => `${column.name} ${typeText(column.type)}`);
+
+const BASE_NAMES = [
+  ...Object.keys(DOCUMENTED).filter((name) => name.startsWith('OB_')),
+  ...Object.keys(ALIKE),
+  'OB_BACKUP_TASK_HISTORY',
+];
+
+describe('the documented columns', () => {
+  test.each(BASE_NAMES)('CDB_%s has them in order, with their types', (name) => {
+    expect(declared(`CDB_${name}`)).toEqual(documented(name).map((line) => line.split(' / ')[0]));
+  });
+
+  test.each(BASE_NAMES)('DBA_%s has the same without TENANT_ID, with the types of its own page', (name) => {
+    const lines = documented(name).filter((line) => !line.startsWith('TENANT_ID '));
+    const expected = lines.map((line) => {
+      const [first, dba] = line.split(' / ');
+      return dba === undefined ? first : `${first!.split(' ')[0]} ${dba}`;
+    });
+    expect(declared(`DBA_${name}`)).toEqual(expected);
+  });
+
+  test('V$OB_ARCHIVE_DEST_STATUS keeps TENANT_ID everywhere', () => {
+    expect(declared('V$OB_ARCHIVE_DEST_STATUS')).toEqual(documented('V$OB_ARCHIVE_DEST_STATUS'));
+  });
+
+  test('DBA_OB_TENANTS has the columns of its page', () => {
+    expect(Object.keys(viewNamed('DBA_OB_TENANTS').columns)).toEqual(
+      (
+        'TENANT_ID TENANT_NAME TENANT_TYPE CREATE_TIME MODIFY_TIME PRIMARY_ZONE LOCALITY PREVIOUS_LOCALITY ' +
+        'COMPATIBILITY_MODE STATUS IN_RECYCLEBIN LOCKED TENANT_ROLE SWITCHOVER_STATUS SWITCHOVER_EPOCH SYNC_SCN ' +
+        'REPLAYABLE_SCN READABLE_SCN RECOVERY_UNTIL_SCN LOG_MODE ARBITRATION_SERVICE_STATUS UNIT_NUM COMPATIBLE MAX_LS_ID'
+      ).split(' '),
+    );
+  });
+
+  test('an oracle tenant has its own types: times of backups as text, no CREATE_TIMESTAMP of pieces', () => {
+    expect(declared('DBA_OB_BACKUP_JOBS', 'oracle')).toContain('START_TIMESTAMP varchar(256)');
+    expect(declared('DBA_OB_ARCHIVELOG_PIECE_FILES', 'oracle').join()).not.toContain('CREATE_TIMESTAMP');
+    expect(declared('DBA_OB_ARCHIVELOG', 'oracle')).toContain('OUTPUT_BYTES_DISPLAY varchar(42)');
+  });
+
+  test('every column says what it is, and every view where it is documented', () => {
+    for (const view of SYSTEM_VIEWS) {
+      expect(view.source, view.name).not.toBe('');
+      for (const [name, column] of Object.entries(view.columns))
+        expect(column.info, `${view.name}.${name}`).not.toBe('');
+    }
+  });
+
+  test('names are unique', () => {
+    const names = SYSTEM_VIEWS.map((view) => view.name);
+    expect(new Set(names).size).toBe(names.length);
+  });
+});

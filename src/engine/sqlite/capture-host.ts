@@ -1,0 +1,133 @@
+// Child process that captures the logs of many tenants. It alone holds their pinned readers, so nothing else in it may
+// open a database or -shm file, and it ends by SIGKILL: an orderly exit would close connections in an unsafe order.
+import { assert } from '../../base/assert.ts';
+import { serveParent } from '../../base/child-process.ts';
+import { systemClock } from '../../base/clock.ts';
+import { fail } from '../../base/errors.ts';
+import { createLog } from '../../base/log.ts';
+import { DatabaseSync, isSafeSqliteVersion } from '../../base/sqlite.ts';
+import type { Scn } from '../../model/scn.ts';
+import { attachCapture, identify } from './capture-attach.ts';
+import { LockWindows } from './capture-locks.ts';
+import type { AttachAnswer, AttachArgument, CaptureReport, LockFigures, SweepNote } from './capture-messages.ts';
+import type { TenantCapture } from './capture-tenant.ts';
+import { CheckpointThread } from './checkpoint-thread.ts';
+
+/** Between sweeps: the longest time a commit goes unseen when no event told of it. */
+const SWEEP_MS = 1000;
+/** Files looked at per sweep: some 10 ms of system calls; with more tenants each has its turn a little later. */
+const FILE_CHECKS_MAX = 1000;
+
+const log = createLog('info');
+const clock = systemClock;
+const windows = new LockWindows();
+const checkpoints = new CheckpointThread();
+const captures = new Map<number, TenantCapture>();
+/** Files in use, by device and inode. Two captures of one file in one process would drop each other's locks. */
+const inUse = new Map<string, Promise<void> | 'live'>();
+let sweepOffset = 0;
+
+process.on('exit', () => process.kill(process.pid, 'SIGKILL'));
+
+const server = serveParent({
+  attach,
+  flush: ({ captureId }: { captureId: number }) => captureOf(captureId).flush(),
+  snapshot: ({ captureId }: { captureId: number }) => captureOf(captureId).snapshot(),
+  closeSnapshot: ({ captureId, snapshotId }: { captureId: number; snapshotId: number }) => {
+    const capture = captures.get(captureId);
+    if (!capture?.holdsSnapshot(snapshotId)) return false;
+    capture.closeSnapshot(snapshotId);
+    return true;
+  },
+  stop: ({ captureId }: { captureId: number }) => captureOf(captureId).stop(),
+  close: async ({ captureId }: { captureId: number }) => {
+    const capture = captures.get(captureId);
+    capture?.close();
+    await capture?.closed;
+  },
+  setCutScn: ({ captureId, scn }: { captureId: number; scn: Scn }) => {
+    const capture = captures.get(captureId);
+    if (capture) capture.cutScn = scn;
+  },
+  setLagTargetMs: ({ captureId, ms }: { captureId: number; ms: number }) => {
+    const capture = captures.get(captureId);
+    if (capture) capture.lagTargetMs = ms;
+  },
+  lockFigures: (): LockFigures => windows.figures(),
+});
+
+const version = sqliteVersion();
+if (!isSafeSqliteVersion(version)) {
+  log.error('capture host refused', { sqliteVersion: version });
+}
+
+function sqliteVersion(): string {
+  const database = new DatabaseSync(':memory:');
+  const row = database.prepare('SELECT sqlite_version() AS version').get() as { version: string };
+  database.close();
+  return row.version;
+}
+
+function captureOf(captureId: number): TenantCapture {
+  const capture = captures.get(captureId);
+  if (!capture) throw fail('LOG_ARCHIVE_NOT_RUNNING', {});
+  return capture;
+}
+
+async function attach(argument: AttachArgument): Promise<AttachAnswer> {
+  if (!isSafeSqliteVersion(version))
+    throw fail('CANNOT_START_LOG_ARCHIVE', {
+      because: `SQLite ${version} can corrupt a database when its log is reset; 3.51.3 or later is needed`,
+    });
+  const { captureId } = argument;
+  assert(!captures.has(captureId), 'a capture is attached once');
+  const of = identify(argument.location);
+  const key = `${of.file.device}:${of.file.inode}`;
+  for (let use = inUse.get(key); use !== undefined; use = inUse.get(key)) {
+    if (use === 'live') throw fail('ENTRY_EXISTS', { what: `a log capture of ${of.path}` });
+    await use;
+  }
+  inUse.set(key, 'live');
+  try {
+    const { capture, startScn } = await attachCapture(argument, of, {
+      clock,
+      log,
+      windows,
+      fill: (path) => checkpoints.run(path),
+      send: (batch) => server.call<void>('deliver', { captureId, batch }),
+      onGap: (because) => server.tell('gap', { captureId, because }),
+    });
+    captures.set(captureId, capture);
+    void release(capture, key);
+    return { startScn };
+  } catch (error) {
+    inUse.delete(key);
+    throw error;
+  }
+}
+
+/** Forgets a capture once it has ended and closed everything. */
+async function release(capture: TenantCapture, key: string): Promise<void> {
+  await capture.ended;
+  captures.delete(capture.captureId);
+  inUse.set(key, capture.closed);
+  await capture.closed;
+  inUse.delete(key);
+}
+
+function sweep(): void {
+  const scn = clock.nowNs();
+  const reports: CaptureReport[] = [];
+  const all = [...captures.values()];
+  for (const [i, capture] of all.entries()) {
+    const turn = (i - sweepOffset + all.length) % all.length;
+    capture.sweep({ checkFiles: turn < FILE_CHECKS_MAX });
+    if (capture.isIdle) capture.announce(scn);
+    const report = capture.report();
+    if (report) reports.push(report);
+  }
+  sweepOffset = all.length === 0 ? 0 : (sweepOffset + FILE_CHECKS_MAX) % all.length;
+  if (all.length > 0) server.tell('swept', { scn, reports } satisfies { scn: bigint; reports: SweepNote['reports'] });
+}
+
+setInterval(sweep, SWEEP_MS);

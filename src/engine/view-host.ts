@@ -1,0 +1,158 @@
+// A child process that answers queries over system views: an in-memory SQLite holds only the views of one query, so
+// there is nothing to reach and nothing to change, and a runaway query is ended with the process.
+
+import { serveParent } from '../base/child-process.ts';
+import { fail } from '../base/errors.ts';
+import { MIB } from '../base/limits.ts';
+import { sqliteConstants as constants, DatabaseSync } from '../base/sqlite.ts';
+import type { Column, ColumnType, SqlValue } from '../model/result.ts';
+import { startWatchdog } from './host-watchdog.ts';
+import { registerMysqlFunctions } from './mysql-functions.ts';
+import { quoteName } from './sql-tokens.ts';
+import { translateError } from './sqlite/sql-errors.ts';
+import type { ViewAnswer, ViewQuery, ViewSchema, ViewTable } from './view-request.ts';
+import { translateViewQuery } from './view-sql.ts';
+import { declarationOf, fromStored, toStored, typeByValues } from './view-values.ts';
+
+/** The host is ended when it holds more than this: a query that needs it is a mistake. */
+const HOST_RSS_BYTES_MAX = 1024 * MIB;
+/** Largest answer; it stands whole in the memory of the host and of the server. */
+const ANSWER_ROWS_MAX = 200_000;
+const ANSWER_BYTES_MAX = 64 * MIB;
+/** Largest single value that a query may build. */
+const VALUE_BYTES_MAX = 16 * MIB;
+const SQL_BYTES_MAX = 4 * MIB;
+
+const READING: ReadonlySet<number> = new Set([
+  constants.SQLITE_SELECT,
+  constants.SQLITE_READ,
+  constants.SQLITE_FUNCTION,
+  constants.SQLITE_RECURSIVE,
+]);
+const FUNCTIONS_REFUSED = new Set(['load_extension', 'fts3_tokenizer']);
+
+function fillTable(db: DatabaseSync, schema: string, table: ViewTable): void {
+  const name = `${quoteName(schema)}.${quoteName(table.name)}`;
+  const columns = table.columns.map(
+    (column, i) =>
+      `${quoteName(column.name)} ${declarationOf(
+        column.type,
+        table.rows.map((row) => row[i] ?? null),
+      )}`,
+  );
+  db.exec(`CREATE TABLE ${name} (${columns.join(', ')})`);
+  if (table.rows.length === 0) return;
+  const insert = db.prepare(`INSERT INTO ${name} VALUES (${table.columns.map(() => '?').join(', ')})`);
+  for (const row of table.rows) insert.run(...table.columns.map(({ type }, i) => toStored(type, row[i] ?? null)));
+}
+
+/** The current schema comes first: SQLite looks for unqualified names in the order of attaching. */
+function inOrder(schemas: readonly ViewSchema[], current: string | null): ViewSchema[] {
+  const isCurrent = ({ schema }: ViewSchema) => schema.toLowerCase() === current?.toLowerCase();
+  return [...schemas.filter(isCurrent), ...schemas.filter((schema) => !isCurrent(schema))];
+}
+
+function fill(query: ViewQuery): DatabaseSync {
+  const db = new DatabaseSync(':memory:', {
+    ...{ readBigInts: true, returnArrays: true, defensive: true, enableForeignKeyConstraints: false },
+    limits: { length: VALUE_BYTES_MAX, sqlLength: SQL_BYTES_MAX },
+  });
+  // Sorting must not spill into files: the memory bound is the bound.
+  db.exec('PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF');
+  registerMysqlFunctions(db, { facts: () => query.facts, overridesBuiltIns: true });
+  for (const { schema, tables } of inOrder(query.schemas, query.currentSchema)) {
+    db.exec(`ATTACH ':memory:' AS ${quoteName(schema)}`);
+    for (const table of tables) fillTable(db, schema, table);
+  }
+  return db;
+}
+
+interface Guard {
+  refusal: { what: string; because: string } | null;
+}
+
+function confine(db: DatabaseSync, guard: Guard): void {
+  db.setAuthorizer((action, _first, second) => {
+    const isRefusedFunction =
+      action === constants.SQLITE_FUNCTION && FUNCTIONS_REFUSED.has((second ?? '').toLowerCase());
+    if (READING.has(action) && !isRefusedFunction) return constants.SQLITE_OK;
+    guard.refusal = { what: 'This statement', because: 'system views can only be read' };
+    return constants.SQLITE_DENY;
+  });
+}
+
+function readAll(rows: IterableIterator<unknown>): SqlValue[][] {
+  const all: SqlValue[][] = [];
+  let bytes = 0;
+  for (const row of rows as IterableIterator<SqlValue[]>) {
+    all.push(row);
+    for (const value of row) bytes += typeof value === 'string' || value instanceof Uint8Array ? value.length : 8;
+    if (all.length > ANSWER_ROWS_MAX || bytes > ANSWER_BYTES_MAX) {
+      const message = `the answer has more than ${ANSWER_ROWS_MAX} rows or ${ANSWER_BYTES_MAX} bytes; add LIMIT or WHERE`;
+      throw fail('ENGINE', { message });
+    }
+  }
+  return all;
+}
+
+type Origin = ReturnType<ReturnType<DatabaseSync['prepare']>['columns']>[number];
+
+/** The view column behind a result column, when it is one. */
+function viewColumnOf(
+  query: ViewQuery,
+  origin: Origin,
+): { schema: string; table: string; name: string; type: ColumnType } | undefined {
+  const same = (a: string, b: string | null) => a.toLowerCase() === b?.toLowerCase();
+  const schema = query.schemas.find((one) => same(one.schema, origin.database));
+  const table = schema?.tables.find((one) => same(one.name, origin.table));
+  const column = table?.columns.find((one) => same(one.name, origin.column));
+  return schema && table && column && { schema: schema.schema, table: table.name, ...column };
+}
+
+/** Announces a column and turns its values back, in place. */
+function toColumn(query: ViewQuery, origin: Origin, rows: SqlValue[][], at: number): Column {
+  const source = viewColumnOf(query, origin);
+  const values = rows.map((row) => row[at]!);
+  const restored = source && values.map((value) => fromStored(source.type, value));
+  if (!source || !restored || restored.includes(undefined)) return { name: origin.name, type: typeByValues(values) };
+  for (const [i, value] of restored.entries()) rows[i]![at] = value!;
+  return { name: origin.name, type: source.type, schema: source.schema, table: source.table, orgName: source.name };
+}
+
+function answer(db: DatabaseSync, query: ViewQuery, sql: string): ViewAnswer {
+  const statement = db.prepare(sql);
+  const bound = query.parameters.map((value) =>
+    typeof value === 'number' && Number.isSafeInteger(value) ? BigInt(value) : value,
+  );
+  const rows = readAll(statement.iterate(...bound) as IterableIterator<unknown>);
+  const columns = statement.columns().map((origin, at) => toColumn(query, origin, rows, at));
+  return { columns, rows };
+}
+
+/** Answers one query. */
+export function runQuery(query: ViewQuery): ViewAnswer {
+  const { sql, parameterCount } = translateViewQuery(query.sql, query.mode);
+  if (parameterCount !== query.parameters.length)
+    throw fail('PARAMETER_COUNT', { expected: parameterCount, given: query.parameters.length });
+  const db = fill(query);
+  const guard: Guard = { refusal: null };
+  confine(db, guard);
+  try {
+    return answer(db, query, sql);
+  } catch (error) {
+    const compile = (text: string) => {
+      try {
+        db.prepare(text);
+        return undefined;
+      } catch (failure) {
+        return (failure as Error).message;
+      }
+    };
+    throw translateError(error, { sql, tenantName: '', isReadOnly: false, refusal: guard.refusal, compile });
+  } finally {
+    db.close();
+  }
+}
+
+startWatchdog({ rssBytesMax: HOST_RSS_BYTES_MAX });
+serveParent({ query: runQuery });

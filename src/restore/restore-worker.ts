@@ -1,0 +1,357 @@
+// Does the work of one restore job: writes the database file under a temporary name, checks it, gives it its name, and
+// only then the tenant is usable. Each state is durable before its effect; a failure leaves nothing behind.
+import { assert, unreachable } from '../base/assert.ts';
+import type { Clock } from '../base/clock.ts';
+import { fail, toComment } from '../base/errors.ts';
+import { COMMENT_CHARS_MAX } from '../base/limits.ts';
+import type { Log } from '../base/log.ts';
+import type { EngineDriver } from '../engine/engine-driver.ts';
+import type { IndexEntry } from '../format/backup-set-index.ts';
+import { type BackupSetManifest, manifestSha256 } from '../format/backup-set-manifest.ts';
+import { manifestName, setDirectory } from '../format/layout.ts';
+import { parseDestinationUri } from '../model/destination-uri.ts';
+import { checkMove, isFinal } from '../model/moves.ts';
+import { RESTORE_MOVES, type RestoreJob, type RestoreStatus } from '../model/restore-job.ts';
+import type { Scn } from '../model/scn.ts';
+import { administratorOf, TENANT_MOVES, type Tenant } from '../model/tenant.ts';
+import type { Pipeline } from '../pipeline/pipeline.ts';
+import type { Store } from '../store/store.ts';
+import { LogOverlay, restoreItems } from './merge-log.ts';
+import { readSetIndex, setOwner } from './open-set.ts';
+import { findPieces, walkChosen } from './read-log.ts';
+import { type OpenDestination, readManifest } from './read-sources.ts';
+import { decodeSeed, encodeSeed, type RestoreSeed } from './restore-seed.ts';
+import type { RestoreArchive } from './restore-service.ts';
+import {
+  checkPlaceIsFree,
+  fileId,
+  makeDirectoryFor,
+  publishFile,
+  removeEmptyDirectory,
+  removeSideFiles,
+  removeUnfinished,
+} from './target-file.ts';
+
+export interface RestoreDependencies {
+  store: Store;
+  clock: Clock;
+  log: Log;
+  driver: EngineDriver;
+  openDestination: OpenDestination;
+  pipeline: Pipeline;
+  archive: RestoreArchive;
+  /** Path for a tenant's database when the statement names none. */
+  tenantLocation(tenantId: number, name: string): string;
+  /** Cores of this machine: workers of one restore at most. */
+  cores: number;
+  /** Live checkpoint of a tenant's running round, fresher than its row; for `windows`. */
+  checkpointOf?(tenantId: number): Scn | undefined;
+}
+
+/** Progress is written at most four times a second. */
+const PROGRESS_INTERVAL_MS = 250;
+
+/** Thrown through a worker whose server stops: its job is taken up, from the start, by the next one. */
+export class ServerStopping extends Error {
+  override readonly name = 'ServerStopping';
+}
+
+/** Where a data key of a job is sealed: the same words when it is opened. */
+export const keyContext = (jobId: number, backupSetId: number) => `restore job ${jobId}, backup set ${backupSetId}`;
+
+/** The chosen set, opened. */
+interface OpenedSet {
+  manifest: BackupSetManifest;
+  dataKey: Uint8Array | null;
+  entries: IndexEntry[];
+  pagesPerBlock: number;
+}
+
+export class RestoreWorker {
+  readonly #deps: RestoreDependencies;
+  readonly #jobId: number;
+  readonly #controller = new AbortController();
+  /** Pages that the file of this process's own attempt must have; undefined before it is written. */
+  #builtPages: number | undefined;
+  #isCommitting = false;
+
+  constructor(deps: RestoreDependencies, jobId: number) {
+    this.#deps = deps;
+    this.#jobId = jobId;
+  }
+
+  /** True once the file gets its name: too late to cancel. */
+  get isCommitting(): boolean {
+    return this.#isCommitting;
+  }
+
+  abort(reason: Error): void {
+    this.#controller.abort(reason);
+  }
+
+  /** Works until the job has ended or the server stops. */
+  async run(): Promise<void> {
+    try {
+      await this.#work();
+    } catch (error) {
+      if (this.#controller.signal.reason instanceof ServerStopping) return;
+      await this.#end(error);
+    }
+  }
+
+  async #work(): Promise<void> {
+    for (;;) {
+      const job = this.#job;
+      if (isFinal(RESTORE_MOVES, job.status)) return;
+      if (!this.#isCommitting) this.#controller.signal.throwIfAborted();
+      this.#deps.log.debug('restore step', { jobId: this.#jobId, state: job.status });
+      await this.#step(job);
+    }
+  }
+
+  get #job(): RestoreJob {
+    const job = this.#deps.store.restoreJobs.get({ jobId: this.#jobId });
+    assert(job, 'a running restore job has a row');
+    return job;
+  }
+
+  #tenantOf(job: RestoreJob): Tenant {
+    const tenant = this.#deps.store.tenants.get({ tenantId: job.restoreTenantId });
+    assert(tenant?.status === 'RESTORE', 'a tenant that is being restored has a row that says so');
+    return tenant;
+  }
+
+  #temporary(job: RestoreJob): string {
+    return `${this.#tenantOf(job).location}.restoring-${job.jobId}`;
+  }
+
+  async #step(job: RestoreJob): Promise<void> {
+    switch (job.status) {
+      case 'CREATE_TENANT':
+        return this.#move(job, 'WAIT_TENANT_RESTORE_FINISH');
+      case 'WAIT_TENANT_RESTORE_FINISH':
+        return this.#build(job);
+      case 'POST_CHECK':
+        return this.#builtPages === undefined ? this.#resumeCheck(job) : this.#publish(job, this.#builtPages);
+      case 'CANCELING':
+        throw fail('CANCELED', {});
+      case 'RESTORE_SUCCESS':
+      case 'RESTORE_FAIL':
+        return;
+      default:
+        return unreachable(job.status);
+    }
+  }
+
+  #move(job: RestoreJob, to: RestoreStatus, patch: Partial<RestoreJob> = {}): void {
+    if (!this.#isCommitting) this.#controller.signal.throwIfAborted();
+    const status = checkMove('restore job', RESTORE_MOVES, job.status, to);
+    this.#deps.store.restoreJobs.change({ jobId: this.#jobId }, { ...patch, status }, { status: job.status });
+  }
+
+  /** Writes the whole file under its temporary name. */
+  async #build(job: RestoreJob): Promise<void> {
+    const { openDestination } = this.#deps;
+    const seed = decodeSeed(job.planSeed);
+    const temporary = this.#temporary(job);
+    const { location } = this.#tenantOf(job);
+    if (location === this.#ownLocation(job)) await makeDirectoryFor(location);
+    await removeUnfinished(temporary);
+    await using data = openDestination(parseDestinationUri(seed.data.uri));
+    const set = await this.#openSet(job, seed, data);
+    try {
+      const overlay = await this.#overlay(job, seed, set);
+      const { pageSize, skipPage } = set.manifest.engine;
+      const missing = overlay.firstMissingPage(skipPage);
+      if (missing > 0)
+        throw fail('BACKUP_DATA_CORRUPT', {
+          object: [...job.backupSetList, ...job.backupPieceList].join(', '),
+          because: `page ${missing} of ${overlay.pageCount} is neither in the set nor in the log`,
+        });
+      const totalBytes = BigInt(overlay.pageCount) * BigInt(pageSize);
+      this.#deps.store.restoreJobs.change({ jobId: this.#jobId }, { totalBytes, finishBytes: 0n });
+      const { entries, pagesPerBlock } = set;
+      await this.#deps.pipeline.restore({
+        targetPath: temporary,
+        pageSize,
+        pageCount: overlay.pageCount,
+        sets: [
+          {
+            destination: data.spec,
+            directory: setDirectory(seed.data.ref),
+            owner: setOwner(set.manifest),
+            dataKey: set.dataKey,
+          },
+        ],
+        logDestination: seed.log ? openDestination(parseDestinationUri(seed.log.uri)).spec : null,
+        items: restoreItems({ overlay, entries, pagesPerBlock, skipPage }),
+        workers: seed.workers,
+        onProgress: this.#progress(totalBytes),
+        signal: this.#controller.signal,
+      });
+      this.#builtPages = overlay.pageCount;
+      this.#move(job, 'POST_CHECK', { finishBytes: totalBytes });
+    } finally {
+      set.dataKey?.fill(0);
+    }
+  }
+
+  #ownLocation(job: RestoreJob): string {
+    return this.#deps.tenantLocation(job.restoreTenantId, job.restoreTenantName);
+  }
+
+  async #openSet(job: RestoreJob, seed: RestoreSeed, data: ReturnType<OpenDestination>): Promise<OpenedSet> {
+    const { ref } = seed.data;
+    const { manifest, bytes } = await readManifest(data, ref, seed.owner);
+    if (Buffer.from(manifestSha256(bytes)).toString('hex') !== seed.data.manifestSha256)
+      throw fail('BACKUP_DATA_CORRUPT', {
+        object: manifestName(ref),
+        because: 'it has changed since the plan was made',
+      });
+    const sealed = job.sealedDataKeys[ref.backupSetId];
+    const dataKey = sealed ? this.#deps.store.secrets.open(sealed, keyContext(job.jobId, ref.backupSetId)) : null;
+    try {
+      const { entries, pagesPerBlock } = await readSetIndex(data, { ref, manifest }, dataKey);
+      return { manifest, dataKey, entries, pagesPerBlock };
+    } catch (error) {
+      dataKey?.fill(0);
+      throw error;
+    }
+  }
+
+  /** Walks the log from the set to the restore point. @throws BACKUP_DATA_CORRUPT when it ends before */
+  async #overlay(job: RestoreJob, seed: RestoreSeed, { manifest }: OpenedSet): Promise<LogOverlay> {
+    const { consistentScn } = manifest.set;
+    const { pageSize, pageCount } = manifest.engine;
+    const overlay = new LogOverlay({ pageSize, setPageCount: pageCount, consistentScn, restoreScn: job.restoreScn });
+    if (!seed.log) return overlay;
+    await using destination = this.#deps.openDestination(parseDestinationUri(seed.log.uri));
+    const pieces = await findPieces(destination, seed.log.pieces);
+    for await (const batch of walkChosen(destination, pieces, seed.owner)) {
+      this.#controller.signal.throwIfAborted();
+      overlay.add(batch);
+      if (overlay.isAtEnd) return overlay;
+    }
+    throw fail('BACKUP_DATA_CORRUPT', {
+      object: pieces.at(-1)?.directory ?? seed.log.uri,
+      because: `its log ends before the restore point SCN ${job.restoreScn}`,
+    });
+  }
+
+  #progress(totalBytes: bigint): (done: { bytes: number }) => void {
+    const { store, clock, log } = this.#deps;
+    let nextMs = 0;
+    return ({ bytes }) => {
+      if (this.#controller.signal.aborted || clock.monotonicMs() < nextMs) return;
+      nextMs = clock.monotonicMs() + PROGRESS_INTERVAL_MS;
+      const finishBytes = BigInt(bytes) < totalBytes ? BigInt(bytes) : totalBytes;
+      try {
+        // A late call finds the job in its next state and changes nothing.
+        const expected = { status: 'WAIT_TENANT_RESTORE_FINISH' } as const;
+        store.restoreJobs.update({ jobId: this.#jobId }, { finishBytes }, expected);
+      } catch (error) {
+        // Only figures for a view are lost; the next state change meets the same store and decides.
+        log.error('restore progress was not recorded', { jobId: this.#jobId, error });
+      }
+    };
+  }
+
+  /** After a crash: the file may already have its name; otherwise it is written again. */
+  async #resumeCheck(job: RestoreJob): Promise<void> {
+    const seed = decodeSeed(job.planSeed);
+    const { location } = this.#tenantOf(job);
+    if (seed.fileId !== null && (await fileId(location)) === seed.fileId) {
+      this.#isCommitting = true;
+      await removeUnfinished(this.#temporary(job));
+      const facts = await this.#deps.driver.check(location);
+      await removeSideFiles(location);
+      return this.#complete(job, facts.tableCount);
+    }
+    this.#move(job, 'WAIT_TENANT_RESTORE_FINISH', {
+      planSeed: encodeSeed({ ...seed, fileId: null }),
+      totalBytes: null,
+      finishBytes: null,
+    });
+  }
+
+  async #publish(job: RestoreJob, pages: number): Promise<void> {
+    const temporary = this.#temporary(job);
+    const { location } = this.#tenantOf(job);
+    const facts = await this.#deps.driver.check(temporary);
+    if (facts.pageCount !== pages)
+      throw fail('BACKUP_DATA_CORRUPT', {
+        object: job.backupSetList.join(', '),
+        because: `the restored database has ${facts.pageCount} pages instead of ${pages}`,
+      });
+    await removeSideFiles(temporary);
+    await checkPlaceIsFree(location);
+    this.#controller.signal.throwIfAborted();
+    this.#isCommitting = true;
+    const planSeed = encodeSeed({ ...decodeSeed(job.planSeed), fileId: await fileId(temporary) });
+    this.#deps.store.restoreJobs.change({ jobId: this.#jobId }, { planSeed }, { status: 'POST_CHECK' });
+    await publishFile(temporary, location);
+    this.#complete(job, facts.tableCount);
+  }
+
+  #complete(job: RestoreJob, tabletCount: number): void {
+    const { store, clock, log } = this.#deps;
+    const { restoreTenantId: tenantId, restoreScn } = job;
+    const { owner } = decodeSeed(job.planSeed);
+    store.transaction(() => {
+      const tenant = this.#tenantOf(job);
+      const status = checkMove('tenant', TENANT_MOVES, tenant.status, 'NORMAL');
+      const lastScn = tenant.lastScn > restoreScn ? tenant.lastScn : restoreScn;
+      const patch = { status, role: 'STANDBY', lastScn, recoveryUntilScn: restoreScn } as const;
+      store.tenants.change({ tenantId }, patch, { status: tenant.status });
+      this.#copyAccounts(tenant, owner);
+      this.#move(job, 'RESTORE_SUCCESS', { ...ENDED, endNs: clock.nowNs(), tabletCount });
+    });
+    log.info('tenant restored', { jobId: job.jobId, tenantId, restoreScn });
+  }
+
+  /** Who could log in to the source can log in to the copy; on another cluster an administrator without password. */
+  #copyAccounts(tenant: Tenant, source: RestoreSeed['owner']): void {
+    const { store } = this.#deps;
+    const { tenantId, mode } = tenant;
+    const isOwnCluster = source.clusterUuid === store.cluster.uuid;
+    const accounts = isOwnCluster ? store.accounts.find({ tenantId: source.tenantId }) : [];
+    for (const account of accounts) store.accounts.insert({ ...account, tenantId });
+    const user = administratorOf(mode);
+    if (accounts.some((account) => account.user.toLowerCase() === user.toLowerCase())) return;
+    store.accounts.insert({ tenantId, user, nativeHash: new Uint8Array(0), sha2Hash: new Uint8Array(0) });
+  }
+
+  /** Ends a job that failed or was cancelled: file, tenant and key go. */
+  async #end(error: unknown): Promise<void> {
+    const { store, clock, log } = this.#deps;
+    const job = this.#job;
+    const cause = job.status === 'CANCELING' ? fail('CANCELED', {}) : error;
+    let comment = toComment(cause);
+    try {
+      await this.#removeFiles(job);
+    } catch (leftover) {
+      log.error('files of a failed restore stay', { jobId: job.jobId, error: leftover });
+      comment = `${comment}; its files could not be removed: ${toComment(leftover)}`;
+    }
+    if (this.#controller.signal.reason instanceof ServerStopping) return;
+    log.warn('restore failed', { jobId: job.jobId, tenantId: job.restoreTenantId, error: cause });
+    store.transaction(() => {
+      store.forgetTenant(job.restoreTenantId);
+      const status = checkMove('restore job', RESTORE_MOVES, job.status, 'RESTORE_FAIL');
+      const ended = { ...ENDED, endNs: clock.nowNs(), comment: comment.slice(0, COMMENT_CHARS_MAX) };
+      store.restoreJobs.change({ jobId: job.jobId }, { ...ended, status }, { status: job.status });
+    });
+  }
+
+  async #removeFiles(job: RestoreJob): Promise<void> {
+    const { location } = this.#tenantOf(job);
+    await removeUnfinished(this.#temporary(job));
+    const { fileId: ownId } = decodeSeed(job.planSeed);
+    // Only a file that is certainly ours: another one may have been put there in the meantime.
+    if (ownId !== null && (await fileId(location)) === ownId) await removeUnfinished(location);
+    if (location === this.#ownLocation(job)) await removeEmptyDirectory(location);
+  }
+}
+
+/** An ended job keeps no key and no plan. */
+const ENDED = { planSeed: '', sealedDataKeys: {} };

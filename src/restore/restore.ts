@@ -1,0 +1,321 @@
+// The restore service: plans, checks passwords and pools, records the job with its tenant, and keeps workers going.
+import { fail } from '../base/errors.ts';
+import { COMMENT_CHARS_MAX, SYS_TENANT_ID } from '../base/limits.ts';
+import { manifestSha256 } from '../format/backup-set-manifest.ts';
+import { parsePieceDirectory } from '../format/layout.ts';
+import { maskUri } from '../model/destination-uri.ts';
+import { checkMove, isFinal } from '../model/moves.ts';
+import { RESTORE_MOVES, type RestoreJob } from '../model/restore-job.ts';
+import { SCN_NONE } from '../model/scn.ts';
+import { isName, isReservedTenantName } from '../model/tenant.ts';
+import { unlockSet } from './open-set.ts';
+import { planRestore, type RestorePlan } from './plan-restore.ts';
+import type { FoundRun } from './read-log.ts';
+import { type FoundSet, type FoundSources, readSources } from './read-sources.ts';
+import { parseRestoreOption, type RestoreOption } from './restore-option.ts';
+import { encodeSeed, type RestoreSeed } from './restore-seed.ts';
+import type { RestorePreview, RestoreRequest, RestoreService, RestoreWindow } from './restore-service.ts';
+import { keyContext, type RestoreDependencies, RestoreWorker, ServerStopping } from './restore-worker.ts';
+import { storedWindows } from './stored-windows.ts';
+import { checkDirectoryExists, checkPlaceIsFree } from './target-file.ts';
+
+/** Restores at once: more would only share the same cores and the same destination. */
+const WORKING_JOBS_MAX = 2;
+/** How long a restore waits for the source tenant's archive to become durable to the present. */
+const FLUSH_WAIT_MS_MAX = 30_000;
+
+/** Builds the service; nothing works before `start`. */
+export function createRestore(deps: RestoreDependencies): RestoreService {
+  return new Restore(deps);
+}
+
+type Plan = RestorePlan<FoundSet, FoundRun>;
+
+/** A request whose sources were read and whose password fits: all that is left is to record it. */
+interface Prepared {
+  name: string;
+  option: RestoreOption;
+  sources: FoundSources;
+  plan: Plan;
+  dataKey: Uint8Array | null;
+}
+
+class Restore implements RestoreService {
+  readonly #deps: RestoreDependencies;
+  readonly #running = new Map<number, { worker: RestoreWorker; ended: Promise<void> }>();
+  #isStarted = false;
+
+  constructor(deps: RestoreDependencies) {
+    this.#deps = deps;
+  }
+
+  start(): void {
+    this.#isStarted = true;
+    this.#pump();
+  }
+
+  async stop(): Promise<void> {
+    this.#isStarted = false;
+    const running = [...this.#running.values()];
+    for (const { worker } of running) worker.abort(new ServerStopping());
+    await Promise.all(running.map(({ ended }) => ended));
+  }
+
+  async preview(request: RestoreRequest): Promise<RestorePreview> {
+    const { sources, plan } = await this.#plan(request);
+    const { manifest, name, minRestoreScn } = plan.set;
+    const isEncrypted = manifest.encryptionMode !== 'NONE';
+    return {
+      sourceTenantName: sources.owner.tenantName,
+      sourceTenantId: sources.owner.tenantId,
+      sourceClusterName: sources.owner.clusterName,
+      timeZone: sources.timeZone,
+      restoreScn: plan.restoreScn,
+      sets: [{ name, bytes: manifest.outputBytes, minRestoreScn, isEncrypted }],
+      pieces: plan.pieces,
+      totalBytes: plan.pieces.reduce((sum, { bytes }) => sum + bytes, manifest.outputBytes),
+      windows: plan.windows,
+    };
+  }
+
+  async restore(request: RestoreRequest): Promise<void> {
+    const name = this.#checkName(request.tenantName);
+    if (request.description.length > COMMENT_CHARS_MAX)
+      throw fail('INVALID_ARGUMENT', { what: `DESCRIPTION: longer than ${COMMENT_CHARS_MAX} characters` });
+    const option = parseRestoreOption(request.option);
+    this.#checkPools(option.pools);
+    await this.#checkLocation(option.location);
+    const { sources, plan } = await this.#plan(request);
+    this.#checkEngine(plan.set);
+    const dataKey = await unlockSet(plan.set, request.passwords);
+    try {
+      const { store } = this.#deps;
+      const tenantId = store.nextId(SYS_TENANT_ID, 'tenant');
+      const location = option.location ?? this.#deps.tenantLocation(tenantId, name);
+      await checkPlaceIsFree(location);
+      // Reading took time: names, pools and places are checked again where they are taken.
+      const prepared = { name, option, sources, plan, dataKey };
+      store.transaction(() => this.#record(request, prepared, { tenantId, location }));
+    } finally {
+      dataKey?.fill(0);
+    }
+    this.#pump();
+  }
+
+  cancel(tenantName: string): void {
+    const job = this.#unfinished().find((candidate) => isSameName(candidate.restoreTenantName, tenantName));
+    const running = job && this.#running.get(job.jobId);
+    if (!job || running?.worker.isCommitting)
+      throw fail('ENTRY_NOT_EXIST', { what: `a running restore of tenant '${tenantName}'` });
+    if (job.status !== 'CANCELING') {
+      const status = checkMove('restore job', RESTORE_MOVES, job.status, 'CANCELING');
+      this.#deps.store.restoreJobs.change({ jobId: job.jobId }, { status }, { status: job.status });
+    }
+    running?.worker.abort(fail('CANCELED', {}));
+    this.#pump();
+  }
+
+  async activate(tenantId: number, { isVerifyOnly }: { isVerifyOnly: boolean }): Promise<void> {
+    const { store, driver, log } = this.#deps;
+    const tenant = store.tenants.get({ tenantId });
+    if (!tenant) throw fail('TENANT_NOT_EXIST', { tenant: String(tenantId) });
+    if (tenant.role !== 'STANDBY')
+      throw fail('NOT_ALLOWED', { what: `activating the tenant '${tenant.name}', whose role is ${tenant.role}, is` });
+    if (tenant.status !== 'NORMAL') throw fail('TENANT_NOT_NORMAL', { tenant: tenant.name, status: tenant.status });
+    if (isVerifyOnly) return;
+    store.tenants.change({ tenantId }, { role: 'PRIMARY' }, { role: 'STANDBY', status: 'NORMAL' });
+    log.info('tenant activated', { tenantId });
+    // Sessions that were opened read-only end; their clients' next ones may write.
+    await driver.closeSessions(tenantId);
+  }
+
+  windows(tenantId: number): RestoreWindow[] {
+    const { store, checkpointOf } = this.#deps;
+    return storedWindows({
+      sets: store.backupSets.find({ tenantId }),
+      rounds: store.rounds.find({ tenantId }),
+      pieces: store.pieces.find({ tenantId }),
+      liveCheckpointScn: checkpointOf?.(tenantId),
+    });
+  }
+
+  /** @throws TENANT_EXISTS (5156), RESTORE_IN_PROGRESS (9014), INVALID_ARGUMENT (4002) */
+  #checkName(name: string | null): string {
+    if (name === null || !isName(name) || isReservedTenantName(name))
+      throw fail('INVALID_ARGUMENT', { what: `tenant name '${name ?? ''}'` });
+    if (this.#unfinished().some((job) => isSameName(job.restoreTenantName, name)))
+      throw fail('RESTORE_IN_PROGRESS', {});
+    if (this.#deps.store.tenantByName(name)) throw fail('TENANT_EXISTS', { tenant: name });
+    return name;
+  }
+
+  #checkPools(names: readonly string[]): void {
+    for (const name of names) {
+      const pool = this.#deps.store.pools.get({ name });
+      if (!pool) throw fail('POOL_NOT_EXIST', { pool: name });
+      if (pool.tenantId !== null) throw fail('POOL_ALREADY_GRANTED', { pool: name });
+    }
+  }
+
+  async #checkLocation(location: string | null): Promise<void> {
+    if (location === null) return;
+    if (this.#deps.store.tenants.find({ location }).length > 0) throw fail('ENTRY_EXISTS', { what: location });
+    await checkDirectoryExists(location);
+    await checkPlaceIsFree(location);
+  }
+
+  #checkEngine({ manifest }: FoundSet): void {
+    const { driver } = this.#deps;
+    if (manifest.engine.engine !== driver.name)
+      throw fail('NOT_SUPPORTED', { what: `restore of a set of the engine ${manifest.engine.engine} is` });
+    if (manifest.set.backupType !== 'FULL') throw fail('NOT_SUPPORTED', { what: 'restore of an incremental set is' });
+  }
+
+  async #plan(request: RestoreRequest): Promise<{ sources: FoundSources; plan: Plan }> {
+    const isNewest = request.target.kind === 'newest';
+    const sources = await readSources(request.uris, this.#deps.openDestination, (owner, archiveUris) =>
+      this.#provePresent(owner, archiveUris, isNewest),
+    );
+    return { sources, plan: planRestore(sources, request.target) };
+  }
+
+  /** When the source lives here, what it has committed by now is first made durable where it is about to be read. */
+  async #provePresent(owner: FoundSources['owner'], archiveUris: readonly string[], isNewest: boolean): Promise<void> {
+    const { store, archive, log } = this.#deps;
+    const { tenantId } = owner;
+    if (owner.clusterUuid !== store.cluster.uuid || !store.tenants.get({ tenantId })) return;
+    const round = store.currentRound(tenantId);
+    if (round?.status !== 'DOING' || !archiveUris.includes(round.uri)) return;
+    try {
+      await withDeadline(archive.flush(tenantId), FLUSH_WAIT_MS_MAX);
+    } catch (error) {
+      // A given point is either already there or refused by the plan; "the newest" would silently become an older one.
+      if (isNewest) throw error;
+      log.warn('the source of a restore could not be archived to the present', { tenantId, error });
+    }
+  }
+
+  #unfinished(): RestoreJob[] {
+    return this.#deps.store.restoreJobs.find().filter(({ status }) => !isFinal(RESTORE_MOVES, status));
+  }
+
+  /** Inserts the job and its tenant, and takes the pools. */
+  #record(request: RestoreRequest, prepared: Prepared, of: { tenantId: number; location: string }): void {
+    const { store, clock, driver } = this.#deps;
+    const { name, option, sources, plan, dataKey } = prepared;
+    const { tenantId, location } = of;
+    this.#checkName(name);
+    this.#checkPools(option.pools);
+    if (store.tenants.find({ location }).length > 0) throw fail('ENTRY_EXISTS', { what: location });
+    for (const pool of option.pools) store.pools.change({ name: pool }, { tenantId });
+    const { tenant } = plan.set.manifest;
+    const nowNs = clock.nowNs();
+    store.tenants.insert({
+      tenantId,
+      name,
+      mode: tenant.mode,
+      role: 'RESTORE',
+      status: 'RESTORE',
+      engine: driver.name,
+      location,
+      isAdopted: false,
+      timeZone: tenant.timeZone,
+      isArchiveMode: false,
+      lastScn: SCN_NONE,
+      recoveryUntilScn: SCN_NONE,
+      poolName: option.pools[0] ?? null,
+      comment: '',
+      createdNs: nowNs,
+    });
+    const jobId = store.nextId(SYS_TENANT_ID, 'job');
+    const { backupSetId } = plan.set;
+    const sealed = dataKey ? store.secrets.seal(dataKey, keyContext(jobId, backupSetId)) : null;
+    store.restoreJobs.insert({
+      jobId,
+      restoreTenantName: name,
+      restoreTenantId: tenantId,
+      backupTenantName: sources.owner.tenantName,
+      backupTenantId: sources.owner.tenantId,
+      backupClusterName: sources.owner.clusterName,
+      uris: request.uris.map(maskUri),
+      restoreOption: request.option,
+      restoreScn: plan.restoreScn,
+      timeZone: sources.timeZone,
+      status: 'CREATE_TENANT',
+      startNs: nowNs,
+      endNs: null,
+      backupSetList: [`${plan.set.uri}/${plan.set.name}`],
+      backupPieceList: plan.pieces.map((piece) => `${plan.run?.uri ?? ''}/${piece.name}`),
+      planSeed: encodeSeed(this.#seedOf(prepared)),
+      sealedDataKeys: sealed ? { [backupSetId]: sealed } : {},
+      totalBytes: null,
+      finishBytes: null,
+      tabletCount: 0,
+      description: request.description,
+      comment: plan.comment,
+    });
+  }
+
+  #seedOf({ option, sources, plan }: Prepared): RestoreSeed {
+    const { owner } = sources;
+    const pieces = plan.pieces.flatMap(({ name }) => parsePieceDirectory(name) ?? []);
+    return {
+      owner: { clusterUuid: owner.clusterUuid, tenantId: owner.tenantId },
+      data: {
+        uri: plan.set.uri,
+        ref: plan.set.ref,
+        manifestSha256: Buffer.from(manifestSha256(plan.set.manifestBytes)).toString('hex'),
+      },
+      log: plan.run ? { uri: plan.run.uri, pieces } : null,
+      workers: this.#workers(option),
+      fileId: null,
+    };
+  }
+
+  /** As many as the statement or the pool's MAX_CPU says, at most one per core. */
+  #workers({ concurrency, pools }: RestoreOption): number {
+    const { store, cores } = this.#deps;
+    const pool = pools[0] === undefined ? undefined : store.pools.get({ name: pools[0] });
+    const unit = pool && store.units.get({ name: pool.unitName });
+    const asked = concurrency ?? (unit ? Math.ceil(unit.maxCpu) : cores);
+    return Math.max(1, Math.min(asked, cores));
+  }
+
+  /** Starts workers for waiting jobs while there is room; ending a cancelled one waits for none. */
+  #pump(): void {
+    if (!this.#isStarted) return;
+    for (const { jobId, status } of this.#unfinished()) {
+      if (this.#running.has(jobId)) continue;
+      if (this.#running.size >= WORKING_JOBS_MAX && status !== 'CANCELING') continue;
+      const worker = new RestoreWorker(this.#deps, jobId);
+      const ended = worker
+        .run()
+        .catch((error: unknown) => this.#deps.log.error('restore worker broke', { jobId, error }))
+        .then(() => {
+          this.#running.delete(jobId);
+          const isOver = !this.#unfinished().some((job) => job.jobId === jobId);
+          // A worker that broke left its job unfinished: taken up again with the next job or start, not in a tight loop.
+          if (isOver) this.#pump();
+        });
+      this.#running.set(jobId, { worker, ended });
+    }
+  }
+}
+
+function isSameName(a: string, b: string): boolean {
+  return a.toLowerCase() === b.toLowerCase();
+}
+
+/** @throws TIMEOUT (4012) when the work takes longer; it then goes on unobserved */
+async function withDeadline<T>(work: Promise<T>, deadlineMs: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const error = fail('TIMEOUT', { what: 'the log archive of the source tenant did not become durable' });
+    timer = setTimeout(() => reject(error), deadlineMs);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,16 @@
+// A session as the catalog sees it.
+import type { Viewer } from '../catalog/viewer.ts';
+import type { Session } from './session.ts';
+import { listVariables, type VariableSources } from './variables.ts';
+
+export function viewerOf(sources: VariableSources, session: Session): Viewer {
+  const { tenantId, tenantName, mode, user, database } = session;
+  return {
+    tenantId,
+    tenantName,
+    mode,
+    user,
+    database,
+    variables: (scope) => listVariables(sources, session, scope),
+  };
+}
