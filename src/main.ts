@@ -10,10 +10,12 @@ import { createLog, type Log, type LogLevel } from './base/log.ts';
 import { createCatalog } from './catalog/catalog.ts';
 import { openDestination } from './destination/open-destination.ts';
 import { createSqliteDriver } from './engine/sqlite/sqlite-driver.ts';
+import { closeViewHost } from './engine/view-query.ts';
 import { SCN_NONE } from './model/scn.ts';
 import { isTimeZone, localTimeZone } from './model/time-zone.ts';
 import { createPipeline } from './pipeline/create-pipeline.ts';
 import { createRestore } from './restore/restore.ts';
+import { Connections } from './server/registry.ts';
 import { type RunningServer, startServer } from './server/server.ts';
 import { ensureCertificate } from './server/tls.ts';
 import { isSysPasswordEmpty } from './sql/accounts.ts';
@@ -110,12 +112,12 @@ function buildWork(options: HoldfastOptions, store: Store, log: Log) {
     engineTenant: tenants.engineTenant.bind(tenants),
   };
   const archive = createArchive(common);
-  const backup = createBackup({ ...common, pipeline, archive, cores });
+  // Every tenant's engine is sqlite for now: jobs take the driver itself until there are more.
+  const work = { ...common, driver: sqlite, pipeline, archive, cores };
+  const backup = createBackup(work);
   const restore = createRestore({
-    ...common,
-    pipeline,
-    archive,
-    cores,
+    ...work,
+    checkpointOf: (tenantId) => archive.figures(tenantId)?.checkpointScn,
     tenantLocation: (tenantId: number, name: string) => tenants.locationOf(tenantId, name),
   });
   return { clock, sqlite, pipeline, tenants, archive, backup, restore };
@@ -127,6 +129,7 @@ async function stopWork(work: Work, store: Store): Promise<void> {
   await work.restore.stop();
   await work.backup.stop();
   await work.archive.stop();
+  await closeViewHost();
   await work.sqlite[Symbol.asyncDispose]();
   await work.pipeline[Symbol.asyncDispose]();
   store[Symbol.dispose]();
@@ -179,8 +182,7 @@ async function listen(
   { store, work, log }: { store: Store; work: Work; log: Log },
 ): Promise<RunningServer> {
   const serverVersion = `5.7.25-OceanBase-v4.3.3.0-Holdfast-${VERSION}`;
-  const running: { server?: RunningServer } = {};
-  const connections = () => running.server?.connections ?? { list: () => [], kill: () => false };
+  const connections = new Connections();
   const catalog = createCatalog({
     store,
     clock: work.clock,
@@ -188,19 +190,18 @@ async function listen(
     engineTenant: (tenant) => work.tenants.engineTenant(tenant),
     archive: work.archive,
     restore: work.restore,
-    connections: () => connections().list(),
+    connections: () => connections.list(),
     serverVersion,
     listenAddress: { host: options.listen, port: options.port },
-    log,
   });
   const deps: SqlDependencies = { ...work, store, log, catalog, connections, serverVersion };
-  running.server = await startServer({
+  return startServer({
     service: createSqlService(deps),
     listen: options.listen,
     port: options.port,
     tls: options.tls ?? (await ensureCertificate(options.dataDir)),
     clock: work.clock,
     log,
+    connections,
   });
-  return running.server;
 }

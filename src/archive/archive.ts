@@ -239,13 +239,22 @@ class Archive implements ArchiveService {
     this.#dirty.clear();
     try {
       this.#context.store.transaction(() => {
-        for (const worker of workers) worker.persist();
+        for (const worker of workers) this.#persistWorker(worker);
         this.#persistAnnounced();
       });
     } catch (error) {
       this.#context.log.error('archive figures were not stored', { error });
       for (const worker of workers) this.#dirty.add(worker);
       this.#persistSoon();
+    }
+  }
+
+  /** A bug in one tenant's figures must not keep those of the others from the store. */
+  #persistWorker(worker: ArchiveWorker): void {
+    try {
+      worker.persist();
+    } catch (error) {
+      this.#context.log.error('archive figures were not stored', { tenantId: worker.tenantId, error });
     }
   }
 

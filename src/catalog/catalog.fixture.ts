@@ -141,7 +141,7 @@ export function setRow(tenantId: number, backupSetId: number, more: Partial<Back
   return {
     tenantId,
     backupSetId,
-    destId: 1002,
+    destId: 1003,
     backupType: 'FULL',
     prevFullBackupSetId: 0,
     prevIncBackupSetId: 0,
@@ -290,7 +290,7 @@ export function addRows(store: Store): void {
       pieceSwitchIntervalText: '1d',
       state: 'ENABLE',
     });
-    store.dataDests.insert({ tenantId, destId: 1002, uri: `${uri}/data` });
+    store.dataDests.insert({ tenantId, destId: 1003, uri: `${uri}/data` });
     store.rounds.insert(roundRow(tenantId, 1, { status: 'STOP' }));
     store.rounds.insert(roundRow(tenantId, 2));
     store.pieces.insert(pieceRow(tenantId, 1, { status: 'FROZEN', fileStatus: 'DELETED' }));

@@ -1,7 +1,8 @@
 // Reads blocks of one backup set out of its packs, keeping a few packs open.
 import { fail } from '../base/errors.ts';
+import { BLOCK_PLAIN_BYTES } from '../base/limits.ts';
 import type { Destination, ObjectReader } from '../destination/destination.ts';
-import { type BlockContext, blockContext, openBlock } from '../format/block.ts';
+import { BLOCK_OVERHEAD_BYTES, type BlockContext, blockContext, openBlock } from '../format/block.ts';
 import { packName } from '../format/layout.ts';
 import { objectKey } from '../format/object-key.ts';
 import { decodePackHeader, PACK_HEADER_BYTES } from '../format/pack.ts';
@@ -32,7 +33,9 @@ export class PackReader {
   async read(block: BlockEntry): Promise<{ stored: Uint8Array; open: () => Uint8Array }> {
     const { reader, context } = await this.#openPack(block.packNo);
     const { offset, storedBytes } = block;
-    if (!(storedBytes >= 0 && offset >= PACK_HEADER_BYTES && offset + storedBytes <= reader.sizeBytes)) {
+    const isInside = storedBytes >= 0 && offset >= PACK_HEADER_BYTES && offset + storedBytes <= reader.sizeBytes;
+    // Checked before memory is taken: the entry may come from a destination that nobody can vouch for.
+    if (!isInside || storedBytes > BLOCK_PLAIN_BYTES + BLOCK_OVERHEAD_BYTES) {
       const because = `it has ${reader.sizeBytes} bytes; block ${block.blockNo} lies at ${offset} + ${storedBytes}`;
       throw fail('BACKUP_DATA_CORRUPT', { object: context.object, because });
     }

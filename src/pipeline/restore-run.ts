@@ -5,6 +5,7 @@ import { dirname } from 'node:path';
 import { assert } from '../base/assert.ts';
 import { systemClock } from '../base/clock.ts';
 import { fail } from '../base/errors.ts';
+import { BLOCK_PLAIN_BYTES } from '../base/limits.ts';
 import { createBlockPlacer, type PlaceJob, type PlaceLane, type RestoreItem, runsOf } from './block-placer.ts';
 import { runLanes, throttled } from './lanes.ts';
 import { PageCoverage } from './page-coverage.ts';
@@ -56,7 +57,8 @@ async function openLanes(pool: WorkerPool, request: RestoreRequest, job: PlaceJo
   const { sets, logDestination } = request;
   const isInMemory = [...sets.map((set) => set.destination), logDestination].some((spec) => spec?.kind === 'memory');
   if (isInMemory) return [localLane(createBlockPlacer(job))];
-  const workers = await pool.acquire(request.workers, NO_VERBS, request.signal);
+  const chunksAtLeast = Math.ceil((request.pageCount * request.pageSize) / (ITEMS_PER_CHUNK * BLOCK_PLAIN_BYTES));
+  const workers = await pool.acquire(Math.min(request.workers, chunksAtLeast), NO_VERBS, request.signal);
   try {
     await Promise.all(workers.map((worker) => worker.call('openRestore', job)));
   } catch (error) {

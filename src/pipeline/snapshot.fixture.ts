@@ -1,7 +1,7 @@
 // For tests: frozen states of real SQLite databases, with and without a WAL, and what a copy of them must be.
 import { copyFile, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DatabaseSync } from '@photostructure/sqlite';
+import { DatabaseSync } from '../base/sqlite.ts';
 import type { SnapshotSource } from './snapshot-reader.ts';
 
 export interface FrozenDatabase {

@@ -31,8 +31,8 @@ export class Narrator {
     this.#client = client;
   }
 
-  static async login(server: Pick<ConnectOptions, 'host' | 'port'>, user: string): Promise<Narrator> {
-    return new Narrator(user, await connect({ ...server, user, password: '' }));
+  static async login({ host, port }: Pick<ConnectOptions, 'host' | 'port'>, user: string): Promise<Narrator> {
+    return new Narrator(user, await connect({ host, port, user, password: '' }));
   }
 
   /** Runs a statement and prints statement and answer. `shown` replaces the printed text (a password). */

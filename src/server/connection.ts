@@ -10,7 +10,7 @@ import { parseChangeUser } from '../wire/handshake.ts';
 import { writeErr } from '../wire/ok-err.ts';
 import { answerError, answerOk, interruptionOr } from './answer.ts';
 import { type CommandContext, runCommand, wantsMultiStatements } from './commands.ts';
-import { KILL_GRACE_MS, type ServerLimits } from './limits.ts';
+import type { ServerLimits } from './limits.ts';
 import { isLoopback, type Login, type LoginSurroundings, logIn, logInAgain } from './login.ts';
 import { ConnectionLost, PacketStream } from './packet-stream.ts';
 import type { RegisteredConnection } from './registry.ts';
@@ -108,7 +108,8 @@ export class Connection implements RegisteredConnection {
       return;
     }
     this.#controller?.abort();
-    this.#graceTimer ??= setTimeout(() => this.#stream.destroy(because), KILL_GRACE_MS);
+    const { killGraceMs } = this.#surroundings.limits;
+    this.#graceTimer ??= setTimeout(() => this.#stream.destroy(because), killGraceMs);
   }
 
   /** Lives the connection's whole life; never rejects. */

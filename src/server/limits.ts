@@ -14,6 +14,8 @@ export interface ServerLimits {
   readonly idleMs: number;
   /** How long a client may take no bytes of an answer; it holds a statement and its rows meanwhile. */
   readonly writeStallMs: number;
+  /** A killed or stopped connection whose statement does not end is destroyed after this. */
+  readonly killGraceMs: number;
   /** Wait after the first failed login of a host; doubles with each further one. */
   readonly failedLoginDelayMs: number;
   readonly failedLoginDelayMsMax: number;
@@ -31,6 +33,8 @@ export const DEFAULT_LIMITS: ServerLimits = {
   idleMs: 8 * 3600 * 1000,
   // MySQL's net_write_timeout.
   writeStallMs: 60_000,
+  // An engine process that has to be killed is gone within a second; this is ample.
+  killGraceMs: 5000,
   // Unnoticed by a person who mistyped, yet ten guesses take 10 s.
   failedLoginDelayMs: 50,
   failedLoginDelayMsMax: 2000,
@@ -44,9 +48,6 @@ export const FLUSH_BYTES = 128 * KIB;
 
 /** Commands that a client may send ahead while one runs; beyond it the socket is not read. */
 export const READ_AHEAD_BYTES_MAX = 1 * MIB;
-
-/** A killed or stopped connection whose statement does not end is destroyed after this. */
-export const KILL_GRACE_MS = 5000;
 
 /** MySQL's max_prepared_stmt_count, here for each connection. */
 export const PREPARED_STATEMENTS_MAX = 16_382;

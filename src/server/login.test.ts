@@ -5,7 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as mariadb from 'mariadb';
-import mysql from 'mysql2/promise';
+import mysql, { type RowDataPacket } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type AuthPlugin, CAPABILITY, COMMAND, NATIVE_PLUGIN, SHA2_PLUGIN } from '../wire/constants.ts';
 import {
@@ -24,6 +24,8 @@ import { ensureCertificate } from './tls.ts';
 const hasCli = spawnSync('mariadb', ['--version']).status === 0;
 const cliTest = hasCli ? test : test.skip;
 if (!hasCli) console.log('skipping the command line client: no program `mariadb` on this machine');
+
+const LARGE = 20_000_000;
 
 interface Attempt {
   user: string;
@@ -244,6 +246,22 @@ describe('login', () => {
     // A TLS alert is not a packet: whatever comes, it is neither OK nor rows.
     await until(() => client.socket.readableEnded || client.socket.destroyed);
     expect(service.executed.length).toBe(before);
+  });
+
+  test('20 MB go both ways under TLS, and a client that goes away interrupts its statement there too', async () => {
+    const { port, service, server } = serverOf(NATIVE_PLUGIN);
+    const ssl = { rejectUnauthorized: false };
+    const connection = await mysql.createConnection({ host: '127.0.0.1', port, user: 'root', password: PASSWORD, ssl });
+    const [big] = await connection.query<RowDataPacket[]>(`BIG ${LARGE}`);
+    expect(big[0]?.big).toHaveLength(LARGE);
+    const [length] = await connection.query<RowDataPacket[]>(`LENGTH ${'y'.repeat(LARGE)}`);
+    expect(length).toEqual([{ length: LARGE + 7 }]);
+    expect(server.connections.list().map(({ isTls }) => isTls)).toEqual([true]);
+    // How the client sees its own destruction is its affair.
+    connection.query('SLEEP').catch(() => {});
+    await until(() => service.executed.at(-1) === 'SLEEP');
+    connection.destroy();
+    await until(() => service.interrupted === 1 && server.connections.list().length === 0);
   });
 
   test('failed logins of a host make it wait longer, and a good one forgives them', async () => {

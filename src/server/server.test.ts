@@ -228,6 +228,20 @@ describe('server', () => {
     expect(running.service.interrupted).toBe(1);
   });
 
+  test('stop does not wait for a statement that ignores its interruption', async () => {
+    const strict = await startTestServer({ limits: { killGraceMs: 20 } });
+    const client = new RawClient(strict.port);
+    raw.push(client);
+    await client.logIn();
+    client.command(COMMAND.QUERY, 'STUBBORN');
+    await until(() => strict.service.executed.includes('STUBBORN'));
+    await strict.server.stop(20);
+    expect(await client.read()).toBeNull();
+    expect(strict.logged.some((line) => line.includes('sessions_left_open'))).toBe(true);
+    strict.service.release();
+    await until(() => strict.service.sessions.size === 0);
+  });
+
   test('many clients at once are all served', async () => {
     const connections = await Promise.all(Array.from({ length: 50 }, connect));
     const names = await Promise.all(

@@ -37,7 +37,7 @@ export interface RunningServer {
   readonly connections: ConnectionRegistry;
   /**
    * Takes no new connection, ends idle ones, waits up to `graceMs` for running statements, then interrupts them.
-   * Resolves when every session is closed.
+   * Resolves when every socket is closed, and every session too unless its statement ignores the interruption.
    */
   stop(graceMs: number): Promise<void>;
 }
@@ -91,21 +91,23 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       isStopping = true;
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       for (const connection of connections.all()) connection.finish();
-      let timer: NodeJS.Timeout | undefined;
-      const graceIsOver = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, graceMs);
-      });
-      await Promise.race([settle(lives), graceIsOver]);
-      clearTimeout(timer);
+      await settleWithin(lives, graceMs);
       for (const connection of connections.all()) connection.abandon('the server is stopping');
-      await settle(lives);
+      await settleWithin(lives, limits.killGraceMs + LINGER_MS);
+      // A statement that does not listen cannot be waited for without end; its socket is closed all the same.
+      if (lives.size > 0) options.log.error('sessions_left_open', { count: lives.size });
       await closed;
     },
   };
 }
 
-async function settle(lives: ReadonlySet<Promise<void>>): Promise<void> {
-  await Promise.all(lives);
+async function settleWithin(lives: ReadonlySet<Promise<void>>, timeoutMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeIsUp = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, timeoutMs);
+  });
+  await Promise.race([Promise.all(lives), timeIsUp]);
+  clearTimeout(timer);
 }
 
 function surroundingsOf(

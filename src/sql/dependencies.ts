@@ -22,8 +22,7 @@ export interface SqlDependencies {
   archive: ArchiveService;
   backup: BackupService;
   restore: RestoreService;
-  /** Known only once the server listens. */
-  connections: () => ConnectionRegistry;
+  connections: ConnectionRegistry;
   serverVersion: string;
 }
 

@@ -5,6 +5,7 @@ import { okResult, type SqlValue, type StatementResult } from '../model/result.t
 import { isSys, ownTenant, type SqlDependencies } from './dependencies.ts';
 import type { StatementOf, TextFacts } from './grammar/statement.ts';
 import { substituteReferences } from './grammar/substitute.ts';
+import { sessionFacts } from './select.ts';
 import type { Session } from './session.ts';
 import { readReference } from './variables.ts';
 
@@ -60,7 +61,7 @@ export async function runOnEngine(
     if (!['PRAGMA', 'VACUUM', 'EXPLAIN'].includes(request.statement.verb))
       await beginImplicitly(session, engine, request.signal);
     const sql = textForEngine(deps, session, request.sql, request.statement);
-    return await engine.execute(sql, request.parameters, request.signal);
+    return await engine.execute(sql, request.parameters, request.signal, sessionFacts(deps, session));
   } catch (error) {
     if (isFailure(error, 'HOST_LOST') || isFailure(error, 'QUERY_INTERRUPTED')) await dropEngine(session);
     throw error;

@@ -99,12 +99,9 @@ export function useDatabase(deps: SqlDependencies, session: Session, database: s
 /** KILL: sys may end any connection, a tenant its own. */
 export function kill(deps: SqlDependencies, session: Session, statement: StatementOf<'kill'>): StatementResult {
   const { connectionId: id, target } = statement;
-  const connection = deps
-    .connections()
-    .list()
-    .find((one) => one.id === id);
+  const connection = deps.connections.list().find((one) => one.id === id);
   if (!connection || (!isSys(session) && connection.tenantId !== session.tenantId))
     throw fail('UNKNOWN_THREAD', { id });
-  deps.connections().kill(id, target === 'QUERY' ? 'query' : 'connection');
+  deps.connections.kill(id, target === 'QUERY' ? 'query' : 'connection');
   return okResult();
 }

@@ -4,7 +4,7 @@ import { copyFileSync, existsSync, readdirSync, readFileSync, symlinkSync, trunc
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DatabaseSync } from '../../base/sqlite.ts';
-import { rowsOf, type SqliteFixture, sqliteFixture } from './sqlite-fixture.ts';
+import { rowsOf, type SqliteFixture, sqliteFixture } from './sqlite.fixture.ts';
 
 let fixture: SqliteFixture;
 beforeEach(() => {

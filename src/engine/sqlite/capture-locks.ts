@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '../../base/clock.ts';
+import type { LockFigures } from './capture-messages.ts';
 
 /** Tries in one go: about half a millisecond of a busy lock. */
 const SPIN_TRIES = 30;
@@ -38,6 +39,8 @@ export class LockWindows {
   readonly #samples: number[] = [];
   #count = 0;
   #maxMs = 0;
+  #rotations = 0;
+  #seals = 0;
 
   add(ms: number): void {
     this.#samples[this.#count % WINDOW_SAMPLES] = ms;
@@ -45,11 +48,24 @@ export class LockWindows {
     this.#maxMs = Math.max(this.#maxMs, ms);
   }
 
+  /** Counts an attempt to move a reader on, and whether it was sealed. */
+  countRotation(isSealed: boolean): void {
+    this.#rotations++;
+    if (isSealed) this.#seals++;
+  }
+
   /** Percentiles over the last windows; the maximum over all. */
-  figures(): { count: number; p50Ms: number; p99Ms: number; maxMs: number } {
+  figures(): LockFigures {
     const sorted = [...this.#samples].sort((a, b) => a - b);
     const at = (part: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0;
-    return { count: this.#count, p50Ms: at(0.5), p99Ms: at(0.99), maxMs: this.#maxMs };
+    return {
+      count: this.#count,
+      rotations: this.#rotations,
+      seals: this.#seals,
+      p50Ms: at(0.5),
+      p99Ms: at(0.99),
+      maxMs: this.#maxMs,
+    };
   }
 }
 

@@ -50,8 +50,11 @@ export interface SnapshotAnswer extends Omit<Snapshot, 'close' | 'facts'> {
   facts: EngineFacts;
 }
 
+/** How long the write locks of all tenants of a host were held, and how its rotations went. */
 export interface LockFigures {
   count: number;
+  rotations: number;
+  seals: number;
   p50Ms: number;
   p99Ms: number;
   maxMs: number;

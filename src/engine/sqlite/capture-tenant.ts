@@ -5,43 +5,25 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { assert } from '../../base/assert.ts';
 import type { Clock } from '../../base/clock.ts';
 import { fail } from '../../base/errors.ts';
-import { KIB, MIB } from '../../base/limits.ts';
 import type { Log } from '../../base/log.ts';
 import type { Scn } from '../../model/scn.ts';
 import type { LogPosition } from '../engine-driver.ts';
 import type { CaptureConnections, CheckpointResult, PinnedReader } from './capture-connections.ts';
 import type { Delivery } from './capture-delivery.ts';
-import { acquireLock, type LockWindows } from './capture-locks.ts';
+import type { LockWindows } from './capture-locks.ts';
 import type { CaptureLog } from './capture-log.ts';
 import type { CaptureReport, SnapshotAnswer } from './capture-messages.ts';
 import { encodePosition } from './capture-position.ts';
+import { Rotation } from './capture-rotation.ts';
 import { readSnapshot } from './capture-snapshot.ts';
-import { frameBytes } from './wal-format.ts';
+import { WriteWindow } from './capture-window.ts';
 
-/** The reader is moved on when the WAL has so many frames or bytes: SQLite's own autocheckpoint is at 1000 frames. */
-const ROTATE_FRAMES = 1000;
-const ROTATE_BYTES = 4 * MIB;
-/** A tenant that rests for so long gets everything into its database file. */
-const ROTATE_IDLE_MS = 5000;
 /** Connections that only rotation and snapshots need are given back after so long a rest. */
 const RELAX_IDLE_MS = 30_000;
-/** Pause after a rotation that could not be finished: doubles up to the second. */
-const ROTATE_PAUSE_MS = 250;
-const ROTATE_PAUSE_MS_MAX = 30_000;
-/** Rounds of bulk checkpoint and short window in one rotation. */
-const ROTATE_PASSES = 4;
-/** How long the write lock is tried for: rotation can wait for a better moment, a caller's snapshot can not. */
-const ROTATE_WAIT_MS = 2000;
+/** How long the write lock is tried for when a caller waits for it. */
 const CALL_WAIT_MS = 15_000;
-/** Under the write lock: what may be scanned, delivered and copied, and how long a delivery may take. */
-const WINDOW_SCAN_BYTES = 2 * MIB;
-const WINDOW_DELIVER_BYTES = 256 * KIB;
-const WINDOW_DELIVER_MS = 50;
-const WINDOW_FILL_BYTES = 1 * MIB;
-/** A busy checkpoint lock is tried again so often under the write lock. */
-const CHECKPOINT_TRIES = 3;
-/** Delivery before a window: when it takes longer, rotation waits for a better moment. */
-const DRAIN_MS_MAX = 10_000;
+/** The same for looking at a misfit: nobody waits, and the next poll may find it gone. */
+const CONFIRM_WAIT_MS = 2000;
 /** After a hint that something was written: SQLite publishes a commit a little after its last write. */
 const REPOLL_MS_FIRST = 1;
 const REPOLL_MS_MAX = 512;
@@ -80,17 +62,24 @@ export class TenantCapture {
   #comment = '';
   #seenIndex: Buffer = Buffer.alloc(0);
   #activeMs: number;
-  /** Generation and frame that the reader was sealed at: there is nothing to rotate until a writer comes. */
-  #sealedAt: string | undefined;
-  #rotateAfterMs = 0;
-  #rotatePauseMs = ROTATE_PAUSE_MS;
   #logBytes = 0;
   #reported = '';
+
+  readonly #window: WriteWindow;
+  readonly #rotation: Rotation;
 
   constructor(of: TenantCaptureParts) {
     this.captureId = of.captureId;
     this.#of = of;
     this.#activeMs = of.clock.monotonicMs();
+    this.#window = new WriteWindow({
+      ...of,
+      poll: () => this.#poll(),
+      look: () => this.#look(),
+      onMisfit: (because) => this.gap(because),
+      isEnded: () => this.#state === 'ended',
+    });
+    this.#rotation = new Rotation({ ...of, window: this.#window, isLive: () => this.#state === 'live' });
   }
 
   /** Makes the start of a round durable: its first batch holds no commit. */
@@ -167,7 +156,7 @@ export class TenantCapture {
   /** Under the write lock nobody is in the middle of anything: what does not fit there is a gap. */
   #confirm(): void {
     void this.#exclusive(async () => {
-      if (await this.#enter(ROTATE_WAIT_MS)) this.#leave();
+      if (await this.#window.enter(CONFIRM_WAIT_MS)) this.#window.leave();
     }).catch((error) => this.#failed('confirm', error));
   }
 
@@ -218,7 +207,7 @@ export class TenantCapture {
       maxScn: captureLog.maxScn,
       pendingCommits: captureLog.pending.length,
       logBytes: this.#logBytes,
-      comment: this.#comment,
+      comment: this.#comment || this.#rotation.comment,
     };
     const text = Object.values(report).join(' ');
     if (text === this.#reported) return undefined;
@@ -241,8 +230,6 @@ export class TenantCapture {
     return turn;
   }
 
-  #lockedMs = 0;
-  #fill: Promise<unknown> = Promise.resolve();
   #closed: Promise<void> = Promise.resolve();
   #resolveEnded: () => void = () => {};
   /** Resolves when the capture is over, however it went; then see `closed`. */
@@ -255,125 +242,9 @@ export class TenantCapture {
     return this.#closed;
   }
 
-  /**
-   * Takes the write lock with every commit seen. Large tails are read before it is taken, never under it.
-   * @returns false when the lock could not be had in time
-   */
-  async #enter(waitMs: number): Promise<boolean> {
-    const { connections, captureLog, clock } = this.#of;
-    connections.prepareWindow({ checkpoint: true });
-    const deadlineMs = clock.monotonicMs() + waitMs;
-    for (;;) {
-      this.#poll();
-      const leftMs = Math.max(0, deadlineMs - clock.monotonicMs());
-      const isStopped = () => this.#state === 'ended';
-      if (!(await acquireLock(() => !isStopped() && connections.tryLock(), { waitMs: leftMs, isStopped })))
-        return false;
-      this.#lockedMs = clock.monotonicMs();
-      if (captureLog.unseenBytes() <= WINDOW_SCAN_BYTES) break;
-      // Read without the lock, by the poll at the top of the loop.
-      this.#leave();
-    }
-    const before = captureLog.maxScn;
-    const misfit = this.#look();
-    if (captureLog.maxScn > before) this.#activeMs = clock.monotonicMs();
-    if (misfit === undefined) return true;
-    this.#leave();
-    this.gap(misfit);
-    throw fail('CLOG_RECYCLE_BEFORE_ARCHIVE', { because: misfit });
-  }
-
-  #leave(): void {
-    const { connections, windows, clock, delivery } = this.#of;
-    connections.unlock();
-    windows.add(clock.monotonicMs() - this.#lockedMs);
-    delivery.kick();
-  }
-
-  #generation(): string {
-    const { header, frame } = this.#of.captureLog.cursor;
-    return `${header?.bytes.toString('hex') ?? ''} ${frame}`;
-  }
-
   #maybeRotate(): void {
-    if (this.#state !== 'live' || this.#isBusy || this.#misfits > 0) return;
-    const { captureLog, clock } = this.#of;
-    const nowMs = clock.monotonicMs();
-    const { frame } = captureLog.cursor;
-    if (frame === 0 || nowMs < this.#rotateAfterMs) return;
-    const isLarge = frame >= ROTATE_FRAMES || frame * frameBytes(captureLog.pageSize) >= ROTATE_BYTES;
-    const isResting = nowMs - this.#activeMs > ROTATE_IDLE_MS;
-    if (!(isLarge || isResting) || this.#generation() === this.#sealedAt) return;
-    void this.#exclusive(() => this.#rotate()).then(
-      (isSealed) => this.#rotated(isSealed),
-      (error) => {
-        this.#rotated(false);
-        this.#failed('rotate', error);
-      },
-    );
-  }
-
-  #rotated(isSealed: boolean): void {
-    this.#rotatePauseMs = isSealed ? ROTATE_PAUSE_MS : Math.min(2 * this.#rotatePauseMs, ROTATE_PAUSE_MS_MAX);
-    this.#rotateAfterMs = isSealed ? 0 : this.#of.clock.monotonicMs() + this.#rotatePauseMs;
-    if (isSealed) this.#comment = '';
-  }
-
-  /**
-   * Moves the pin on: bulk of the checkpoint without the lock, the rest and the seal under it. A sealed reader stands on
-   * read lock 0: the next writer may reset the WAL once, and no checkpoint can make a second reset possible.
-   * @returns false when other readers or a steady stream of commits did not allow it now
-   */
-  async #rotate(): Promise<boolean> {
-    const { captureLog, delivery, path, fill } = this.#of;
-    if (!(await this.#enter(ROTATE_WAIT_MS))) return false;
-    // Frames behind the old pin can not be in the database file yet, so the new pin lands on a mark, which holds the
-    // WAL whether or not everything is delivered. Without such frames the pin stays.
-    if (captureLog.isPastRoll) captureLog.roll();
-    this.#leave();
-    for (let pass = 0; pass < ROTATE_PASSES && this.#state === 'live'; pass++) {
-      this.#fill = fill(path);
-      await this.#fill;
-      if (!(await within(delivery.drain(), DRAIN_MS_MAX))) return false;
-      if (!(await this.#enter(ROTATE_WAIT_MS))) return false;
-      let outcome: 'sealed' | 'again' | 'blocked';
-      try {
-        outcome = await this.#seal();
-      } finally {
-        this.#leave();
-      }
-      if (outcome === 'sealed') return true;
-      if (outcome === 'blocked') return false;
-    }
-    return false;
-  }
-
-  /** Under the write lock: everything durable, everything in the database file, then the pin goes to read lock 0. */
-  async #seal(): Promise<'sealed' | 'again' | 'blocked'> {
-    const { captureLog, delivery, connections } = this.#of;
-    if (captureLog.pendingBytes > WINDOW_DELIVER_BYTES) return 'again';
-    if (!delivery.isDrained && !(await within(delivery.drain(), WINDOW_DELIVER_MS))) {
-      this.#comment = 'the destination is too slow for the log to be recycled now';
-      return 'blocked';
-    }
-    if (this.#state !== 'live') return 'blocked';
-    if (captureLog.unfilledFrames() * frameBytes(captureLog.pageSize) > WINDOW_FILL_BYTES) {
-      if (captureLog.isPastRoll) captureLog.roll();
-      return 'again';
-    }
-    captureLog.roll();
-    const { frame } = captureLog.cursor;
-    for (let i = 0; i < CHECKPOINT_TRIES; i++) {
-      const { isBusy, log, checkpointed } = connections.checkpoint();
-      if (isBusy) continue;
-      assert(log === frame, 'nothing is committed while the write lock is held');
-      if (checkpointed < log) break;
-      captureLog.roll();
-      this.#sealedAt = this.#generation();
-      return 'sealed';
-    }
-    this.#comment = 'other readers keep the log from being recycled';
-    return 'blocked';
+    if (this.#state !== 'live' || this.#isBusy || this.#misfits > 0 || !this.#rotation.isDue(this.#activeMs)) return;
+    void this.#exclusive(() => this.#rotation.run()).catch((error) => this.#failed('rotate', error));
   }
 
   /** @see Capture.flush */
@@ -395,9 +266,9 @@ export class TenantCapture {
       await sleep(REPOLL_MS_FIRST);
     }
     await this.#exclusive(async () => {
-      if (!(await this.#enter(CALL_WAIT_MS)))
+      if (!(await this.#window.enter(CALL_WAIT_MS)))
         throw fail('TIMEOUT', { what: 'the write lock of the tenant is not free' });
-      this.#leave();
+      this.#window.leave();
     });
   }
 
@@ -413,7 +284,7 @@ export class TenantCapture {
     const snapshotId = this.#nextSnapshotId++;
     const { reader, scn, frozen } = await this.#exclusive(async () => {
       this.#assertLive();
-      if (!(await this.#enter(CALL_WAIT_MS)))
+      if (!(await this.#window.enter(CALL_WAIT_MS)))
         throw fail('TIMEOUT', { what: 'the write lock of the tenant is not free' });
       try {
         const reader = connections.openReader();
@@ -424,7 +295,7 @@ export class TenantCapture {
         const frozen = { index, cursor: captureLog.cursor };
         return { reader, scn: captureLog.announce(clock.nowNs()), frozen };
       } finally {
-        this.#leave();
+        this.#window.leave();
       }
     });
     try {
@@ -504,20 +375,7 @@ export class TenantCapture {
       this.#of.connections.close();
     };
     // A checkpoint under way has its locks in this process: closing a descriptor now would drop them.
-    this.#closed = this.#fill.then(close, close);
+    this.#closed = this.#rotation.filled.then(close, close);
     this.#resolveEnded();
-  }
-}
-
-/** True when the promise resolved in time; a later failure of it is reported by whoever else waits for it. */
-async function within(work: Promise<void>, ms: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), ms);
-  });
-  try {
-    return await Promise.race([work.then(() => true), late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

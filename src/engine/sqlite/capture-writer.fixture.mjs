@@ -59,6 +59,7 @@ function transaction() {
 
 function step() {
   if (isStopping) return finish();
+  if (committed >= options.commitsMax) return setTimeout(step, 5);
   try {
     transaction();
     if (options.vacuumOneIn && random(options.vacuumOneIn) === 0) database.exec('VACUUM');

@@ -54,6 +54,8 @@ export interface WriterOptions {
   truncateOneIn: number;
   reconnectOneIn: number;
   pauseMs: number;
+  /** After so many the writer rests. */
+  commitsMax: number;
 }
 
 export interface WriterResult {
@@ -85,6 +87,7 @@ export async function startWriter(of: Partial<WriterOptions> & { path: string })
     truncateOneIn: 0,
     reconnectOneIn: 0,
     pauseMs: 0,
+    commitsMax: 1e9,
     ...of,
   };
   const script = fileURLToPath(new URL('./capture-writer.fixture.mjs', import.meta.url));

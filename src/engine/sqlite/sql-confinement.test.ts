@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { HoldfastError } from '../../base/errors.ts';
 import type { EngineSession } from '../engine-driver.ts';
 import { judgePragma } from './sql-confinement.ts';
-import { rowsOf, run, type SqliteFixture, sqliteFixture } from './sqlite-fixture.ts';
+import { rowsOf, run, type SqliteFixture, sqliteFixture } from './sqlite.fixture.ts';
 
 let fixture: SqliteFixture;
 let session: EngineSession;

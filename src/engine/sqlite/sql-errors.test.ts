@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { toClientError } from '../../base/errors.ts';
 import type { EngineSession } from '../engine-driver.ts';
-import { run, type SqliteFixture, sqliteFixture } from './sqlite-fixture.ts';
+import { run, type SqliteFixture, sqliteFixture } from './sqlite.fixture.ts';
 
 let fixture: SqliteFixture;
 let session: EngineSession;

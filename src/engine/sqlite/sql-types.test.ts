@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ColumnType, SqlValue } from '../../model/result.ts';
 import type { EngineSession } from '../engine-driver.ts';
 import { announceType, fitValue, typeOfDeclaration, typeOfValues } from './sql-types.ts';
-import { query, rowsOf, run, type SqliteFixture, sqliteFixture } from './sqlite-fixture.ts';
+import { query, rowsOf, run, type SqliteFixture, sqliteFixture } from './sqlite.fixture.ts';
 
 describe('declarations', () => {
   it.each<[string | null, ColumnType | undefined]>([

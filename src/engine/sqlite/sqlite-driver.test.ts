@@ -3,8 +3,9 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { toClientError } from '../../base/errors.ts';
-import type { EngineSession } from '../engine-driver.ts';
-import { query, rowsOf, run, type SqliteFixture, sqliteFixture } from './sqlite-fixture.ts';
+import { toScn } from '../../model/scn.ts';
+import type { CapturedBatch, EngineSession } from '../engine-driver.ts';
+import { query, rowsOf, run, type SqliteFixture, sqliteFixture } from './sqlite.fixture.ts';
 
 let fixture: SqliteFixture;
 beforeEach(() => {
@@ -335,6 +336,33 @@ describe('a STANDBY tenant', () => {
     await expect(run(reader, 'PRAGMA query_only = 0')).rejects.toMatchObject({ errorName: 'ENGINE_STATEMENT_REFUSED' });
     await run(reader, 'BEGIN');
     await run(reader, 'COMMIT');
+  });
+});
+
+describe('capture', () => {
+  it('archives what sessions commit, and ends with the tenant', async () => {
+    const { tenant, session } = await openTenant();
+    await run(session, 'CREATE TABLE t (n)');
+    const batches: CapturedBatch[] = [];
+    const gaps: string[] = [];
+    const capture = await fixture.driver.startCapture({
+      tenant,
+      owner: { clusterUuid: '00000000-0000-4000-8000-000000000000', tenantId: tenant.tenantId, roundId: 1 },
+      resume: null,
+      afterScn: toScn(1n),
+      lagTargetMs: 100,
+      cutScn: toScn(2n ** 62n),
+      deliver: async (batch) => {
+        batches.push(batch);
+      },
+      onGap: (because) => gaps.push(because),
+    });
+    for (let n = 0; n < 20; n++) await run(session, 'INSERT INTO t VALUES (?)', { parameters: [BigInt(n)] });
+    await capture.flush();
+    expect(batches.reduce((sum, batch) => sum + batch.commitCount, 0)).toBe(20);
+    await fixture.driver.drop(tenant, { removeData: true });
+    expect(gaps).toEqual([]);
+    expect(readdirSync(`${fixture.directory}/t1`)).toEqual([]);
   });
 });
 

@@ -5,7 +5,7 @@ import { lstat, open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ChannelClosed, forkChild } from '../../base/child-process.ts';
 import type { Clock } from '../../base/clock.ts';
-import { fail } from '../../base/errors.ts';
+import { fail, isFailure } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import type {
   Capture,
@@ -18,6 +18,7 @@ import type {
   EngineTenant,
 } from '../engine-driver.ts';
 import { HostGone } from '../host-link.ts';
+import { SqliteCaptureHosts, startSqliteCapture } from './capture.ts';
 import { SqlHostPool } from './sql-host-pool.ts';
 import { SqlSession } from './sql-session.ts';
 
@@ -63,10 +64,14 @@ class SqliteDriver implements EngineDriver {
   readonly can: EngineCan = { adopt: true, capture: true, snapshot: true };
   readonly #options: SqliteDriverOptions;
   readonly #tenants = new Map<number, TenantSql>();
+  readonly #captureHosts: SqliteCaptureHosts;
+  /** The latest capture of each tenant; one that has ended by itself may still be here. */
+  readonly #captures = new Map<number, Capture>();
   #nextSession = 1;
 
   constructor(options: SqliteDriverOptions) {
     this.#options = options;
+    this.#captureHosts = new SqliteCaptureHosts({ log: options.log });
   }
 
   create(tenant: EngineTenant): Promise<EngineFacts> {
@@ -82,10 +87,23 @@ class SqliteDriver implements EngineDriver {
   }
 
   async drop(tenant: EngineTenant, { removeData }: { removeData: boolean }): Promise<void> {
+    await this.#endCapture(tenant.tenantId);
     await this.closeSessions(tenant.tenantId);
     if (!removeData) return;
     for (const ending of FILE_ENDINGS) await rm(tenant.location + ending, { force: true });
     await this.#syncDirectory(dirname(tenant.location));
+  }
+
+  async #endCapture(tenantId: number): Promise<void> {
+    const capture = this.#captures.get(tenantId);
+    this.#captures.delete(tenantId);
+    try {
+      await capture?.stop();
+    } catch (error) {
+      // The tenant goes away whether or not its last commits could still be archived; an ended capture is no failure.
+      if (!isFailure(error, 'LOG_ARCHIVE_NOT_RUNNING'))
+        this.#options.log.warn('capture not stopped', { tenantId, error });
+    }
   }
 
   async #syncDirectory(path: string): Promise<void> {
@@ -142,13 +160,16 @@ class SqliteDriver implements EngineDriver {
     }
   }
 
-  startCapture(_request: CaptureRequest): Promise<Capture> {
-    return Promise.reject(fail('NOT_SUPPORTED', { what: 'Log capture' }));
+  async startCapture(request: CaptureRequest): Promise<Capture> {
+    const capture = await startSqliteCapture(this.#captureHosts, request);
+    this.#captures.set(request.tenant.tenantId, capture);
+    return capture;
   }
 
   /** Ends every process of the engine, closing nothing: the log stays as it is for the next start. */
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#tenants.keys()].map((tenantId) => this.closeSessions(tenantId)));
+    await this.#captureHosts[Symbol.asyncDispose]();
   }
 }
 

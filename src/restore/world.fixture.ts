@@ -1,0 +1,439 @@
+// A small world for tests of backup and restore: one server's store, the fake engine, real pipeline workers, file
+// destinations, and a log archive that does what a test tells it: freeze a piece, break a round, begin a new one.
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createBackup } from '../backup/backup.ts';
+import type { BackupArchive, BackupService } from '../backup/backup-service.ts';
+import type { BackupDependencies } from '../backup/backup-worker.ts';
+import { systemClock } from '../base/clock.ts';
+import { fail } from '../base/errors.ts';
+import { type Log, silentLog } from '../base/log.ts';
+import { claimDestination } from '../destination/claim-destination.ts';
+import type { Destination, ObjectAppender } from '../destination/destination.ts';
+import { openDestination } from '../destination/open-destination.ts';
+import type { CapturedBatch } from '../engine/engine-driver.ts';
+import type { FakeCapture } from '../engine/fake/fake-capture.ts';
+import { FakeDriver } from '../engine/fake/fake-driver.ts';
+import {
+  type ArchiveOwner,
+  pieceInfoFile,
+  pieceStartFile,
+  roundStartFile,
+  type SegmentInfo,
+} from '../format/archive-info.ts';
+import {
+  type PieceRef,
+  pieceDirectory,
+  pieceInfoName,
+  pieceStartName,
+  roundStartName,
+  segmentName,
+} from '../format/layout.ts';
+import { encodeSegmentHeader } from '../format/log-batch-header.ts';
+import type { ArchiveRound } from '../model/archive-round.ts';
+import { type DestinationUri, parseDestinationUri } from '../model/destination-uri.ts';
+import { SCN_NONE, type Scn, toScn } from '../model/scn.ts';
+import type { Tenant } from '../model/tenant.ts';
+import { createPipeline } from '../pipeline/create-pipeline.ts';
+import type { Pipeline } from '../pipeline/pipeline.ts';
+import { openStore, type Store } from '../store/store.ts';
+import { createRestore } from './restore.ts';
+import type { RestoreArchive, RestoreRequest, RestoreService } from './restore-service.ts';
+import type { RestoreDependencies } from './restore-worker.ts';
+
+/** Far beyond every commit of a test: pieces end when the test says so. */
+const FAR = toScn((1n << 63n) - 1n);
+const WAIT_MS_MAX = 30_000;
+
+/** Waits until a condition holds. */
+export async function until(what: string, condition: () => boolean): Promise<void> {
+  const endMs = systemClock.monotonicMs() + WAIT_MS_MAX;
+  while (!condition()) {
+    if (systemClock.monotonicMs() > endMs) throw new Error(`never happened: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+interface OpenPiece extends PieceRef {
+  startScn: Scn;
+  segment: ObjectAppender;
+  info: SegmentInfo | null;
+  firstBatchHash: Uint8Array | null;
+  checkpointScn: Scn;
+  maxScn: Scn;
+}
+
+/** One tenant's archive under the test's control. */
+class TestArchive {
+  readonly #world: World;
+  readonly #tenant: Tenant;
+  readonly #destination: Destination;
+  readonly #uri: string;
+  readonly #destId: number;
+  capture: FakeCapture | undefined;
+  #piece: OpenPiece | undefined;
+  #tip: { batchNo: number; hash: Uint8Array } = { batchNo: 0, hash: new Uint8Array(32) };
+  #roundId = 0;
+  #closing: Promise<void> | undefined;
+  /** While set, batches are not accepted: the destination is away. */
+  isAway = false;
+
+  constructor(world: World, tenant: Tenant, uri: string) {
+    this.#world = world;
+    this.#tenant = tenant;
+    this.#uri = uri;
+    this.#destination = openDestination(parseDestinationUri(uri));
+    this.#destId = world.store.destIdFor(tenant.tenantId, uri);
+  }
+
+  get #owner(): ArchiveOwner {
+    const { cluster } = this.#world.store;
+    const { tenantId, name, mode, timeZone } = this.#tenant;
+    return {
+      cluster: { name: cluster.name, id: cluster.clusterId, uuid: cluster.uuid },
+      tenant: { id: tenantId, name, mode, timeZone },
+      engine: { engine: 'fake', version: 'fake-1' },
+    };
+  }
+
+  async startRound(): Promise<void> {
+    await this.#closing;
+    const { store, driver } = this.#world;
+    const { tenantId } = this.#tenant;
+    await claimDestination(this.#destination, this.#world.formatFile(this.#tenant, 'archive_log', this.#destId));
+    this.#roundId = store.nextId(tenantId, 'round');
+    const pieceId = store.nextId(tenantId, 'piece');
+    const startScn = toScn(systemClock.nowNs());
+    this.#tip = { batchNo: 0, hash: new Uint8Array(32) };
+    store.rounds.insert({
+      tenantId,
+      destId: this.#destId,
+      roundId: this.#roundId,
+      status: 'DOING',
+      startScn,
+      checkpointScn: startScn,
+      basePieceId: pieceId,
+      usedPieceId: pieceId,
+      pieceSwitchIntervalUs: 1n,
+      inputBytes: 0n,
+      outputBytes: 0n,
+      comment: '',
+      uri: this.#uri,
+    });
+    const ids = { destId: this.#destId, roundId: this.#roundId };
+    const start = { ...this.#owner, ...ids, startScn, basePieceId: pieceId, createdNs: startScn };
+    await this.#destination.put(
+      roundStartName(ids),
+      roundStartFile.encode({ ...start, pieceSwitchIntervalUs: 1_000_000n }),
+    );
+    await this.#openPiece(pieceId, startScn);
+    const capture = await driver.startCapture({
+      tenant: this.#world.engineTenant(this.#tenant),
+      owner: { clusterUuid: store.cluster.uuid, tenantId, roundId: this.#roundId },
+      resume: null,
+      afterScn: startScn,
+      lagTargetMs: 0,
+      cutScn: FAR,
+      deliver: (batch) => this.#append(batch),
+      onGap: (because) => this.endRound('INTERRUPTED', because),
+    });
+    this.capture = capture as FakeCapture;
+  }
+
+  async #openPiece(pieceId: number, startScn: Scn): Promise<void> {
+    const ref = { destId: this.#destId, roundId: this.#roundId, pieceId };
+    const { store } = this.#world;
+    const prevBatchHash = this.#tip.batchNo === 0 ? null : this.#tip.hash;
+    await this.#destination.put(
+      pieceStartName(ref, startScn),
+      pieceStartFile.encode({ ...this.#owner, ...ref, startScn, endScn: FAR, createdNs: startScn, prevBatchHash }),
+    );
+    const segment = await this.#destination.openAppend(segmentName(pieceDirectory(ref), 1));
+    const header = { clusterUuid: store.cluster.uuid, tenantId: this.#tenant.tenantId, segmentNo: 1 };
+    await segment.append(
+      encodeSegmentHeader({ ...header, ...ref, firstBatchNo: this.#tip.batchNo + 1, prevHash: this.#tip.hash }),
+    );
+    const scns = { startScn, checkpointScn: startScn, maxScn: startScn };
+    this.#piece = { ...ref, ...scns, segment, info: null, firstBatchHash: null };
+  }
+
+  async #append(batch: CapturedBatch): Promise<void> {
+    const piece = this.#piece;
+    if (this.isAway || !piece) throw fail('BACKUP_DEST_NOT_CONNECT', { uri: this.#uri, because: 'the test says so' });
+    await piece.segment.append(batch.bytes);
+    const { batchNo, batchHash: hash } = batch.position;
+    this.#tip = { batchNo, hash };
+    piece.firstBatchHash ??= hash;
+    piece.checkpointScn = batch.checkpointScn;
+    piece.maxScn = batch.lastScn;
+    const name = segmentName('', 1).slice(1);
+    piece.info ??= { name, size: 0, sha256: null, firstBatchNo: batchNo, lastBatchNo: batchNo, lastBatchHash: hash };
+    Object.assign(piece.info, { size: piece.segment.sizeBytes, lastBatchNo: batchNo, lastBatchHash: hash });
+    const key = { tenantId: this.#tenant.tenantId, roundId: this.#roundId };
+    this.#world.store.rounds.change(key, { checkpointScn: batch.checkpointScn });
+  }
+
+  flush(): Promise<Scn> {
+    if (!this.capture) return Promise.reject(fail('LOG_ARCHIVE_NOT_RUNNING', {}));
+    return this.capture.flush();
+  }
+
+  /** Freezes the piece and begins the next one. */
+  async switchPiece(): Promise<void> {
+    const nextScn = toScn((await this.flush()) + 1n);
+    await this.#freeze(nextScn);
+    await this.#openPiece(this.#world.store.nextId(this.#tenant.tenantId, 'piece'), nextScn);
+  }
+
+  async #freeze(endScn: Scn): Promise<void> {
+    const piece = this.#piece!;
+    await piece.segment.close();
+    const { destId, roundId, pieceId, startScn, checkpointScn, maxScn, firstBatchHash, info } = piece;
+    await this.#destination.put(
+      pieceInfoName(piece),
+      pieceInfoFile.encode({
+        ...this.#owner,
+        ...{ destId, roundId, pieceId, startScn, endScn, checkpointScn, maxScn, firstBatchHash },
+        segments: info ? [info] : [],
+        inputBytes: 0n,
+        outputBytes: 0n,
+        lastBatchHash: info?.lastBatchHash ?? null,
+        createdNs: startScn,
+        frozenNs: startScn,
+      }),
+    );
+  }
+
+  /** Nothing is archived any more; the round stays as it is at the destination. */
+  endRound(status: ArchiveRound['status'], comment = ''): void {
+    const capture = this.capture;
+    const segment = this.#piece?.segment;
+    this.capture = undefined;
+    this.#closing = (async () => {
+      await capture?.stop({ isAbandoned: status === 'INTERRUPTED' });
+      await segment?.close();
+    })();
+    const key = { tenantId: this.#tenant.tenantId, roundId: this.#roundId };
+    this.#world.store.rounds.change(key, { status, comment });
+  }
+
+  async stop(): Promise<void> {
+    if (this.capture) this.endRound('STOP');
+    await this.#closing;
+    await this.#destination[Symbol.asyncDispose]();
+  }
+}
+
+/** One state of a tenant: what its file held after the commit with that scn. */
+export interface KnownState {
+  scn: Scn;
+  bytes: Buffer;
+}
+
+export interface WorldOptions {
+  /** Directory that several worlds share: the destinations; default: a new one. */
+  root?: string;
+  log?: Log;
+  pipeline?: Pipeline;
+  open?: (uri: DestinationUri) => Destination;
+}
+
+/** One server. */
+export class World implements AsyncDisposable {
+  readonly root: string;
+  readonly dataDir: string;
+  store: Store;
+  readonly driver = new FakeDriver();
+  readonly pipeline: Pipeline;
+  backup: BackupService;
+  restore: RestoreService;
+  readonly archives = new Map<number, TestArchive>();
+  readonly #ownsRoot: boolean;
+  readonly #options: WorldOptions;
+
+  constructor(options: WorldOptions = {}) {
+    this.#options = options;
+    this.#ownsRoot = options.root === undefined;
+    this.root = options.root ?? mkdtempSync(join(tmpdir(), 'holdfast-world-'));
+    this.dataDir = mkdtempSync(join(this.root, 'server-'));
+    this.store = this.#openStore();
+    this.pipeline = options.pipeline ?? createPipeline({ log: silentLog, workers: 1 });
+    [this.backup, this.restore] = this.#services();
+  }
+
+  #openStore(): Store {
+    return openStore(this.dataDir, { clusterName: 'c1', clusterId: 1, timeZone: '+08:00' });
+  }
+
+  #services(): [BackupService, RestoreService] {
+    const archive: BackupArchive & RestoreArchive = {
+      capture: (tenantId) => this.archives.get(tenantId)?.capture,
+      flush: (tenantId) => this.archive(tenantId).flush(),
+    };
+    const shared = {
+      store: this.store,
+      clock: systemClock,
+      log: this.#options.log ?? silentLog,
+      driver: this.driver,
+      openDestination: this.#options.open ?? openDestination,
+      pipeline: this.pipeline,
+      archive,
+      cores: 2,
+    };
+    const backup: BackupDependencies = { ...shared, engineTenant: (tenant) => this.engineTenant(tenant) };
+    const restore: RestoreDependencies = {
+      ...shared,
+      tenantLocation: (tenantId, name) => join(this.dataDir, 'tenants', `${name}-${tenantId}`, 'data.db'),
+    };
+    return [createBackup(backup), createRestore(restore)];
+  }
+
+  engineTenant({ tenantId, name, mode, location, role }: Tenant) {
+    return { tenantId, name, mode, location, isReadOnly: role !== 'PRIMARY', maxCpu: 1 };
+  }
+
+  formatFile(tenant: Tenant, destKind: 'archive_log' | 'backup_data', destId: number) {
+    const { cluster } = this.store;
+    return {
+      formatVersion: 1,
+      clusterName: cluster.name,
+      clusterId: cluster.clusterId,
+      clusterUuid: cluster.uuid,
+      tenantId: tenant.tenantId,
+      tenantName: tenant.name,
+      destKind,
+      destId,
+      createdNs: systemClock.nowNs(),
+    };
+  }
+
+  archive(tenantId: number): TestArchive {
+    const archive = this.archives.get(tenantId);
+    if (!archive) throw fail('LOG_ARCHIVE_NOT_RUNNING', {});
+    return archive;
+  }
+
+  /** Makes a tenant with a database of its own. */
+  async addTenant(name: string): Promise<Tenant> {
+    const tenantId = this.store.nextId(1, 'tenant');
+    const directory = join(this.dataDir, 'own', name);
+    mkdirSync(directory, { recursive: true });
+    const tenant: Tenant = {
+      tenantId,
+      name,
+      mode: 'mysql',
+      role: 'PRIMARY',
+      status: 'NORMAL',
+      engine: 'fake',
+      location: join(directory, 'data.db'),
+      isAdopted: false,
+      timeZone: '+08:00',
+      isArchiveMode: true,
+      lastScn: SCN_NONE,
+      recoveryUntilScn: SCN_NONE,
+      poolName: null,
+      comment: '',
+      createdNs: 1n,
+    };
+    this.store.tenants.insert(tenant);
+    const nativeHash = new Uint8Array(20).fill(tenantId % 251);
+    this.store.accounts.insert({ tenantId, user: 'root', nativeHash, sha2Hash: nativeHash });
+    await this.driver.create(this.engineTenant(tenant));
+    return tenant;
+  }
+
+  uri(name: string, kind: 'data' | 'archive'): string {
+    return `file://${join(this.root, 'backup', name, kind)}`;
+  }
+
+  uris(name: string): string[] {
+    return [this.uri(name, 'data'), this.uri(name, 'archive')];
+  }
+
+  async startArchive(tenant: Tenant): Promise<TestArchive> {
+    const archive =
+      this.archives.get(tenant.tenantId) ?? new TestArchive(this, tenant, this.uri(tenant.name, 'archive'));
+    this.archives.set(tenant.tenantId, archive);
+    await archive.startRound();
+    return archive;
+  }
+
+  /** A tenant that can be backed up. */
+  async addReadyTenant(name: string): Promise<Tenant> {
+    const tenant = await this.addTenant(name);
+    await this.startArchive(tenant);
+    await this.backup.setDataDest(tenant.tenantId, this.uri(name, 'data'));
+    return tenant;
+  }
+
+  /** One commit; @returns its scn and the whole file after it. */
+  async commit(tenant: Tenant, changes: Record<string, string | null>): Promise<KnownState> {
+    const session = await this.driver.openSession(this.engineTenant(tenant));
+    const { signal } = new AbortController();
+    await session.execute('begin', [], signal);
+    for (const [key, value] of Object.entries(changes)) {
+      if (value === null) await session.execute('delete ?', [key], signal);
+      else await session.execute('put ? ?', [key, value], signal);
+    }
+    await session.execute('commit', [], signal);
+    await session.close();
+    const scn = this.archives.get(tenant.tenantId)?.capture?.status().maxScn ?? SCN_NONE;
+    return { scn, bytes: readFileSync(tenant.location) };
+  }
+
+  /** A full backup, waited for. @returns its job */
+  async backUp(tenant: Tenant, password: string | null = null) {
+    await this.backup.startBackup({
+      initiatorTenantId: tenant.tenantId,
+      tenants: [tenant.tenantId],
+      level: 'USER_TENANT',
+      isIncremental: false,
+      isPlusArchivelog: false,
+      description: '',
+      password,
+    });
+    await until('the backup ends', () => !this.backup.isBusy(tenant.tenantId));
+    return this.store.backupJobs.find({ tenantId: tenant.tenantId }).at(-1)!;
+  }
+
+  /** A restore, waited for. @returns its job */
+  async restoreTo(tenantName: string, of: Partial<RestoreRequest> & { uris: readonly string[] }) {
+    const request: RestoreRequest = {
+      tenantName,
+      target: { kind: 'newest' },
+      option: '',
+      passwords: [],
+      description: '',
+      ...of,
+    };
+    await this.restore.restore(request);
+    const job = () => this.store.restoreJobs.find({ restoreTenantName: tenantName }).at(-1);
+    await until('the restore ends', () => (job()?.endNs ?? null) !== null);
+    return job()!;
+  }
+
+  /** The services end as at a planned stop and begin again on the same store, as a new process would. */
+  async restart(): Promise<void> {
+    await this.backup.stop();
+    await this.restore.stop();
+    this.store[Symbol.dispose]();
+    this.store = this.#openStore();
+    [this.backup, this.restore] = this.#services();
+  }
+
+  start(): void {
+    this.backup.start();
+    this.restore.start();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.backup.stop();
+    await this.restore.stop();
+    for (const archive of this.archives.values()) await archive.stop();
+    await this.driver[Symbol.asyncDispose]();
+    if (!this.#options.pipeline) await this.pipeline[Symbol.asyncDispose]();
+    this.store[Symbol.dispose]();
+    if (this.#ownsRoot) rmSync(this.root, { recursive: true, force: true });
+  }
+}

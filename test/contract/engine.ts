@@ -1,0 +1,376 @@
+// What every engine driver must do, whatever database is behind it: sessions, capture, snapshot.
+// Goal: the rooms above can be tested with the fake engine and trust that a real one behaves the same.
+// Method: a fixture gives a driver and its dialect; batches are caught in memory and verified byte for byte.
+import { existsSync, readFileSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { isFailure } from '../../src/base/errors.ts';
+import type {
+  Capture,
+  CapturedBatch,
+  CaptureRequest,
+  EngineDriver,
+  EngineSession,
+  EngineTenant,
+  LogPosition,
+  Snapshot,
+} from '../../src/engine/engine-driver.ts';
+import { verifyLogBatch } from '../../src/format/log-batch.ts';
+import type { HashedBatchHeader } from '../../src/format/log-batch-header.ts';
+import { decodeImageBlock, type LogBatchTable } from '../../src/format/log-batch-table.ts';
+import type { SqlValue } from '../../src/model/result.ts';
+import { type Scn, toScn } from '../../src/model/scn.ts';
+
+/** An engine under test and how its statements are written. */
+export interface EngineFixture extends AsyncDisposable {
+  driver: EngineDriver;
+  /** A tenant whose database does not exist yet. */
+  tenant(tenantId: number): EngineTenant;
+  /** Statements that make whatever `put` needs; one commit each. */
+  setup: readonly string[];
+  put(key: string, value: string): string;
+  delete(key: string): string;
+  /** Answers one row with the value, or none. */
+  get(key: string): string;
+  begin: string;
+  commit: string;
+  rollback: string;
+}
+
+interface Caught {
+  batches: Array<{ header: HashedBatchHeader; table: LogBatchTable; batch: CapturedBatch }>;
+  gaps: string[];
+  /** Deliveries that fail before one succeeds. */
+  failures: number;
+  /** Hash of the batch that the next one continues, when that was caught elsewhere. */
+  resumed: Uint8Array | undefined;
+}
+
+const owner = { clusterUuid: '5f3c8f0e-0d0e-4d1c-9a57-1b8a0a3d9d11', tenantId: 1002, roundId: 1 };
+const FAR: Scn = toScn((1n << 64n) - 1n);
+const START: Scn = toScn(1_700_000_000_000_000_000n);
+const NEVER = () => new AbortController().signal;
+
+async function rowsOf(session: EngineSession, sql: string, parameters: SqlValue[] = []): Promise<SqlValue[][]> {
+  const result = await session.execute(sql, parameters, NEVER());
+  if (result.kind !== 'rows') return [];
+  const rows: SqlValue[][] = [];
+  for await (const some of result.rows) rows.push(...some);
+  return rows;
+}
+
+function catcher(): Caught & Pick<CaptureRequest, 'deliver' | 'onGap'> {
+  const caught: Caught & Pick<CaptureRequest, 'deliver' | 'onGap'> = {
+    batches: [],
+    gaps: [],
+    failures: 0,
+    resumed: undefined,
+    async deliver(batch: CapturedBatch): Promise<void> {
+      if (caught.failures > 0) {
+        caught.failures--;
+        throw new Error('the destination is away');
+      }
+      const last = caught.batches.at(-1);
+      const prevHash = last?.header.hash ?? new Uint8Array(32);
+      const expected = { owner, batchNo: batch.batchNo, prevHash: caught.resumed ?? prevHash };
+      caught.resumed = undefined;
+      const { header, table } = verifyLogBatch(batch.bytes, expected, `batch ${batch.batchNo}`);
+      caught.batches.push({ header, table, batch });
+    },
+    onGap: (because) => void caught.gaps.push(because),
+  };
+  return caught;
+}
+
+/** The state of the pages after all batches, laid over a first copy. */
+function replay(base: Map<number, Buffer>, batches: Caught['batches']): { pages: Map<number, Buffer>; count: number } {
+  const pages = new Map(base);
+  let count = 0;
+  const begun: Array<[number, Buffer]> = [];
+  for (const { header, table, batch } of batches) {
+    const images = table.blocks.flatMap((block) => {
+      const stored = batch.bytes.subarray(block.offset, block.offset + block.storedBytes);
+      const plain = Buffer.from(decodeImageBlock(stored, block, 'batch'));
+      return Array.from({ length: block.imageCount }, (_, i) =>
+        plain.subarray(i * header.pageSize, (i + 1) * header.pageSize),
+      );
+    });
+    for (const commit of table.commits) {
+      for (let i = commit.firstImage; i < commit.firstImage + commit.imageCount; i++)
+        begun.push([table.pages[i]!, images[i]!]);
+      if (!commit.isComplete) continue;
+      for (const [page, image] of begun.splice(0)) pages.set(page, image);
+      count = commit.databasePages;
+      for (const page of [...pages.keys()]) if (page > count) pages.delete(page);
+    }
+  }
+  return { pages, count };
+}
+
+/** Pages of a snapshot, read by its reading rule. */
+function readSnapshot(snapshot: Snapshot): Map<number, Buffer> {
+  const file = readFileSync(snapshot.databasePath);
+  const wal = existsSync(snapshot.walPath) ? readFileSync(snapshot.walPath) : Buffer.alloc(0);
+  const pages = new Map<number, Buffer>();
+  const frames = new Map<number, number>();
+  for (let i = 0; i < snapshot.overlay.length; i += 2) frames.set(snapshot.overlay[i]!, snapshot.overlay[i + 1]!);
+  for (let page = 1; page <= snapshot.pageCount; page++) {
+    if (page === snapshot.skipPage) continue;
+    const frame = frames.get(page);
+    const at = frame === undefined ? (page - 1) * snapshot.pageSize : 32 + (frame - 1) * (24 + snapshot.pageSize) + 24;
+    pages.set(page, Buffer.from((frame === undefined ? file : wal).subarray(at, at + snapshot.pageSize)));
+  }
+  return pages;
+}
+
+/** Runs the contract against one engine. */
+export function testEngineDriver(name: string, makeFixture: () => Promise<EngineFixture>): void {
+  describe(`engine ${name}`, () => {
+    let fixture: EngineFixture;
+    let tenant: EngineTenant;
+    const captures = new Set<Capture>();
+
+    beforeEach(async () => {
+      fixture = await makeFixture();
+      tenant = fixture.tenant(owner.tenantId);
+      await fixture.driver.create(tenant);
+    });
+    afterEach(async () => {
+      for (const capture of captures) await capture.stop({ isAbandoned: true });
+      captures.clear();
+      await fixture[Symbol.asyncDispose]();
+    });
+
+    async function open(): Promise<EngineSession> {
+      const session = await fixture.driver.openSession(tenant);
+      for (const sql of fixture.setup) await rowsOf(session, sql);
+      return session;
+    }
+    async function attach(caught: ReturnType<typeof catcher>, over: Partial<CaptureRequest> = {}): Promise<Capture> {
+      const { deliver, onGap } = caught;
+      if (over.resume) caught.resumed = over.resume.batchHash;
+      const rest = { resume: null, afterScn: START, lagTargetMs: 0, cutScn: FAR };
+      const capture = await fixture.driver.startCapture({ tenant, owner, deliver, onGap, ...rest, ...over });
+      captures.add(capture);
+      return capture;
+    }
+    const commitScns = (caught: Caught) =>
+      caught.batches.flatMap(({ table }) => table.commits.filter((c) => c.isComplete).map((c) => c.scn));
+
+    describe('create, adopt, check, drop', () => {
+      test('refuses to create where something is', async () => {
+        await expect(fixture.driver.create(tenant)).rejects.toSatisfy((e) => isFailure(e, 'ENTRY_EXISTS'));
+      });
+
+      test('refuses to adopt what is not there', async () => {
+        const other = fixture.tenant(1004);
+        await expect(fixture.driver.adopt(other)).rejects.toSatisfy((e) => isFailure(e, 'ADOPT_REFUSED'));
+      });
+
+      test('drops a tenant twice, with its data', async () => {
+        const session = await open();
+        await rowsOf(session, fixture.put('a', '1'));
+        await fixture.driver.drop(tenant, { removeData: true });
+        await fixture.driver.drop(tenant, { removeData: true });
+        expect(existsSync(tenant.location)).toBe(false);
+      });
+    });
+
+    describe('sessions', () => {
+      test('see their own writes, others only what is committed', async () => {
+        const one = await open();
+        const other = await fixture.driver.openSession(tenant);
+        await rowsOf(one, fixture.begin);
+        expect(one.isInTransaction).toBe(true);
+        await rowsOf(one, fixture.put('a', '1'));
+        expect(await rowsOf(one, fixture.get('a'))).toEqual([['1']]);
+        expect(await rowsOf(other, fixture.get('a'))).toEqual([]);
+        await rowsOf(one, fixture.commit);
+        expect(one.isInTransaction).toBe(false);
+        expect(await rowsOf(other, fixture.get('a'))).toEqual([['1']]);
+      });
+
+      test('forget a transaction that is rolled back or reset', async () => {
+        const session = await open();
+        await rowsOf(session, fixture.begin);
+        await rowsOf(session, fixture.put('a', '1'));
+        await rowsOf(session, fixture.rollback);
+        await rowsOf(session, fixture.begin);
+        await rowsOf(session, fixture.put('b', '2'));
+        await session.reset();
+        expect(session.isInTransaction).toBe(false);
+        expect(await rowsOf(session, fixture.get('a'))).toEqual([]);
+        expect(await rowsOf(session, fixture.get('b'))).toEqual([]);
+      });
+
+      test('refuse a statement that is none', async () => {
+        const session = await open();
+        await expect(rowsOf(session, 'no such statement')).rejects.toThrow();
+        expect(await rowsOf(session, fixture.get('a'))).toEqual([]);
+      });
+
+      test('do not write to a read-only tenant', async () => {
+        await open();
+        const session = await fixture.driver.openSession({ ...tenant, tenantId: 1006, isReadOnly: true });
+        const write = rowsOf(session, fixture.put('a', '1'));
+        await expect(write).rejects.toSatisfy((e) => isFailure(e, 'READ_ONLY_STANDBY'));
+      });
+    });
+
+    describe('capture', () => {
+      test('begins a round with an empty batch', async () => {
+        await open();
+        const caught = catcher();
+        const capture = await attach(caught);
+        expect(caught.batches.map(({ header }) => [header.batchNo, header.commitCount])).toEqual([[1, 0]]);
+        expect(capture.startScn).toBeGreaterThan(START);
+        expect(caught.batches[0]!.header.checkpointScn).toBe(capture.startScn);
+      });
+
+      test('gives every commit its own scn, in order, and nothing to what is rolled back', async () => {
+        const session = await open();
+        const caught = catcher();
+        const capture = await attach(caught);
+        for (let i = 0; i < 20; i++) await rowsOf(session, fixture.put(`k${i}`, `v${i}`));
+        await rowsOf(session, fixture.begin);
+        await rowsOf(session, fixture.put('gone', 'gone'));
+        await rowsOf(session, fixture.rollback);
+        const scn = await capture.flush();
+        const scns = commitScns(caught);
+        expect(scns).toHaveLength(20);
+        expect(scns).toEqual([...new Set(scns)].sort((a, b) => (a < b ? -1 : 1)));
+        expect(scns[0]).toBeGreaterThan(capture.startScn);
+        expect(scns.at(-1)).toBeLessThanOrEqual(scn);
+        expect(capture.status()).toMatchObject({ pendingCommits: 0, comment: '' });
+      });
+
+      test('flushes an idle tenant with a batch that proves the scn', async () => {
+        await open();
+        const caught = catcher();
+        const capture = await attach(caught);
+        const first = await capture.flush();
+        const second = await capture.flush();
+        expect(second).toBeGreaterThan(first);
+        expect(caught.batches.at(-1)!.header).toMatchObject({ commitCount: 0, checkpointScn: second });
+        expect(capture.status().checkpointScn).toBeGreaterThanOrEqual(second);
+      });
+
+      test('delivers again what failed, without loss or repetition', async () => {
+        const session = await open();
+        const caught = catcher();
+        const capture = await attach(caught);
+        caught.failures = 3;
+        for (let i = 0; i < 5; i++) await rowsOf(session, fixture.put(`k${i}`, `v${i}`));
+        await capture.flush();
+        expect(caught.failures).toBe(0);
+        expect(commitScns(caught)).toHaveLength(5);
+        expect(caught.batches.map(({ header }) => header.batchNo)).toEqual(caught.batches.map((_, i) => i + 1));
+      });
+
+      test('puts no commits on both sides of the cut into one batch', async () => {
+        const session = await open();
+        const caught = catcher();
+        const capture = await attach(caught, { lagTargetMs: 60_000 });
+        await rowsOf(session, fixture.put('a', '1'));
+        await capture.flush();
+        const cut = capture.status().checkpointScn;
+        capture.setCutScn(toScn(cut + 3_000_000n));
+        for (let i = 0; i < 30; i++) await rowsOf(session, fixture.put(`k${i}`, `v${i}`));
+        await capture.flush();
+        const cutScn = cut + 3_000_000n;
+        for (const { header } of caught.batches)
+          if (header.commitCount > 0) expect(header.firstScn < cutScn).toBe(header.lastScn < cutScn);
+        expect(commitScns(caught)).toHaveLength(31);
+      });
+
+      test('goes on after a planned stop exactly where it stood', async () => {
+        const session = await open();
+        const caught = catcher();
+        const first = await attach(caught);
+        await rowsOf(session, fixture.put('a', '1'));
+        const resume = await first.stop();
+        await rowsOf(session, fixture.put('b', '2'));
+        const afterScn = toScn(resume.scn + 1_000_000n);
+        const second = await attach(caught, { resume, afterScn });
+        await rowsOf(session, fixture.put('c', '3'));
+        await second.flush();
+        const scns = commitScns(caught);
+        expect(scns).toHaveLength(3);
+        expect(scns[1]).toBeGreaterThan(afterScn);
+        expect(caught.gaps).toEqual([]);
+      });
+
+      test('goes on from any earlier position while the log reaches back to it', async () => {
+        const session = await open();
+        const caught = catcher();
+        const first = await attach(caught);
+        await rowsOf(session, fixture.put('a', '1'));
+        await first.flush();
+        const { position } = caught.batches.at(-1)!.batch;
+        await rowsOf(session, fixture.put('b', '2'));
+        await first.stop();
+        const again = catcher();
+        const second = await attach(again, { resume: position, afterScn: position.scn });
+        await second.flush();
+        expect(commitScns(again)).toHaveLength(1);
+      });
+
+      test('refuses a position that is not of its log', async () => {
+        await open();
+        const caught = catcher();
+        const capture = await attach(caught);
+        const position = await capture.stop();
+        const engine = position.engine.slice();
+        engine[0] = engine[0]! ^ 1;
+        const resume: LogPosition = { ...position, engine };
+        const resuming = attach(catcher(), { resume, afterScn: position.scn });
+        await expect(resuming).rejects.toSatisfy((e) => isFailure(e, 'CLOG_RECYCLE_BEFORE_ARCHIVE'));
+      });
+
+      test('refuses to flush after it was stopped', async () => {
+        await open();
+        const capture = await attach(catcher());
+        await capture.stop();
+        await expect(capture.flush()).rejects.toThrow();
+      });
+    });
+
+    describe('snapshot', () => {
+      test('is the state at its scn, while commits go on', async () => {
+        const session = await open();
+        const caught = catcher();
+        const capture = await attach(caught);
+        for (let i = 0; i < 50; i++) await rowsOf(session, fixture.put(`k${i}`, 'x'.repeat(200)));
+        const snapshot = await capture.snapshot();
+        await rowsOf(session, fixture.put('later', '1'));
+        const before = readSnapshot(snapshot);
+        expect(before.size).toBe(snapshot.pageCount - (snapshot.skipPage > 0 ? 1 : 0));
+        await snapshot.close();
+        await capture.flush();
+        const scns = commitScns(caught);
+        expect(scns.filter((scn) => scn > snapshot.scn)).toHaveLength(1);
+      });
+
+      test('and the log after it make the next snapshot, page by page', async () => {
+        const session = await open();
+        const caught = catcher();
+        const capture = await attach(caught);
+        for (let i = 0; i < 40; i++) await rowsOf(session, fixture.put(`k${i}`, 'x'.repeat(300)));
+        const first = await capture.snapshot();
+        const base = readSnapshot(first);
+        await first.close();
+        await capture.flush();
+        const from = caught.batches.length;
+        for (let i = 20; i < 60; i++) await rowsOf(session, fixture.put(`k${i}`, 'y'.repeat(400)));
+        for (let i = 0; i < 10; i++) await rowsOf(session, fixture.delete(`k${i}`));
+        await capture.flush();
+        const second = await capture.snapshot();
+        const expected = readSnapshot(second);
+        const { pages, count } = replay(base, caught.batches.slice(from));
+        expect(count).toBe(second.pageCount);
+        expect([...pages.keys()].sort((a, b) => a - b)).toEqual([...expected.keys()]);
+        for (const [page, bytes] of expected) expect(pages.get(page)?.equals(bytes), `page ${page}`).toBe(true);
+        await second.close();
+      });
+    });
+  });
+}
