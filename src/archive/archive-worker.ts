@@ -444,12 +444,18 @@ export class ArchiveWorker {
   #setComment(comment: string): void {
     if (comment === this.#comment) return;
     this.#comment = comment;
-    const { store } = this.#context;
-    const round = this.#round;
-    // These keep the reason of an interruption.
-    if (!round || ['INTERRUPTED', 'STOPPING', 'STOP'].includes(round.status)) return;
-    const { tenantId, roundId, status } = round;
-    if (round.comment !== comment) store.rounds.update({ tenantId, roundId }, { comment }, { status });
+    const { store, log } = this.#context;
+    const { tenantId } = this;
+    try {
+      const round = this.#round;
+      // These keep the reason of an interruption.
+      if (!round || ['INTERRUPTED', 'STOPPING', 'STOP'].includes(round.status)) return;
+      const { roundId, status } = round;
+      if (round.comment !== comment) store.rounds.update({ tenantId, roundId }, { comment }, { status });
+    } catch (error) {
+      // It is shown from memory all the same, and the step that failed is repeated.
+      log.error('archive comment was not stored', { tenantId, error });
+    }
   }
 
   #lagTargetMs(): number {

@@ -54,8 +54,15 @@ export class Fate {
   isDead = false;
   /** Writes that fail before one succeeds. */
   failures = 0;
-  /** Of a failing append: how much of it lands all the same. */
+  /** Writes to objects of such names fail. */
+  away: RegExp | undefined;
+  /** Of a failing append, or of the one that it dies in: how much of it lands all the same. */
   landsOnFailure: 'nothing' | 'half' | 'all' = 'nothing';
+
+  /** The next effect is the one that it dies at, undone. */
+  get isLast(): boolean {
+    return !this.isDead && !this.diesAfter && this.effects + 1 >= this.diesAt;
+  }
 
   /** Counts an effect of a call that returns at once. */
   now<T>(work: () => T): T {
@@ -111,18 +118,19 @@ export class FaultyDestination implements Destination {
     this.spec = inner.spec;
   }
 
-  #write<T>(work: () => Promise<T>): Promise<T> {
+  #write<T>(name: string, work: () => Promise<T>): Promise<T> {
     return this.#fate.later(async () => {
       if (this.#fate.failures > 0) {
         this.#fate.failures--;
         throw away(this);
       }
+      if (this.#fate.away?.test(name)) throw away(this);
       return await work();
     });
   }
 
   put(name: string, bytes: Uint8Array): Promise<void> {
-    return this.#write(() => this.#inner.put(name, bytes));
+    return this.#write(name, () => this.#inner.put(name, bytes));
   }
   get(name: string, range?: { offset: number; length: number }): Promise<Uint8Array> {
     return this.#fate.later(() => this.#inner.get(name, range));
@@ -137,16 +145,16 @@ export class FaultyDestination implements Destination {
     return this.#fate.later(() => this.#inner.list(prefix));
   }
   remove(name: string): Promise<void> {
-    return this.#write(() => this.#inner.remove(name));
+    return this.#write(name, () => this.#inner.remove(name));
   }
   removeAll(prefix: string): Promise<void> {
-    return this.#write(() => this.#inner.removeAll(prefix));
+    return this.#write(prefix, () => this.#inner.removeAll(prefix));
   }
   create(name: string): ReturnType<Destination['create']> {
     return this.#inner.create(name);
   }
   async openAppend(name: string): Promise<ObjectAppender> {
-    const appender = await this.#write(() => this.#inner.openAppend(name));
+    const appender = await this.#write(name, () => this.#inner.openAppend(name));
     return {
       get sizeBytes() {
         return appender.sizeBytes;
@@ -157,8 +165,10 @@ export class FaultyDestination implements Destination {
   }
   async [Symbol.asyncDispose](): Promise<void> {}
 
-  #append(appender: ObjectAppender, bytes: Uint8Array): Promise<void> {
-    return this.#fate.later(async () => {
+  async #append(appender: ObjectAppender, bytes: Uint8Array): Promise<void> {
+    if (this.#fate.isLast && this.#fate.landsOnFailure === 'half')
+      await appender.append(bytes.subarray(0, bytes.length >> 1));
+    await this.#fate.later(async () => {
       if (this.#fate.failures === 0) return await appender.append(bytes);
       this.#fate.failures--;
       const lands = { nothing: 0, half: bytes.length >> 1, all: bytes.length }[this.#fate.landsOnFailure];
@@ -181,12 +191,14 @@ function mortalStore(store: Store, fate: Fate): Store {
     new Proxy(of, {
       get(target, name) {
         const value = bound(target, name);
+        if (fate.isDead) throw new Error('dead');
         if (typeof value !== 'function' || !CHANGES.has(String(name))) return value;
         return (...args: never[]) => effect(() => value(...args));
       },
     });
   return new Proxy(store, {
     get(target, name) {
+      if (fate.isDead) throw new Error('dead');
       if (name === 'transaction') {
         return <T>(work: () => T): T =>
           effect(() => {
@@ -246,6 +258,8 @@ export interface World extends AsyncDisposable {
   crash(): Promise<void>;
   /** Makes commits; each puts one key. */
   commit(count?: number): Promise<void>;
+  /** Commits made so far. */
+  readonly commits: number;
   status(): RoundStatus | undefined;
   untilStatus(status: RoundStatus): Promise<void>;
   until(condition: () => boolean, what: string): Promise<void>;
@@ -286,9 +300,11 @@ export async function makeWorld(options: { canAppend?: boolean } = {}): Promise<
     memory,
     async crash() {
       world.fate.isDead = true;
-      const dead = world.driver;
+      const { driver, archive } = world;
+      // Its timers end; whatever else it still wants to do is nothing.
+      archive.stop().catch(() => {});
       Object.assign(world, build());
-      await dead[Symbol.asyncDispose]();
+      await driver[Symbol.asyncDispose]();
       world.archive.start();
     },
     async commit(count = 1) {
@@ -298,6 +314,9 @@ export async function makeWorld(options: { canAppend?: boolean } = {}): Promise<
         await session.execute(`put k${key % 7} v${key}`, [], new AbortController().signal);
       }
       await session.close();
+    },
+    get commits() {
+      return key;
     },
     status: () => store.currentRound(TENANT_ID)?.status,
     untilStatus: (status) => world.until(() => world.status() === status, status),

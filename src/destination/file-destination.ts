@@ -16,12 +16,14 @@ import type {
 } from './destination.ts';
 import { codeOf, destinationFailure } from './file-errors.ts';
 import { FileAppender, FileReader, FileWriter, readExactly } from './file-objects.ts';
-import { checkObjectName, checkPrefix, isNamePart } from './object-name.ts';
+import { checkObjectName, checkPrefix, isNamePart, isObjectName } from './object-name.ts';
 
 /** Only the user that runs the server may look into a destination. */
 const DIRECTORY_MODE = 0o700;
 const FILE_MODE = 0o600;
 const TEMPORARY_PREFIX = '.tmp-';
+/** A listing stands in memory; a hundred years of daily pieces are a tenth of it. */
+const LIST_OBJECTS_MAX = 2_000_000;
 /** Directories known to be durable; a bound on memory only: forgetting one costs an fsync. */
 const DURABLE_DIRECTORIES_MAX = 10_000;
 
@@ -302,12 +304,14 @@ export class FileDestination implements Destination {
     }
     for await (const entry of entries) {
       // What is not ours by its name is nobody's object: temporary files, lost+found, an editor's leavings.
-      if (!isNamePart(entry.name)) continue;
       const name = directory === '' ? entry.name : `${directory}/${entry.name}`;
+      if (!isObjectName(name)) continue;
       try {
         const found = await lstat(join(this.#root, name));
         if (found.isDirectory()) await this.#listInto(name, objects);
         else if (found.isFile()) objects.push({ name, sizeBytes: found.size });
+        if (objects.length > LIST_OBJECTS_MAX)
+          throw fail('BACKUP_DEST_NOT_CONNECT', { uri: this.#shown, because: `more than ${LIST_OBJECTS_MAX} objects` });
       } catch (error) {
         // Removed while we were listing.
         if (codeOf(error) !== 'ENOENT') throw error;

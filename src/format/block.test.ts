@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { isFailure } from '../base/errors.ts';
 import { BLOCK_PLAIN_BYTES } from '../base/limits.ts';
@@ -90,6 +90,16 @@ describe.each([
   });
 });
 
+describe('stored blocks that no writer makes', () => {
+  it('are rejected: unknown flags, and a payload that is neither packed nor whole', () => {
+    const context = contextOf(false);
+    const { checksum, place } = seal(context, Buffer.from('x'.repeat(50)));
+    const unknown = Buffer.concat([Buffer.from([2]), Buffer.alloc(40)]);
+    expect(() => openBlock(context, place, unknown, checksum)).toThrowError('unknown flags');
+    expect(() => openBlock(context, place, Buffer.alloc(40), checksum)).toThrowError('does not fit');
+  });
+});
+
 describe('encryption of blocks', () => {
   it('does not open with another key, and hides the text', () => {
     const plain = Buffer.from('a secret that does not shrink 8#');
@@ -127,6 +137,13 @@ describe('pack header', () => {
 
   it('rejects every flipped byte, every truncation and every addition', () => {
     expect(acceptedMutations(header, (bytes) => decodePackHeader(bytes, expected), isDamage)).toEqual([]);
+  });
+
+  it('rejects a newer version even under a right checksum', () => {
+    const newer = Buffer.from(header);
+    newer.writeUInt16BE(2, 8);
+    newer.set(createHash('sha256').update(newer.subarray(0, 64)).digest(), 64);
+    expect(() => decodePackHeader(newer, expected)).toThrowError('its format version is 2');
   });
 
   it.each([

@@ -10,6 +10,7 @@ import {
 } from '../destination/archive-listing.ts';
 import { type ChainPosition, type LogEnd, type ReadBatch, walkPiece } from '../destination/archive-reader.ts';
 import type { Destination } from '../destination/destination.ts';
+import type { PieceInfo } from '../format/archive-info.ts';
 import { type PieceRef, pieceInfoName } from '../format/layout.ts';
 import { SCN_NONE, type Scn, toScn } from '../model/scn.ts';
 import type { Damage, LogRun, PlanPiece } from './plan-restore.ts';
@@ -154,7 +155,17 @@ async function frozenCoverage(destination: Destination, piece: ArchivedPiece): P
         because: `it has ${found.sizeBytes} bytes instead of ${listed.size}`,
       });
   }
-  return { fromScn: beforeScn(info.startScn), toScn: info.checkpointScn, damage: null };
+  return { fromScn: beforeScn(info.startScn), toScn: frozenEnd(info), damage: null };
+}
+
+/** The last point that a frozen piece proves: what was committed at its end itself is in the next piece. */
+function frozenEnd({ checkpointScn, endScn }: PieceInfo): Scn {
+  return checkpointScn < endScn ? checkpointScn : beforeScn(endScn);
+}
+
+/** Whether a frozen piece proves a point that lies after its last batch: nothing was committed in between. */
+export async function provesPoint(destination: Destination, piece: ArchivedPiece, scn: Scn): Promise<boolean> {
+  return piece.isFrozen && frozenEnd(await readPieceInfo(destination, piece)) >= scn;
 }
 
 /** An active piece is known only by its batches. */

@@ -45,7 +45,9 @@ export function parseRestoreOption(text: string): RestoreOption {
 
 type Wrong = (what: string) => Error;
 
+/** An empty list is fine: a pool is optional here. */
 function parsePools(value: string, wrong: Wrong): string[] {
+  if (value === '') return [];
   const pools = value.split(',').map((pool) => pool.trim().replace(/^'(.*)'$/, '$1'));
   if (pools.includes('')) throw wrong(`pool_list '${value}'`);
   return [...new Set(pools)];

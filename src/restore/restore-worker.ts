@@ -18,7 +18,7 @@ import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { Store } from '../store/store.ts';
 import { LogOverlay, restoreItems } from './merge-log.ts';
 import { readSetIndex, setOwner } from './open-set.ts';
-import { findPieces, walkChosen } from './read-log.ts';
+import { findPieces, provesPoint, walkChosen } from './read-log.ts';
 import { type OpenDestination, readManifest } from './read-sources.ts';
 import { decodeSeed, encodeSeed, type RestoreSeed } from './restore-seed.ts';
 import type { RestoreArchive } from './restore-service.ts';
@@ -232,8 +232,10 @@ export class RestoreWorker {
       overlay.add(batch);
       if (overlay.isAtEnd) return overlay;
     }
+    const last = pieces.at(-1);
+    if (last && (await provesPoint(destination, last, job.restoreScn))) return overlay;
     throw fail('BACKUP_DATA_CORRUPT', {
-      object: pieces.at(-1)?.directory ?? seed.log.uri,
+      object: last?.directory ?? seed.log.uri,
       because: `its log ends before the restore point SCN ${job.restoreScn}`,
     });
   }

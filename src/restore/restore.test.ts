@@ -9,7 +9,7 @@ import { toScn } from '../model/scn.ts';
 import type { Tenant } from '../model/tenant.ts';
 import { createPipeline } from '../pipeline/create-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
-import { type KnownState, until, World } from './world.fixture.ts';
+import { type KnownState, PIECE_GAP_NS, until, World } from './world.fixture.ts';
 
 let pipeline: Pipeline;
 let world: World;
@@ -152,6 +152,11 @@ describe('a restore', () => {
       expect(restoredBytes(`copy${index}`).equals(state.bytes)).toBe(true);
       expect(job.backupPieceList).toHaveLength([1, 2, 4][index]!);
     }
+    // Between the last batch of a piece and its end nothing was committed: the piece itself says so.
+    const atEnd = toScn(first[3]!.scn + PIECE_GAP_NS / 2n);
+    const ended = await world.restoreTo('ended', { uris: world.uris('app'), target: { kind: 'scn', scn: atEnd } });
+    expect(ended.backupPieceList).toHaveLength(1);
+    expect(restoredBytes('ended').equals(first[3]!.bytes)).toBe(true);
     const [destId] = readdirSync(archivePath()).flatMap((name) => /^piece_d(\d+)r1p1$/.exec(name)?.[1] ?? []);
     const uris = [`${world.uri('app', 'data')}/backup_set_1_full`];
     for (const pieceId of [1, 2]) uris.push(`${world.uri('app', 'archive')}/piece_d${destId}r1p${pieceId}`);

@@ -27,6 +27,7 @@ const piece = (pieceId: number, from: number, to: number, patch: Partial<Archive
     pieceId,
     roundId: 1,
     startScn: scn(from),
+    endScn: scn(1000),
     checkpointScn: scn(to),
     fileStatus: 'AVAILABLE',
     ...patch,

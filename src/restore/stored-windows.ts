@@ -45,7 +45,9 @@ function runsOf(round: ArchiveRound, pieces: readonly ArchivePiece[]): LogRun[] 
     if (piece.fileStatus !== 'AVAILABLE' && piece.fileStatus !== 'INCOMPLETE') continue;
     const isFirst = piece.pieceId === round.basePieceId;
     const isLast = piece === ordered.at(-1);
-    const reached = isLast ? round.checkpointScn : piece.checkpointScn;
+    // A piece ends before its end scn: what was committed there is in the next one.
+    const ended = piece.checkpointScn < piece.endScn ? piece.checkpointScn : toScn(piece.endScn - 1n);
+    const reached = isLast ? round.checkpointScn : ended;
     const open = runs.at(-1);
     if (open && piece.pieceId === lastPieceId + 1) open.toScn = reached > open.toScn ? reached : open.toScn;
     else {

@@ -45,6 +45,8 @@ import type { RestoreDependencies } from './restore-worker.ts';
 /** Far beyond every commit of a test: pieces end when the test says so. */
 const FAR = toScn((1n << 63n) - 1n);
 const WAIT_MS_MAX = 30_000;
+/** Between the last commit of a piece and its end. */
+export const PIECE_GAP_NS = 2_000_000n;
 
 /** Waits until a condition holds. */
 export async function until(what: string, condition: () => boolean): Promise<void> {
@@ -181,7 +183,9 @@ class TestArchive {
 
   /** Freezes the piece and begins the next one. */
   async switchPiece(): Promise<void> {
-    const nextScn = toScn((await this.flush()) + 1n);
+    // As at a real end of a piece: it lies after the last commit, and the next commit after it.
+    const nextScn = toScn((await this.flush()) + PIECE_GAP_NS);
+    while (systemClock.nowNs() <= nextScn) await new Promise((resolve) => setTimeout(resolve, 1));
     await this.#freeze(nextScn);
     await this.#openPiece(this.#world.store.nextId(this.#tenant.tenantId, 'piece'), nextScn);
   }
@@ -189,7 +193,8 @@ class TestArchive {
   async #freeze(endScn: Scn): Promise<void> {
     const piece = this.#piece!;
     await piece.segment.close();
-    const { destId, roundId, pieceId, startScn, checkpointScn, maxScn, firstBatchHash, info } = piece;
+    const { destId, roundId, pieceId, startScn, maxScn, firstBatchHash, info } = piece;
+    const checkpointScn = endScn;
     await this.#destination.put(
       pieceInfoName(piece),
       pieceInfoFile.encode({

@@ -43,7 +43,8 @@ export function answerOk(context: AnswerContext, result: Partial<OkResult> = {},
   context.stream.write((writer) =>
     writeOk(writer, {
       affectedRows: affectedRows ?? 0n,
-      lastInsertId: lastInsertId ?? 0n,
+      // The wire's field has no sign: a negative rowid travels as its 64 bits, as MySQL does it.
+      lastInsertId: BigInt.asUintN(64, lastInsertId ?? 0n),
       warnings: warnings ?? 0,
       status: statusOf(context, hasMore),
       ...(info === undefined ? {} : { info }),

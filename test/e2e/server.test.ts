@@ -23,6 +23,12 @@ function run(args: string[], input?: string): { status: number | null; out: stri
   return { status, out: stdout, err: stderr };
 }
 
+/** False for a process that has ended, also where nobody has collected it yet. */
+function isRunning(pid: string): boolean {
+  const { status, stdout } = spawnSync('ps', ['-o', 'stat=', '-p', pid], { encoding: 'utf8' });
+  return status === 0 && !stdout.trim().startsWith('Z');
+}
+
 const sqlArgs = (...rest: string[]) => ['sql', '-P', String(fixture.port), ...rest];
 
 describe('holdfast serve', () => {
@@ -49,7 +55,7 @@ describe('holdfast serve', () => {
   test('says clearly that a port is taken', () => {
     const { status, err } = run(['serve', '--data-dir', fixture.path('third'), '--port', String(fixture.port)]);
     expect(status).toBe(1);
-    expect(err).toMatch(/in use|EADDRINUSE/);
+    expect(err).toContain('another server listens there');
   });
 
   test('closes a hostile connection before login and only that one', async () => {
@@ -65,7 +71,7 @@ describe('holdfast serve', () => {
       await sleep(5);
       socket.destroy();
     }
-    expect(await query(bystander, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
+    expect(await query(bystander, 'SELECT 1 AS one')).toEqual([{ one: '1' }]);
   });
 
   test('keeps a changed password over a restart, and stops cleanly on SIGTERM', async () => {
@@ -142,7 +148,7 @@ describe('a running server', () => {
     await sys.query(`KILL QUERY ${row!.ID}`);
     expect((await work).errno).toBe(1317);
     const again = await fixture.login('root@victim');
-    expect(await query(again, 'SELECT COUNT(*) AS n FROM t')).toEqual([{ n: 0 }]);
+    expect(await query(again, 'SELECT COUNT(*) AS n FROM t')).toEqual([{ n: '0' }]);
   });
 
   test('leaves no process behind when it is killed', async () => {
@@ -153,8 +159,7 @@ describe('a running server', () => {
     expect(children.length).toBeGreaterThan(0);
     await fixture.kill();
     await sleep(1000);
-    const alive = children.filter((pid) => spawnSync('kill', ['-0', pid]).status === 0);
-    expect(alive).toEqual([]);
+    expect(children.filter(isRunning)).toEqual([]);
     await fixture.startServer();
   });
 });

@@ -3,7 +3,7 @@
 // reset the WAL once, and no checkpoint can make a second reset possible. Other readers in the way are never pushed.
 import { assert } from '../../base/assert.ts';
 import type { Clock } from '../../base/clock.ts';
-import { KIB, MIB } from '../../base/limits.ts';
+import { MIB } from '../../base/limits.ts';
 import type { CaptureConnections, CheckpointResult } from './capture-connections.ts';
 import type { Delivery } from './capture-delivery.ts';
 import type { LockWindows } from './capture-locks.ts';
@@ -24,7 +24,7 @@ const PASSES = 4;
 /** How long the write lock is tried for: rotation can wait for a better moment. */
 const LOCK_WAIT_MS = 2000;
 /** Under the write lock: what may be delivered and copied, and how long a delivery may take. */
-const WINDOW_DELIVER_BYTES = 256 * KIB;
+const WINDOW_DELIVER_BYTES = 1 * MIB;
 const WINDOW_DELIVER_MS = 50;
 const WINDOW_FILL_BYTES = 1 * MIB;
 /** A busy checkpoint lock is tried again so often under the write lock. */

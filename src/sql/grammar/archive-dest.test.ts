@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
 import { parseArchiveDest } from './archive-dest.ts';
-import { parseRestoreOptions } from './restore-options.ts';
 
 describe('parseArchiveDest', () => {
   const plain = {
@@ -51,30 +50,5 @@ describe('parseArchiveDest', () => {
     ['=x', 4002, 'Incorrect arguments to LOG_ARCHIVE_DEST'],
   ])('refuses %j', (text, code, message) => {
     expect(() => parseArchiveDest(text)).toThrow(expect.objectContaining({ code, message }));
-  });
-});
-
-describe('parseRestoreOptions', () => {
-  const none = { poolList: [], locality: null, primaryZone: null, concurrency: null, kmsEncrypt: false };
-  test.each([
-    ['', none],
-    ['pool_list=p1,p2', { ...none, poolList: ['p1', 'p2'] }],
-    [
-      'POOL_LIST=p&locality=F@z1,F@z2&primary_zone=z1;z2&concurrency=50&kms_encrypt=true',
-      { poolList: ['p'], locality: 'F@z1,F@z2', primaryZone: 'z1;z2', concurrency: 50, kmsEncrypt: true },
-    ],
-  ])('reads %j', (text, options) => {
-    expect(parseRestoreOptions(text)).toEqual(options);
-  });
-
-  test.each(['pool=p', 'pool_list', 'pool_list=', 'pool_list=a,,b', 'concurrency=0', 'concurrency=x', 'kms_encrypt=1'])(
-    'refuses %j',
-    (text) => {
-      expect(() => parseRestoreOptions(text)).toThrow(expect.objectContaining({ code: 4002 }));
-    },
-  );
-
-  test('refuses an option that comes twice', () => {
-    expect(() => parseRestoreOptions('locality=a&locality=b')).toThrow(expect.objectContaining({ code: 4002 }));
   });
 });

@@ -211,7 +211,7 @@ export interface RestoreSource {
   /** The uris of FROM, split at commas; null: the list of ADD RESTORE SOURCE. */
   uris: string[] | null;
   until: Until | null;
-  /** `WITH '…'`: goes through `parseRestoreOptions`. */
+  /** `WITH '…'`: read by the restore room. */
   options: string | null;
   /** `ENCRYPTED BY`: a secret. */
   encryptedBy: string | null;
