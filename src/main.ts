@@ -183,6 +183,7 @@ async function listen(
 ): Promise<RunningServer> {
   const serverVersion = `5.7.25-OceanBase-v4.3.3.0-Holdfast-${VERSION}`;
   const connections = new Connections();
+  const listenAddress = { host: options.listen, port: options.port };
   const catalog = createCatalog({
     store,
     clock: work.clock,
@@ -192,10 +193,10 @@ async function listen(
     restore: work.restore,
     connections: () => connections.list(),
     serverVersion,
-    listenAddress: { host: options.listen, port: options.port },
+    listenAddress,
   });
   const deps: SqlDependencies = { ...work, store, log, catalog, connections, serverVersion };
-  return startServer({
+  const server = await startServer({
     service: createSqlService(deps),
     listen: options.listen,
     port: options.port,
@@ -204,4 +205,7 @@ async function listen(
     log,
     connections,
   });
+  // Port 0 became a real one.
+  Object.assign(listenAddress, server.address);
+  return server;
 }

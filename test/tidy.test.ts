@@ -17,7 +17,8 @@ const RANK: Record<string, number> = {
   wire: 2,
   destination: 3,
   engine: 3,
-  pipeline: 3,
+  // Byte workers stand on the destinations they write to.
+  pipeline: 3.5,
   store: 3,
   archive: 4,
   backup: 4,

@@ -1,4 +1,5 @@
 // The backup service: checks and records what a statement asks for, and keeps a bounded number of workers going.
+import { assert } from '../base/assert.ts';
 import { fail, toComment, toResult } from '../base/errors.ts';
 import { COMMENT_CHARS_MAX, SYS_TENANT_ID } from '../base/limits.ts';
 import { claimDestination } from '../destination/claim-destination.ts';
@@ -13,6 +14,7 @@ import { newJobKeys, statementKey } from './backup-keys.ts';
 import { childJob, newTask, sysJob, sysOutcome } from './backup-records.ts';
 import { type BackupRequest, type BackupService, backupObstacle, type SkippedTenant } from './backup-service.ts';
 import { type BackupDependencies, BackupWorker, ServerStopping } from './backup-worker.ts';
+import { type OpenJob, OpenJobs } from './open-jobs.ts';
 
 /** Tenants that are backed up at once: more would only share the same cores and the same destination. */
 const WORKING_JOBS_MAX = 2;
@@ -40,23 +42,27 @@ interface Running {
   ended: Promise<void>;
 }
 
-const keyOf = (job: Pick<BackupJob, 'tenantId' | 'jobId'>) => `${job.tenantId}/${job.jobId}`;
-const isUnfinished = (job: BackupJob) => !isFinal(JOB_MOVES, job.status);
+const keyOf = (job: OpenJob) => `${job.tenantId}/${job.jobId}`;
 /** Rows that a worker does: not the sys tenant's own, nor those of tenants that were left out. */
-const isWork = (job: BackupJob) => job.tenantId !== SYS_TENANT_ID && job.backupSetId > 0;
+const isWork = (job: OpenJob) => job.tenantId !== SYS_TENANT_ID && job.backupSetId > 0;
 
 class Backup implements BackupService {
   readonly #deps: BackupDependencies;
+  readonly #open: OpenJobs;
+  /** Jobs that wait for a worker, in their turn. */
+  readonly #waiting = new Map<string, OpenJob>();
   readonly #running = new Map<string, Running>();
   #isStarted = false;
 
   constructor(deps: BackupDependencies) {
     this.#deps = deps;
+    this.#open = new OpenJobs(deps.store);
+    for (const job of this.#open.all().sort(byTurn)) if (isWork(job)) this.#waiting.set(keyOf(job), job);
   }
 
   start(): void {
     this.#isStarted = true;
-    for (const job of this.#unfinished()) {
+    for (const job of this.#open.all()) {
       this.#deps.log.info('backup job taken up', { tenantId: job.tenantId, jobId: job.jobId, status: job.status });
       if (job.tenantId === SYS_TENANT_ID) this.#settleSys(job.jobId);
     }
@@ -122,43 +128,40 @@ class Backup implements BackupService {
 
   cancel(tenants: readonly number[] | 'all'): void {
     const { store } = this.#deps;
-    const isMeant = ({ tenantId }: BackupJob) => tenants === 'all' || tenants.includes(tenantId);
-    const jobs = this.#unfinished().filter((job) => isMeant(job) && job.status !== 'CANCELING');
-    // The statement's own row first: children that end at once then find it CANCELING.
-    const cancelable = jobs
-      .filter((job) => !this.#running.get(keyOf(job))?.worker.isCommitting)
-      .sort((a, b) => a.tenantId - b.tenantId);
+    const open = tenants === 'all' ? this.#open.all() : tenants.flatMap((tenantId) => this.#open.of(tenantId));
+    const jobs = open.filter(({ status }) => status !== 'CANCELING');
+    const cancelable = jobs.filter((job) => !this.#running.get(keyOf(job))?.worker.isCommitting);
     // A statement whose last tenant is past cancelling ends as that tenant does.
     const isAllCancelable = cancelable.length === jobs.length;
     store.transaction(() => {
+      // The statement's own row comes first: children that end at once then find it CANCELING.
       for (const job of cancelable) {
         if (job.tenantId === SYS_TENANT_ID && !isAllCancelable) continue;
         this.#markCanceling(job);
       }
     });
-    for (const job of cancelable) this.#running.get(keyOf(job))?.worker.abort(fail('CANCELED', {}));
-    for (const job of cancelable) if (job.tenantId === SYS_TENANT_ID) this.#settleSys(job.jobId);
+    for (const job of cancelable) {
+      const running = this.#running.get(keyOf(job));
+      running?.worker.abort(fail('CANCELED', {}));
+      // Ending a cancelled job is short and waits for no place; one that never began has ended already.
+      if (!running && this.#isStarted && isWork(job) && this.#isOpen(job)) this.#run(job);
+      if (job.initiatorTenantId === SYS_TENANT_ID) this.#settleSys(job.initiatorJobId);
+    }
     this.#pump();
   }
 
   isBusy(tenantId: number): boolean {
-    return this.#unfinished({ tenantId }).length > 0;
+    return this.#open.of(tenantId).length > 0;
   }
 
   async forget(tenantId: number): Promise<void> {
     this.cancel([tenantId]);
-    // A cancelled job that waits for its turn is ended by its own worker, before any that still works.
-    while (this.#isStarted && this.isBusy(tenantId)) {
-      const mine = [...this.#running.values()].filter((running) => running.tenantId === tenantId);
-      const waitFor = mine.length > 0 ? mine : [...this.#running.values()];
-      if (waitFor.length === 0) break;
-      await Promise.race(waitFor.map(({ ended }) => ended));
-    }
+    const mine = [...this.#running.values()].filter((running) => running.tenantId === tenantId);
+    await Promise.all(mine.map(({ ended }) => ended));
   }
 
-  #unfinished(where: Partial<BackupJob> = {}): BackupJob[] {
-    const { backupJobs } = this.#deps.store;
-    return (['INIT', 'DOING', 'CANCELING'] as const).flatMap((status) => backupJobs.find({ ...where, status }));
+  #isOpen({ tenantId, jobId }: OpenJob): boolean {
+    return this.#open.of(tenantId).some((job) => job.jobId === jobId);
   }
 
   /** Moves a job and its task to CANCELING; a job that never began is CANCELED at once. */
@@ -179,7 +182,6 @@ class Backup implements BackupService {
     const ended = { endNs: clock.nowNs(), result: toResult(error), comment: toComment(error) };
     store.backupTasks.change(taskKey, { ...ended, status: 'CANCELED' });
     store.backupJobs.change(key, { ...ended, status: 'CANCELED' });
-    if (job.initiatorTenantId === SYS_TENANT_ID) this.#settleSys(job.initiatorJobId);
   }
 
   /** @throws BACKUP_CAN_NOT_START (9040), BACKUP_IN_PROGRESS (9036) when the statement as a whole is refused */
@@ -212,7 +214,8 @@ class Backup implements BackupService {
   #look({ initiatorTenantId }: BackupRequest, tenant: Tenant): Candidate {
     const { store } = this.#deps;
     const { tenantId } = tenant;
-    if (this.#unfinished({ tenantId, initiatorTenantId }).length > 0) return { tenant, because: BUSY };
+    const isBusy = this.#open.of(tenantId).some((job) => job.initiatorTenantId === initiatorTenantId);
+    if (isBusy) return { tenant, because: BUSY };
     const because = backupObstacle({
       tenantStatus: tenant.status,
       roundStatus: store.currentRound(tenantId)?.status ?? null,
@@ -231,7 +234,7 @@ class Backup implements BackupService {
     if (request.initiatorTenantId === SYS_TENANT_ID) {
       initiatorJobId = store.nextId(SYS_TENANT_ID, 'job');
       const executorTenantIds = eligible.map(({ tenantId }) => tenantId);
-      store.backupJobs.insert(sysJob(request, { jobId: initiatorJobId, executorTenantIds, skipped: leftOut, nowNs }));
+      this.#insert(sysJob(request, { jobId: initiatorJobId, executorTenantIds, skipped: leftOut, nowNs }));
     }
     for (const { tenantId } of eligible) {
       const uri = store.dataDests.get({ tenantId })?.uri ?? '';
@@ -244,11 +247,17 @@ class Backup implements BackupService {
         keys: passwordKey ? newJobKeys(store.secrets, passwordKey) : undefined,
         nowNs,
       });
-      store.backupJobs.insert(job);
+      this.#insert(job);
       store.backupTasks.insert(newTask(job, store.nextId(tenantId, 'task')));
     }
     for (const candidate of skipped) this.#recordSkipped(request, candidate, { initiatorJobId, nowNs });
     return leftOut;
+  }
+
+  #insert(job: BackupJob): void {
+    this.#deps.store.backupJobs.insert(job);
+    this.#open.add(job);
+    if (isWork(job)) this.#waiting.set(keyOf(job), job);
   }
 
   /** A tenant that is left out gets a row that says so; it begins no set. */
@@ -269,34 +278,33 @@ class Backup implements BackupService {
     store.backupJobs.change({ tenantId, jobId }, { ...ended, status }, { status: job.status });
   }
 
-  /** Starts workers for waiting jobs while there is room; one job of a tenant at a time, cancelled ones first. */
+  /** Starts workers for waiting jobs while there is room; one job of a tenant at a time. */
   #pump(): void {
     if (!this.#isStarted) return;
-    const waiting = this.#unfinished()
-      .filter((job) => isWork(job) && !this.#running.has(keyOf(job)))
-      .sort(byTurn);
-    for (const job of waiting) {
+    for (const [key, job] of this.#waiting) {
+      if (this.#running.size >= WORKING_JOBS_MAX) return;
       const isTenantBusy = [...this.#running.values()].some(({ tenantId }) => tenantId === job.tenantId);
       if (isTenantBusy) continue;
-      // Ending a cancelled job is short and must not wait for two long ones.
-      if (this.#running.size >= WORKING_JOBS_MAX && job.status !== 'CANCELING') continue;
-      this.#run(job);
+      this.#waiting.delete(key);
+      if (this.#isOpen(job)) this.#run(job);
     }
   }
 
-  #run(job: BackupJob): void {
-    const { log } = this.#deps;
-    const key = keyOf(job);
+  #run(of: OpenJob): void {
+    const { log, store } = this.#deps;
+    const key = keyOf(of);
+    const job = store.backupJobs.get({ tenantId: of.tenantId, jobId: of.jobId });
+    assert(job, 'a job that is taken up has a row');
+    this.#waiting.delete(key);
     const worker = new BackupWorker(this.#deps, job);
     const ended = worker
       .run()
       .catch((error: unknown) => log.error('backup worker broke', { tenantId: job.tenantId, jobId: job.jobId, error }))
       .then(() => {
         this.#running.delete(key);
-        const isOver = !this.#unfinished({ tenantId: job.tenantId }).some(({ jobId }) => jobId === job.jobId);
-        // A worker that broke left its job unfinished: taken up again with the next job or start, not in a tight loop.
-        if (!isOver) return;
-        if (job.initiatorTenantId === SYS_TENANT_ID) this.#settleSys(job.initiatorJobId);
+        // A worker that broke left its job unfinished: it waits again, for the next job's end and not in a tight loop.
+        if (this.#isOpen(of)) return void this.#waiting.set(key, of);
+        if (of.initiatorTenantId === SYS_TENANT_ID) this.#settleSys(of.initiatorJobId);
         this.#pump();
       });
     this.#running.set(key, { tenantId: job.tenantId, worker, ended });
@@ -305,10 +313,11 @@ class Backup implements BackupService {
   /** Ends the sys tenant's row once all its children have ended. */
   #settleSys(jobId: number): void {
     const { store, clock, log } = this.#deps;
+    if (this.#open.hasChildren(jobId)) return;
     store.transaction(() => {
       const key = { tenantId: SYS_TENANT_ID, jobId };
       const sys = store.backupJobs.get(key);
-      if (!sys || !isUnfinished(sys)) return;
+      if (!sys || isFinal(JOB_MOVES, sys.status)) return;
       const children = store.backupJobs
         .find({ initiatorTenantId: SYS_TENANT_ID, initiatorJobId: jobId })
         .filter(({ tenantId }) => tenantId !== SYS_TENANT_ID);

@@ -5,7 +5,7 @@ import { manifestSha256 } from '../format/backup-set-manifest.ts';
 import { parsePieceDirectory } from '../format/layout.ts';
 import { maskUri } from '../model/destination-uri.ts';
 import { checkMove, isFinal } from '../model/moves.ts';
-import { RESTORE_MOVES, type RestoreJob } from '../model/restore-job.ts';
+import { RESTORE_MOVES, type RestoreJob, type RestoreStatus } from '../model/restore-job.ts';
 import { SCN_NONE } from '../model/scn.ts';
 import { isName, isReservedTenantName } from '../model/tenant.ts';
 import { unlockSet } from './open-set.ts';
@@ -28,6 +28,9 @@ const FLUSH_WAIT_MS_MAX = 30_000;
 export function createRestore(deps: RestoreDependencies): RestoreService {
   return new Restore(deps);
 }
+
+/** The states that something follows. */
+const UNFINISHED = (Object.keys(RESTORE_MOVES) as RestoreStatus[]).filter((status) => !isFinal(RESTORE_MOVES, status));
 
 type Plan = RestorePlan<FoundSet, FoundRun>;
 
@@ -196,7 +199,8 @@ class Restore implements RestoreService {
   }
 
   #unfinished(): RestoreJob[] {
-    return this.#deps.store.restoreJobs.find().filter(({ status }) => !isFinal(RESTORE_MOVES, status));
+    const { restoreJobs } = this.#deps.store;
+    return UNFINISHED.flatMap((status) => restoreJobs.find({ status })).sort((a, b) => a.jobId - b.jobId);
   }
 
   /** Inserts the job and its tenant, and takes the pools. */

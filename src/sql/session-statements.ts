@@ -43,7 +43,7 @@ async function expressionValue(
   const statement = parseStatement(sql, session.mode);
   if (statement.kind !== 'select' || statement.hasFrom)
     throw fail('NOT_SUPPORTED', { what: 'SET with a query as its value is' });
-  const result = await runSelect(deps, session, { sql, statement, parameters: [], signal });
+  const result = await runSelect(deps, session, { sql, statement, parameters: [], signal, isSetValue: true });
   if (result === 'engine' || result.kind !== 'rows') return null;
   for await (const rows of result.rows) return rows[0]?.[0] ?? null;
   return null;
