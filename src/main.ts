@@ -113,7 +113,7 @@ function buildWork(options: HoldfastOptions, store: Store, log: Log) {
   };
   const archive = createArchive(common);
   // Every tenant's engine is sqlite for now: jobs take the driver itself until there are more.
-  const work = { ...common, driver: sqlite, pipeline, archive, cores };
+  const work = { ...common, driver: sqlite, pipeline, archive, cores, serverVersion: VERSION };
   const backup = createBackup(work);
   const restore = createRestore({
     ...work,

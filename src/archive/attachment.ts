@@ -1,6 +1,6 @@
 // A round while this server works on it: its log at the destination and, when archiving goes on, the engine's capture.
 import { assert } from '../base/assert.ts';
-import { fail, type HoldfastError } from '../base/errors.ts';
+import { fail, type HoldfastError, isFailure } from '../base/errors.ts';
 import type { Capture, CapturedBatch, LogPosition } from '../engine/engine-driver.ts';
 import type { ArchiveRound } from '../model/archive-round.ts';
 import type { Scn } from '../model/scn.ts';
@@ -75,7 +75,8 @@ export class Attachment {
     const first = await Promise.race([starting, this.#leaving]);
     if (first === 'leaving') {
       this.#isLeft = true;
-      await (await starting).stop({ isAbandoned: true });
+      this.#capture = await starting;
+      await this.detach(fail('CANCELED', {}), { isAbandoned: true });
       throw fail('CANCELED', {});
     }
     this.#capture = first;
@@ -102,9 +103,10 @@ export class Attachment {
     try {
       this.log.advance((await this.#stop(capture, options.isAbandoned ?? false)).scn);
     } catch (error) {
-      // Where the log ends is found again at the destination.
+      // Where the log ends is found again at the destination; a capture that met a gap has ended by itself.
       const { tenantId, roundId } = this.log.round;
-      this.#context.log.warn('capture did not stop in order', { tenantId, roundId, error });
+      if (!isFailure(error, 'LOG_ARCHIVE_NOT_RUNNING'))
+        this.#context.log.warn('capture did not stop in order', { tenantId, roundId, error });
     }
     this.#end(failure);
     this.#context.store.transaction(() => this.log.persist());

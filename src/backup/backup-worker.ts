@@ -1,54 +1,30 @@
 // Does the work of one backup job: a machine over the task's states in the documented order. Each state is durable
 // before its effect and each effect may be repeated. What the data phases know lives in memory only, so after a crash
 // they begin again from BACKUP_DATA_MINOR; a set whose manifest was already written is finished instead.
-import { setTimeout as sleep } from 'node:timers/promises';
 import { assert, unreachable } from '../base/assert.ts';
-import type { Clock } from '../base/clock.ts';
 import { fail, toComment, toResult } from '../base/errors.ts';
 import { SYS_TENANT_ID } from '../base/limits.ts';
-import type { Log } from '../base/log.ts';
 import type { Destination } from '../destination/destination.ts';
-import type { Capture, EngineDriver, EngineTenant, Snapshot } from '../engine/engine-driver.ts';
+import type { Snapshot } from '../engine/engine-driver.ts';
 import { pagesPerBlock } from '../format/backup-set-index.ts';
 import { type SetRef, setDirectory, setStartName } from '../format/layout.ts';
-import type { ArchiveRound } from '../model/archive-round.ts';
 import { type BackupJob, type BackupSet, type BackupTask, TASK_MOVES, type TaskStatus } from '../model/backup-job.ts';
-import { type DestinationUri, parseDestinationUri } from '../model/destination-uri.ts';
+import { parseDestinationUri } from '../model/destination-uri.ts';
 import { checkMove, isFinal } from '../model/moves.ts';
 import { parseCapacityBytes } from '../model/parameter.ts';
 import { ceilToMicrosecond, toScn } from '../model/scn.ts';
 import type { Tenant } from '../model/tenant.ts';
-import type { BackupResult, Pipeline } from '../pipeline/pipeline.ts';
-import type { Store } from '../store/store.ts';
+import type { BackupResult } from '../pipeline/pipeline.ts';
+import type { BackupDependencies } from './backup-dependencies.ts';
 import { openJobKeys, type SetKeys } from './backup-keys.ts';
 import { commentText, NO_FIGURES, newSet } from './backup-records.ts';
-import type { BackupArchive } from './backup-service.ts';
+import { attachedCapture, awaitLog } from './watch-archive.ts';
 import { clearAttempt, findOwnManifest, putNew, writeSet } from './write-set.ts';
-
-export interface BackupDependencies {
-  store: Store;
-  clock: Clock;
-  log: Log;
-  driver: EngineDriver;
-  engineTenant(tenant: Tenant): EngineTenant;
-  openDestination(uri: DestinationUri): Destination;
-  pipeline: Pipeline;
-  archive: BackupArchive;
-  /** Cores of this machine: workers of one backup at most. */
-  cores: number;
-  /** Written into manifests; default `holdfast`. */
-  serverVersion?: string;
-}
 
 /** zstd: measured flat in ratio from 1 to 3, at a third of the speed. */
 const COMPRESSION_LEVEL = 1;
 /** Progress is written at most four times a second. */
 const PROGRESS_INTERVAL_MS = 250;
-/** Between two looks at an archive that is attaching or has not reached the set's scn. */
-const ARCHIVE_POLL_MS = 100;
-/** How long an archive may take to attach after a start of the server; a huge log is read from its end in less. */
-const ATTACH_WAIT_MS_MAX = 10 * 60_000;
-
 /** Thrown through a worker whose server stops: its job stays as it is and is taken up at the next start. */
 export class ServerStopping extends Error {
   override readonly name = 'ServerStopping';
@@ -212,7 +188,7 @@ export class BackupWorker {
   async #takeSnapshot(task: BackupTask): Promise<void> {
     const { store } = this.#deps;
     await clearAttempt(this.#destination, this.#set, this.#row);
-    const { capture, round } = await this.#attachedCapture();
+    const { capture, round } = await attachedCapture(this.#deps, this.#key.tenantId, this.#controller.signal);
     const keys = openJobKeys(store.secrets, this.#job);
     const snapshot = await capture.snapshot();
     this.#attempt = { keys, snapshot, facts: snapshot.facts, isSnapshotOpen: true };
@@ -231,27 +207,6 @@ export class BackupWorker {
     const set = this.#deps.store.backupSets.get(this.#setKey);
     assert(set, 'a set that is worked on has a row');
     return set;
-  }
-
-  /** The capture of a round that is DOING; after a start of the server it may still be attaching. */
-  async #attachedCapture(): Promise<{ capture: Capture; round: ArchiveRound }> {
-    const { clock, archive } = this.#deps;
-    const untilMs = clock.monotonicMs() + ATTACH_WAIT_MS_MAX;
-    while (clock.monotonicMs() < untilMs) {
-      const round = this.#runningRound();
-      const capture = archive.capture(this.#key.tenantId);
-      if (capture) return { capture, round };
-      await sleep(ARCHIVE_POLL_MS, undefined, { signal: this.#controller.signal });
-    }
-    throw fail('TIMEOUT', { what: 'the log archive did not attach' });
-  }
-
-  /** @throws LOG_ARCHIVE_INTERRUPTED (9027), LOG_ARCHIVE_NOT_RUNNING (9029) */
-  #runningRound(): ArchiveRound {
-    const round = this.#deps.store.currentRound(this.#key.tenantId);
-    if (round?.status === 'INTERRUPTED') throw fail('LOG_ARCHIVE_INTERRUPTED', { because: round.comment });
-    if (round?.status === 'DOING' || round?.status === 'BEGINNING') return round;
-    throw fail('LOG_ARCHIVE_NOT_RUNNING', {});
   }
 
   async #copy(task: BackupTask, attempt: Attempt): Promise<void> {
@@ -318,29 +273,9 @@ export class BackupWorker {
     };
   }
 
-  /** The log must reach the set's own point: only then the set and the log after it have no hole between them. */
   async #awaitLog(task: BackupTask): Promise<void> {
-    const { archive } = this.#deps;
-    const { roundId, minRestoreScn } = this.#row;
-    for (;;) {
-      const round = this.#runningRound();
-      if (round.roundId !== roundId) throw fail('LOG_ARCHIVE_NOT_RUNNING', {});
-      const reached = await this.#unlessAborted(archive.flush(this.#key.tenantId));
-      if (reached >= minRestoreScn) break;
-      await sleep(ARCHIVE_POLL_MS, undefined, { signal: this.#controller.signal });
-    }
+    await awaitLog(this.#deps, this.#row, this.#controller.signal);
     this.#move(task, 'BACKUP_LOG');
-  }
-
-  /** A destination that hangs must not keep a cancelled job alive. */
-  #unlessAborted<T>(work: Promise<T>): Promise<T> {
-    const { signal } = this.#controller;
-    return new Promise<T>((resolve, reject) => {
-      const onAbort = () => reject(signal.reason);
-      signal.addEventListener('abort', onAbort, { once: true });
-      if (signal.aborted) onAbort();
-      work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-    });
   }
 
   async #finish(task: BackupTask, attempt: Attempt): Promise<void> {

@@ -10,10 +10,11 @@ import { JOB_MOVES } from '../model/backup-job.ts';
 import { formatDestinationUri, parseDestinationUri } from '../model/destination-uri.ts';
 import { checkMove, isFinal } from '../model/moves.ts';
 import type { Tenant } from '../model/tenant.ts';
+import type { BackupDependencies } from './backup-dependencies.ts';
 import { newJobKeys, statementKey } from './backup-keys.ts';
 import { childJob, newTask, sysJob, sysOutcome } from './backup-records.ts';
 import { type BackupRequest, type BackupService, backupObstacle, type SkippedTenant } from './backup-service.ts';
-import { type BackupDependencies, BackupWorker, ServerStopping } from './backup-worker.ts';
+import { BackupWorker, ServerStopping } from './backup-worker.ts';
 import { type OpenJob, OpenJobs } from './open-jobs.ts';
 
 /** Tenants that are backed up at once: more would only share the same cores and the same destination. */
@@ -118,7 +119,11 @@ class Backup implements BackupService {
     const passwordKey = await statementKey(request.password);
     try {
       // Making the key took time: what is recorded is decided again, in the transaction that records it.
-      const skipped = store.transaction(() => this.#record(request, passwordKey));
+      const { skipped, jobs } = store.transaction(() => this.#record(request, passwordKey));
+      for (const job of jobs) {
+        this.#open.add(job);
+        if (isWork(job)) this.#waiting.set(keyOf(job), job);
+      }
       this.#pump();
       return { skipped };
     } finally {
@@ -224,17 +229,18 @@ class Backup implements BackupService {
     return { tenant, because };
   }
 
-  /** Inserts every row of one statement. @returns the tenants that were left out */
-  #record(request: BackupRequest, passwordKey: PasswordKey | null): SkippedTenant[] {
+  /** Inserts every row of one statement. @returns the tenants that were left out, and the jobs that are to be done */
+  #record(request: BackupRequest, passwordKey: PasswordKey | null): { skipped: SkippedTenant[]; jobs: BackupJob[] } {
     const { store, clock } = this.#deps;
     const { eligible, skipped } = this.#eligible(request);
     const nowNs = clock.nowNs();
     const leftOut = skipped.map(({ tenant, because }) => ({ tenantName: tenant.name, because: because ?? '' }));
+    const jobs: BackupJob[] = [];
     let initiatorJobId = 0;
     if (request.initiatorTenantId === SYS_TENANT_ID) {
       initiatorJobId = store.nextId(SYS_TENANT_ID, 'job');
       const executorTenantIds = eligible.map(({ tenantId }) => tenantId);
-      this.#insert(sysJob(request, { jobId: initiatorJobId, executorTenantIds, skipped: leftOut, nowNs }));
+      jobs.push(sysJob(request, { jobId: initiatorJobId, executorTenantIds, skipped: leftOut, nowNs }));
     }
     for (const { tenantId } of eligible) {
       const uri = store.dataDests.get({ tenantId })?.uri ?? '';
@@ -247,17 +253,12 @@ class Backup implements BackupService {
         keys: passwordKey ? newJobKeys(store.secrets, passwordKey) : undefined,
         nowNs,
       });
-      this.#insert(job);
+      jobs.push(job);
       store.backupTasks.insert(newTask(job, store.nextId(tenantId, 'task')));
     }
+    for (const job of jobs) store.backupJobs.insert(job);
     for (const candidate of skipped) this.#recordSkipped(request, candidate, { initiatorJobId, nowNs });
-    return leftOut;
-  }
-
-  #insert(job: BackupJob): void {
-    this.#deps.store.backupJobs.insert(job);
-    this.#open.add(job);
-    if (isWork(job)) this.#waiting.set(keyOf(job), job);
+    return { skipped: leftOut, jobs };
   }
 
   /** A tenant that is left out gets a row that says so; it begins no set. */

@@ -34,7 +34,6 @@ export class OpenJobs {
     const rows: BackupJob[] = [];
     for (const job of [...(this.#byTenant.get(tenantId)?.values() ?? [])]) {
       const row = this.#store.backupJobs.get({ tenantId, jobId: job.jobId });
-      // A row that is not there belongs to a statement that was rolled back.
       if (row && !isFinal(JOB_MOVES, row.status)) rows.push(row);
       else this.#drop(job);
     }

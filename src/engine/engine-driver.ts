@@ -191,9 +191,10 @@ export interface Capture {
   snapshot(): Promise<Snapshot>;
   /**
    * Planned stop: archives to the end, leaves the engine's log so that a later start can resume.
-   * Safe to repeat: a second call may abandon what the first one waits for.
-   * @param options.isAbandoned true ends at once and leaves the rest unarchived: the destination is away, or there is a gap
+   * When the destination is away it ends all the same, soon: what is not archived stays in the engine's log.
+   * @param options.isAbandoned true asks not even to try; may be said while an earlier call waits
    * @returns where the batches that are durable end
+   * @throws LOG_ARCHIVE_NOT_RUNNING (9029) when it has ended already; what `deliver` threw when the rest could not be archived
    */
   stop(options?: { isAbandoned?: boolean }): Promise<LogPosition>;
 }

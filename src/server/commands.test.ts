@@ -5,7 +5,7 @@ import * as mariadb from 'mariadb';
 import mysql, { type Connection, type RowDataPacket } from 'mysql2/promise';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { CAPABILITY, COMMAND } from '../wire/constants.ts';
-import { errorOf, PASSWORD, RawClient, runCli, startTestServer, type TestServer, until } from './server-fixture.ts';
+import { errorOf, PASSWORD, RawClient, runCli, startTestServer, type TestServer, until } from './server.fixture.ts';
 
 const hasCli = spawnSync('mariadb', ['--version']).status === 0;
 const cliTest = hasCli ? test : test.skip;

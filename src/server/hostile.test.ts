@@ -14,7 +14,7 @@ import {
   startTestServer,
   type TestServer,
   until,
-} from './server-fixture.ts';
+} from './server.fixture.ts';
 
 let running: TestServer;
 let witness: Connection;

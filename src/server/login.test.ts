@@ -18,7 +18,7 @@ import {
   startTestServer,
   type TestServer,
   until,
-} from './server-fixture.ts';
+} from './server.fixture.ts';
 import { ensureCertificate } from './tls.ts';
 
 const hasCli = spawnSync('mariadb', ['--version']).status === 0;

@@ -2,7 +2,7 @@
 import mysql, { type RowDataPacket } from 'mysql2/promise';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { COMMAND } from '../wire/constants.ts';
-import { errorOf, PASSWORD, RawClient, startTestServer, type TestServer, until } from './server-fixture.ts';
+import { errorOf, PASSWORD, RawClient, startTestServer, type TestServer, until } from './server.fixture.ts';
 
 let running: TestServer;
 let raw: RawClient[] = [];

@@ -135,8 +135,7 @@ export function testEngineDriver(name: string, makeFixture: () => Promise<Engine
       await fixture.driver.create(tenant);
     });
     afterEach(async () => {
-      for (const capture of captures) await capture.stop({ isAbandoned: true });
-      captures.clear();
+      for (const capture of captures) await stop(capture);
       await fixture[Symbol.asyncDispose]();
     });
 
@@ -152,6 +151,11 @@ export function testEngineDriver(name: string, makeFixture: () => Promise<Engine
       const capture = await fixture.driver.startCapture({ tenant, owner, deliver, onGap, ...rest, ...over });
       captures.add(capture);
       return capture;
+    }
+    /** Ends a capture that no test looks at any more, or as part of a test. */
+    async function stop(capture: Capture): Promise<LogPosition> {
+      captures.delete(capture);
+      return await capture.stop();
     }
     const commitScns = (caught: Caught) =>
       caught.batches.flatMap(({ table }) => table.commits.filter((c) => c.isComplete).map((c) => c.scn));
@@ -287,7 +291,7 @@ export function testEngineDriver(name: string, makeFixture: () => Promise<Engine
         const caught = catcher();
         const first = await attach(caught);
         await rowsOf(session, fixture.put('a', '1'));
-        const resume = await first.stop();
+        const resume = await stop(first);
         await rowsOf(session, fixture.put('b', '2'));
         const afterScn = toScn(resume.scn + 1_000_000n);
         const second = await attach(caught, { resume, afterScn });
@@ -307,7 +311,7 @@ export function testEngineDriver(name: string, makeFixture: () => Promise<Engine
         await first.flush();
         const { position } = caught.batches.at(-1)!.batch;
         await rowsOf(session, fixture.put('b', '2'));
-        await first.stop();
+        await stop(first);
         const again = catcher();
         const second = await attach(again, { resume: position, afterScn: position.scn });
         await second.flush();
@@ -318,7 +322,7 @@ export function testEngineDriver(name: string, makeFixture: () => Promise<Engine
         await open();
         const caught = catcher();
         const capture = await attach(caught);
-        const position = await capture.stop();
+        const position = await stop(capture);
         const engine = position.engine.slice();
         engine[0] = engine[0]! ^ 1;
         const resume: LogPosition = { ...position, engine };
@@ -326,11 +330,30 @@ export function testEngineDriver(name: string, makeFixture: () => Promise<Engine
         await expect(resuming).rejects.toSatisfy((e) => isFailure(e, 'CLOG_RECYCLE_BEFORE_ARCHIVE'));
       });
 
-      test('refuses to flush after it was stopped', async () => {
+      test('stops soon while the destination is away; the rest is archived later', async () => {
+        const session = await open();
+        const caught = catcher();
+        const capture = await attach(caught, { lagTargetMs: 60_000 });
+        await rowsOf(session, fixture.put('a', '1'));
+        await capture.flush();
+        const { position } = caught.batches.at(-1)!.batch;
+        await rowsOf(session, fixture.put('b', '2'));
+        caught.failures = Number.POSITIVE_INFINITY;
+        captures.delete(capture);
+        await capture.stop({ isAbandoned: true }).catch(() => {});
+        caught.failures = 0;
+        const again = catcher();
+        const second = await attach(again, { resume: position, afterScn: position.scn });
+        await second.flush();
+        expect(commitScns(again)).toHaveLength(1);
+      });
+
+      test('refuses to flush or stop after it was stopped', async () => {
         await open();
         const capture = await attach(catcher());
-        await capture.stop();
+        await stop(capture);
         await expect(capture.flush()).rejects.toThrow();
+        await expect(capture.stop()).rejects.toSatisfy((e) => isFailure(e, 'LOG_ARCHIVE_NOT_RUNNING'));
       });
     });
 

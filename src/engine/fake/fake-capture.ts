@@ -130,7 +130,7 @@ export class FakeCapture implements Capture {
   }
 
   async stop(options: { isAbandoned?: boolean } = {}): Promise<LogPosition> {
-    if (this.#state === 'ended') return this.#position;
+    if (this.#state === 'ended') throw fail('LOG_ARCHIVE_NOT_RUNNING', {});
     if (options.isAbandoned) {
       this.#end('the capture was stopped');
       return this.#position;

@@ -8,7 +8,7 @@ import { fail } from '../../base/errors.ts';
 import { MIB } from '../../base/limits.ts';
 import { nextScn, type Scn } from '../../model/scn.ts';
 import type { CapturedBatch } from '../engine-driver.ts';
-import { CaptureConnections } from './capture-connections.ts';
+import { CaptureConnections, isBusy } from './capture-connections.ts';
 import { Delivery } from './capture-delivery.ts';
 import { acquireLock, holdsSharedLock, type LockWindows } from './capture-locks.ts';
 import { CaptureLog, CHANGE_PROOF_NS, type Cursor, startOf } from './capture-log.ts';
@@ -38,8 +38,13 @@ export interface AttachTools {
 const lost = (because: string) => fail('CLOG_RECYCLE_BEFORE_ARCHIVE', { because });
 const cannotStart = (because: string) => fail('CANNOT_START_LOG_ARCHIVE', { because });
 
-/** Which file a path names; SQLite builds the names of its other files from the path without symbolic links. */
+/**
+ * Which file a path names; SQLite builds the names of its other files from the path without symbolic links.
+ * @throws CANNOT_START_LOG_ARCHIVE when there is none
+ */
 export function identify(location: string): { path: string; file: FileIdentity } {
+  const isThere = statSync(location, { throwIfNoEntry: false })?.isFile() ?? false;
+  if (!isThere) throw cannotStart(`there is no database file ${location}`);
   const path = realpathSync(location);
   const { ino: inode, dev: device, size: sizeBytes } = statSync(path, { bigint: true });
   return { path, file: { inode, device, changedNs: 0n, sizeBytes } };
@@ -59,7 +64,7 @@ export async function attachCapture(
   const position = resume ? decodePosition(resume.engine) : undefined;
   if (position && position.file.inode !== of.file.inode)
     throw lost(`the database file ${of.path} is not the one that was archived`);
-  const connections = new CaptureConnections(of.path);
+  const connections = pin(of.path);
   try {
     const facts = connections.facts();
     if (position && position.pageSize !== facts.pageSize)
@@ -103,6 +108,14 @@ export async function attachCapture(
   } catch (error) {
     connections.close();
     throw error;
+  }
+}
+
+function pin(path: string): CaptureConnections {
+  try {
+    return new CaptureConnections(path);
+  } catch (error) {
+    throw isBusy(error) ? cannotStart(`another connection has ${path} to itself`) : error;
   }
 }
 

@@ -160,6 +160,7 @@ export class CaptureConnections {
 
   /** Opened before the write lock is taken, so that nothing is opened under it. */
   prepareWindow(options: { checkpoint: boolean }): void {
+    assert(!this.#isClosed, 'a closed capture opens nothing');
     this.#writer ??= openConnection(this.#path, { readOnly: false });
     this.#spare ??= new PinnedReader(this.#path);
     if (options.checkpoint) this.#checkpointer ??= openConnection(this.#path, { readOnly: false });
@@ -197,6 +198,7 @@ export class CaptureConnections {
 
   /** A further reader, for a snapshot; the caller closes it before these connections are closed. */
   openReader(): PinnedReader {
+    assert(!this.#isClosed, 'a closed capture opens nothing');
     const reader = new PinnedReader(this.#path);
     try {
       reader.begin();

@@ -21,6 +21,8 @@ const PAUSE_MS_FIRST = 250;
 const PAUSE_MS_MAX = 30_000;
 /** Rounds of bulk checkpoint and short window in one rotation. */
 const PASSES = 4;
+/** In the first of them nothing is written under the lock: with few commits everything is filled without it. */
+const PASSES_UNLOCKED = 1;
 /** How long the write lock is tried for: rotation can wait for a better moment. */
 const LOCK_WAIT_MS = 2000;
 /** Under the write lock: what may be delivered and copied, and how long a delivery may take. */
@@ -113,7 +115,7 @@ export class Rotation {
       if (!(await window.enter(LOCK_WAIT_MS))) return false;
       let outcome: 'sealed' | 'again' | 'blocked';
       try {
-        outcome = await this.#seal();
+        outcome = await this.#seal(pass);
       } finally {
         window.leave();
       }
@@ -123,7 +125,7 @@ export class Rotation {
   }
 
   /** Under the write lock: everything durable, everything in the database file, then the pin goes to read lock 0. */
-  async #seal(): Promise<'sealed' | 'again' | 'blocked'> {
+  async #seal(pass: number): Promise<'sealed' | 'again' | 'blocked'> {
     const { captureLog, delivery, connections, isLive } = this.#of;
     if (captureLog.pendingBytes > WINDOW_DELIVER_BYTES) return 'again';
     if (!delivery.isDrained && !(await within(delivery.drain(), WINDOW_DELIVER_MS))) {
@@ -131,22 +133,29 @@ export class Rotation {
       return 'blocked';
     }
     if (!isLive()) return 'blocked';
-    if (captureLog.unfilledFrames() * frameBytes(captureLog.pageSize) > WINDOW_FILL_BYTES) {
+    const unfilledFrames = captureLog.unfilledFrames();
+    const isTooMuch = unfilledFrames * frameBytes(captureLog.pageSize) > WINDOW_FILL_BYTES;
+    if (isTooMuch || (unfilledFrames > 0 && pass < PASSES_UNLOCKED)) {
       if (captureLog.isPastRoll) captureLog.roll();
       return 'again';
     }
     captureLog.roll();
+    if (unfilledFrames === 0) return this.#sealed();
     for (let i = 0; i < CHECKPOINT_TRIES; i++) {
       const { isBusy, log, checkpointed } = connections.checkpoint();
       if (isBusy) continue;
       if (checkpointed < log) break;
       assert(log === captureLog.cursor.frame, 'nothing is committed while the write lock is held');
       captureLog.roll();
-      this.#sealedAt = this.#generation();
-      return 'sealed';
+      return this.#sealed();
     }
     this.#comment = 'other readers keep the log from being recycled';
     return 'blocked';
+  }
+
+  #sealed(): 'sealed' {
+    this.#sealedAt = this.#generation();
+    return 'sealed';
   }
 }
 

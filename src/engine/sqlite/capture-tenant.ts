@@ -170,11 +170,7 @@ export class TenantCapture {
   sweep(of: { checkFiles: boolean }): void {
     if (this.#state !== 'live') return;
     try {
-      const lost = of.checkFiles ? this.#of.captureLog.lostFiles() : undefined;
-      if (lost !== undefined) {
-        this.gap(lost);
-        return;
-      }
+      if (of.checkFiles && !this.#areFilesOurs()) return;
       const bytes = this.#of.connections.indexBytes();
       if (!bytes.equals(this.#seenIndex) || this.#misfits > 0) {
         this.#seenIndex = Buffer.from(bytes);
@@ -187,6 +183,14 @@ export class TenantCapture {
     } catch (error) {
       this.#failed('sweep', error);
     }
+  }
+
+  /** Commits to a file that took the place of ours are none of ours, and never captured: that is a gap. */
+  #areFilesOurs(): boolean {
+    if (this.#state === 'ended') return false;
+    const lost = this.#of.captureLog.lostFiles();
+    if (lost !== undefined) this.gap(lost);
+    return lost === undefined;
   }
 
   /** Everything that is committed is durable, so the checkpoint may follow the clock. */
@@ -259,6 +263,7 @@ export class TenantCapture {
 
   /** Polls until everything committed now is seen; what does not fit is looked at under the write lock. */
   async #settle(): Promise<void> {
+    this.#areFilesOurs();
     for (let i = 0; i < MISFITS_MAX; i++) {
       this.#assertLive();
       this.#poll();
@@ -283,6 +288,7 @@ export class TenantCapture {
     const { connections, captureLog, clock, delivery, path } = this.#of;
     const snapshotId = this.#nextSnapshotId++;
     const { reader, scn, frozen } = await this.#exclusive(async () => {
+      this.#areFilesOurs();
       this.#assertLive();
       if (!(await this.#window.enter(CALL_WAIT_MS)))
         throw fail('TIMEOUT', { what: 'the write lock of the tenant is not free' });
@@ -344,6 +350,7 @@ export class TenantCapture {
     const { captureLog, delivery } = this.#of;
     return await this.#exclusive(async () => {
       try {
+        this.#areFilesOurs();
         this.#poll();
         await delivery.drain();
         const isRecorded = Buffer.from(encodePosition(captureLog.position())).equals(delivery.chain.engine);

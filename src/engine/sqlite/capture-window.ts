@@ -40,6 +40,7 @@ export class WriteWindow {
    */
   async enter(waitMs: number): Promise<boolean> {
     const { connections, captureLog, clock, poll, look, isEnded } = this.#of;
+    if (isEnded()) return false;
     connections.prepareWindow({ checkpoint: true });
     const deadlineMs = clock.monotonicMs() + waitMs;
     const tryLock = () => !isEnded() && connections.tryLock();

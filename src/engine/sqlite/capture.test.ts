@@ -379,7 +379,7 @@ describe('a snapshot', () => {
     createDatabase(path);
     const capture = await start();
     const base = await copy(capture);
-    const writer = await startWriter({ path, autocheckpoint: 10, rowsMax: 20 });
+    const writer = await startWriter({ path, autocheckpoint: 10, rowsMax: 20, pauseMs: 2 });
     const held: Awaited<ReturnType<Capture['snapshot']>>[] = [];
     for (let i = 0; i < 3; i++) {
       await sleep(150);

@@ -1,0 +1,25 @@
+// What the backup room is built from.
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import type { Destination } from '../destination/destination.ts';
+import type { EngineDriver, EngineTenant } from '../engine/engine-driver.ts';
+import type { DestinationUri } from '../model/destination-uri.ts';
+import type { Tenant } from '../model/tenant.ts';
+import type { Pipeline } from '../pipeline/pipeline.ts';
+import type { Store } from '../store/store.ts';
+import type { BackupArchive } from './backup-service.ts';
+
+export interface BackupDependencies {
+  store: Store;
+  clock: Clock;
+  log: Log;
+  driver: EngineDriver;
+  engineTenant(tenant: Tenant): EngineTenant;
+  openDestination(uri: DestinationUri): Destination;
+  pipeline: Pipeline;
+  archive: BackupArchive;
+  /** Cores of this machine: workers of one backup at most. */
+  cores: number;
+  /** Written into manifests; default `holdfast`. */
+  serverVersion?: string;
+}
