@@ -4,7 +4,7 @@ import { randomInt } from 'node:crypto';
 import mysql, { type Connection } from 'mysql2/promise';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { COMMAND } from '../wire/constants.ts';
-import { seededRandom } from '../wire/wire-fixture.ts';
+import { seededRandom } from '../wire/wire.fixture.ts';
 import {
   frame,
   handshakeResponse,

@@ -8,7 +8,7 @@ import { writeEof, writeErr, writeOk } from './ok-err.ts';
 import { writePrepareOk } from './prepared.ts';
 import { writeBinaryRow } from './row-binary.ts';
 import { writeTextRow } from './row-text.ts';
-import { fromHex, packetHex, toHex } from './wire-fixture.ts';
+import { fromHex, packetHex, toHex } from './wire.fixture.ts';
 
 const hex = (text: string) => toHex(fromHex(text));
 const column = (type: ColumnType, name = 'c'): Column => ({ name, type });

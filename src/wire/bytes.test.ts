@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { ByteReader } from './byte-reader.ts';
 import { ByteWriter } from './byte-writer.ts';
-import { fromHex, toHex } from './wire-fixture.ts';
+import { fromHex, toHex } from './wire.fixture.ts';
 
 function written(write: (writer: ByteWriter) => void): Buffer {
   const writer = new ByteWriter();

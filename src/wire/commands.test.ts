@@ -5,7 +5,7 @@ import { ByteWriter } from './byte-writer.ts';
 import { parseCommand } from './command.ts';
 import { TYPE } from './constants.ts';
 import { parseExecute, parseSendLongData, parseStatementId } from './prepared.ts';
-import { fromHex } from './wire-fixture.ts';
+import { fromHex } from './wire.fixture.ts';
 
 describe('commands', () => {
   test.each<[string, unknown]>([

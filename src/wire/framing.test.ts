@@ -6,7 +6,7 @@ import { KIB } from '../base/limits.ts';
 import { FRAME_PAYLOAD_BYTES_MAX, LOGIN_PACKET_BYTES_MAX, MAX_ALLOWED_PACKET_BYTES } from './constants.ts';
 import { PacketBuffer } from './packet-buffer.ts';
 import { type Packet, PacketSplitter } from './packet-splitter.ts';
-import { fromHex, seededRandom } from './wire-fixture.ts';
+import { fromHex, seededRandom } from './wire.fixture.ts';
 
 function framed(payloads: readonly Uint8Array[], firstSequence = 0): Buffer {
   const packets = new PacketBuffer();

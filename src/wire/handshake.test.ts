@@ -9,7 +9,7 @@ import {
   writeAuthSwitchRequest,
   writeGreeting,
 } from './handshake.ts';
-import { fromHex, packetHex, toHex } from './wire-fixture.ts';
+import { fromHex, packetHex, toHex } from './wire.fixture.ts';
 
 const hex = (text: string) => toHex(fromHex(text));
 
