@@ -2,6 +2,7 @@
 // Method: the life of a round is run again and again; each run dies at one effect later than the run before (an effect is
 // one call to the destination or one change of the store), is started again on what is left, and must get to the end.
 import { describe, expect, test } from 'vitest';
+import { listRounds } from '../destination/archive-listing.ts';
 import { DAY_US, destRequest, makeWorld, readCommits, TENANT_ID, type World } from './archive.fixture.ts';
 
 /** Far more effects than a life has. */
@@ -55,6 +56,8 @@ async function check(world: World, acknowledged: readonly number[]): Promise<voi
   const numbers = commits.map(({ commitNo }) => commitNo);
   expect(numbers).toEqual([...new Set(numbers)].sort((a, b) => a - b));
   expect(numbers).toEqual(expect.arrayContaining([...acknowledged]));
+  for (const { roundId, start } of await listRounds(world.memory))
+    expect(start.startScn).toBe(world.store.rounds.get({ tenantId: TENANT_ID, roundId })!.startScn);
   for (const [i, { commitNo, roundId, scn }] of commits.entries()) {
     const before = commits[i - 1];
     if (!before) continue;

@@ -338,6 +338,55 @@ describe('the archive', () => {
       expect(round().comment).toContain('archived log is missing');
     });
 
+    test('is INTERRUPTED when the proof of a flush is missing: what was committed since can not be told', async () => {
+      await startArchive();
+      await world.archive.flush(TENANT_ID);
+      await world.archive.stop();
+      await world.memory.remove(segmentName('piece_d1001r1p1', 1));
+      await world.crash();
+      await world.untilStatus('INTERRUPTED');
+      expect(round().comment).toContain('archived log is missing');
+    });
+
+    test('keeps a batch once that is delivered again after it became durable', async () => {
+      const startCapture = world.driver.startCapture.bind(world.driver);
+      world.driver.startCapture = (request) =>
+        startCapture({
+          ...request,
+          deliver: async (batch) => {
+            await request.deliver(batch);
+            await request.deliver(batch);
+          },
+        });
+      await startArchive();
+      await world.commit(3);
+      await world.archive.flush(TENANT_ID);
+      expect(await commitNos()).toEqual(upTo(3));
+      expect(round().comment).toBe('');
+    });
+
+    test('never gives scns of a frozen piece again, even when the clock is set back', async () => {
+      await startArchive();
+      await world.commit(1);
+      await world.archive.flush(TENANT_ID);
+      world.clock.advanceUs(DAY_US);
+      world.fate.away = /p2/;
+      await world.commit(1);
+      await world.until(() => pieces()[0]!.status === 'FROZEN', 'the switch');
+      await world.crash();
+      world.clock.advanceUs(-2n * DAY_US);
+      await world.until(() => world.archive.capture(TENANT_ID) !== undefined, 'capture');
+      await world.commit(1);
+      await world.archive.flush(TENANT_ID);
+      const commits = await readCommits(world.memory);
+      expect(commits.map(({ commitNo, pieceId }) => [commitNo, pieceId])).toEqual([
+        [1, 1],
+        [2, 2],
+        [3, 2],
+      ]);
+      expect(commits[1]!.scn).toBeGreaterThanOrEqual(pieces()[0]!.endScn);
+    });
+
     test('gives up on a destination that stays away when NOARCHIVELOG asks for the end', async () => {
       await startArchive();
       await world.commit(2);

@@ -1,0 +1,35 @@
+// The benchmarks: `npm run bench -- [section…] [options]`, see options.ts. Each section repeats everything, prints one
+// table of medians and writes one JSON file with every value.
+import { join } from 'node:path';
+import { archiveSection } from './archive-section.ts';
+import { backupSection, restoreSection } from './backup-section.ts';
+import { latencySection } from './latency-section.ts';
+import { type BenchOptions, HELP, parseOptions, type SectionName } from './options.ts';
+import { machine, type Report, say } from './report.ts';
+import { Scratch } from './scratch.ts';
+
+const RUN: Record<SectionName, (scratch: Scratch, options: BenchOptions) => Promise<Report>> = {
+  backup: backupSection,
+  restore: restoreSection,
+  archive: archiveSection,
+  latency: latencySection,
+};
+
+async function main(options: BenchOptions): Promise<void> {
+  say(`Holdfast benchmarks on ${Object.values(machine()).join(', ')} GiB`.replace(' GiB', ''));
+  await using scratch = new Scratch(options.dir);
+  if (scratch.isInMemory) say('!! the temporary directory lies in memory: choose one on a disk with --dir');
+  if (options.isSmoke) say('!! smoke run: these figures mean nothing');
+  for (const section of options.sections) {
+    say(`\n-- ${section}, ${options.runs} runs`);
+    const report = await RUN[section](scratch, options);
+    if (options.isSmoke) report.note('smoke run: these figures mean nothing');
+    report.print();
+    const path = report.write(options.resultsDir ?? join(scratch.dir, 'results'), options);
+    if (options.resultsDir !== undefined) say(`   ${path}`);
+  }
+}
+
+const options = parseOptions(process.argv.slice(2));
+if (options) await main(options);
+else say(HELP);

@@ -1,0 +1,162 @@
+// The real server, built, as a child on a free port, and what the benchmarks ask of it over the wire.
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { connect, type SqlClient } from '../src/client/sql-client.ts';
+import { ROOT } from './options.ts';
+import type { Scratch } from './scratch.ts';
+
+const CLI = join(ROOT, 'dist', 'cli.js');
+const READY = /holdfast ready: mysql (\S+):(\d+)/;
+const START_TIMEOUT_MS = 60_000;
+const WAIT_TIMEOUT_MS = 600_000;
+/** How often a view is asked whether a job is over: half of it is how much too long a job seems on average. */
+const POLL_MS = 20;
+const PASSWORD = 'a password of the benchmark';
+
+export const TENANT = 'bench';
+
+type Row = Record<string, string | null>;
+
+export class BenchServer implements AsyncDisposable {
+  readonly dir: string;
+  readonly pid: number;
+  readonly #child: ChildProcess;
+  /** Sessions by whether they encrypt backups and can restore encrypted ones. */
+  readonly #plain: SqlClient;
+  readonly #withPassword: SqlClient;
+
+  private constructor(dir: string, child: ChildProcess, clients: { plain: SqlClient; withPassword: SqlClient }) {
+    this.dir = dir;
+    this.#child = child;
+    this.pid = child.pid ?? 0;
+    this.#plain = clients.plain;
+    this.#withPassword = clients.withPassword;
+  }
+
+  static async start(scratch: Scratch): Promise<BenchServer> {
+    if (!existsSync(CLI)) throw new Error('dist/cli.js is missing: npm run build first');
+    const dir = scratch.newDir('server');
+    const args = ['--data-dir', join(dir, 'data'), '--port', '0', '--time-zone', '+00:00', '--log-level', 'warn'];
+    const child = scratch.start([CLI, 'serve', ...args]);
+    const { host, port } = await untilReady(child);
+    const login = () => connect({ host, port, user: 'root@sys', password: '' });
+    const clients = { plain: await login(), withPassword: await login() };
+    await clients.withPassword.run(`SET ENCRYPTION ON IDENTIFIED BY '${PASSWORD}' ONLY`);
+    await clients.withPassword.run(`SET DECRYPTION IDENTIFIED BY '${PASSWORD}'`);
+    return new BenchServer(dir, child, clients);
+  }
+
+  get archiveDir(): string {
+    return join(this.dir, 'archive');
+  }
+
+  get #dataUri(): string {
+    return `file://${join(this.dir, 'backup')}`;
+  }
+
+  /** Adopts a database and archives it. @param lagTarget undefined leaves the default */
+  async protect(database: string, lagTarget?: string): Promise<void> {
+    for (const name of ['archive', 'backup']) mkdirSync(join(this.dir, name));
+    await this.#plain.run(`CREATE TENANT ${TENANT} LOCATION = '${database}'`);
+    await this.#plain.run(`ALTER SYSTEM SET LOG_ARCHIVE_DEST='LOCATION=file://${this.archiveDir}' TENANT = ${TENANT}`);
+    await this.#plain.run(`ALTER SYSTEM SET DATA_BACKUP_DEST='${this.#dataUri}' TENANT = ${TENANT}`);
+    if (lagTarget !== undefined) await this.setLagTarget(lagTarget);
+    await this.#plain.run(`ALTER SYSTEM ARCHIVELOG TENANT = ${TENANT}`);
+    await this.#until('SELECT STATUS FROM oceanbase.CDB_OB_ARCHIVELOG', ([row]) => row?.STATUS === 'DOING');
+  }
+
+  async setLagTarget(text: string): Promise<void> {
+    await this.#plain.run(`ALTER SYSTEM SET archive_lag_target = '${text}' TENANT = ${TENANT}`);
+  }
+
+  /** Archives to the end and closes the round. */
+  async endArchive(): Promise<void> {
+    await this.#plain.run(`ALTER SYSTEM NOARCHIVELOG TENANT = ${TENANT}`);
+    await this.#until('SELECT STATUS FROM oceanbase.CDB_OB_ARCHIVELOG', ([row]) => row?.STATUS === 'STOP');
+  }
+
+  /** One full backup, from the statement until the history says that it is complete. */
+  async backUp({
+    isEncrypted,
+  }: {
+    isEncrypted: boolean;
+  }): Promise<{ seconds: number; scn: string; outputBytes: number }> {
+    const client = isEncrypted ? this.#withPassword : this.#plain;
+    const known = (await this.#backupHistory()).length;
+    const startNs = process.hrtime.bigint();
+    await client.run('ALTER SYSTEM BACKUP DATABASE');
+    const rows = await this.#until(BACKUP_HISTORY, ({ length }) => length > known);
+    const seconds = secondsSince(startNs);
+    const job = rows.at(-1)!;
+    if (job.STATUS !== 'COMPLETED') throw new Error(`the backup ended as ${job.STATUS}: ${job.COMMENT}`);
+    const sets = await this.#plain.rows(
+      'SELECT MIN_RESTORE_SCN, OUTPUT_BYTES, ENCRYPTION_MODE FROM oceanbase.CDB_OB_BACKUP_SET_FILES ORDER BY BACKUP_SET_ID',
+    );
+    const set = sets.at(-1)!;
+    if ((set.ENCRYPTION_MODE !== 'NONE') !== isEncrypted) throw new Error(`encryption is ${set.ENCRYPTION_MODE}`);
+    return { seconds, scn: set.MIN_RESTORE_SCN!, outputBytes: Number(set.OUTPUT_BYTES) };
+  }
+
+  /** One restore to an scn, from the statement until the history says that it is complete. */
+  async restore(of: { name: string; scn: string; location: string; isEncrypted: boolean }): Promise<number> {
+    const client = of.isEncrypted ? this.#withPassword : this.#plain;
+    const from = `FROM '${this.#dataUri},file://${this.archiveDir}' UNTIL SCN = ${of.scn}`;
+    const history = `SELECT STATUS, COMMENT FROM oceanbase.CDB_OB_RESTORE_HISTORY WHERE RESTORE_TENANT_NAME = '${of.name}'`;
+    const startNs = process.hrtime.bigint();
+    await client.run(`ALTER SYSTEM RESTORE ${of.name} ${from} WITH 'location=${of.location}'`);
+    const [job] = await this.#until(history, ({ length }) => length > 0);
+    const seconds = secondsSince(startNs);
+    if (job?.STATUS !== 'SUCCESS') throw new Error(`the restore ended as ${job?.STATUS}: ${job?.COMMENT}`);
+    return seconds;
+  }
+
+  /** Drops a restored tenant and its file. */
+  async dropRestored(name: string, location: string): Promise<void> {
+    await this.#plain.run(`DROP TENANT ${name}`);
+    rmSync(location, { force: true });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#plain.close();
+    await this.#withPassword.close();
+    if (this.#child.exitCode === null && this.#child.signalCode === null) {
+      const ended = once(this.#child, 'exit');
+      this.#child.kill('SIGTERM');
+      await ended;
+    }
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  #backupHistory(): Promise<Row[]> {
+    return this.#plain.rows(BACKUP_HISTORY);
+  }
+
+  async #until(sql: string, isDone: (rows: Row[]) => boolean): Promise<Row[]> {
+    for (let waitedMs = 0; waitedMs < WAIT_TIMEOUT_MS; waitedMs += POLL_MS) {
+      const rows = await this.#plain.rows(sql);
+      if (isDone(rows)) return rows;
+      await sleep(POLL_MS);
+    }
+    throw new Error(`still waiting after ${WAIT_TIMEOUT_MS / 1000} s for: ${sql}`);
+  }
+}
+
+const BACKUP_HISTORY = 'SELECT JOB_ID, STATUS, COMMENT FROM oceanbase.CDB_OB_BACKUP_JOB_HISTORY ORDER BY JOB_ID';
+
+const secondsSince = (startNs: bigint): number => Number(process.hrtime.bigint() - startNs) / 1e9;
+
+async function untilReady(child: ChildProcess): Promise<{ host: string; port: number }> {
+  let output = '';
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    output += text;
+  });
+  for (let waitedMs = 0; ; waitedMs += POLL_MS) {
+    const [, host, port] = READY.exec(output) ?? [];
+    if (host !== undefined) return { host, port: Number(port) };
+    if (child.exitCode !== null || waitedMs > START_TIMEOUT_MS) throw new Error(`the server did not start:\n${output}`);
+    await sleep(POLL_MS);
+  }
+}

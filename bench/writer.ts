@@ -1,0 +1,70 @@
+// A sample application, in a process of its own: transactions at a steady rate against a sample database.
+// Arguments: DATABASE LOG RATE SECONDS SYNCHRONOUS. Prints `ready`, begins at the first byte of standard input, ends by
+// itself. The log holds, per commit, three 64-bit little-endian counts of nanoseconds of the monotonic clock, which on
+// Linux is one clock for all processes: when the transaction was due, when it began, when COMMIT had returned.
+// Each commit writes its number into the row of `bench_marker`, so that whoever finds the page knows the commit.
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { DatabaseSync } from '../src/base/sqlite.ts';
+import { commitMarker, LOG_ENTRY_BYTES } from './commit-log.ts';
+import { seededRandom } from './sample-database.ts';
+
+const BUSY_TIMEOUT_MS = 20_000;
+const NS_PER_SECOND = 1_000_000_000n;
+const LINES = 3;
+
+const [path, logPath, rateText, secondsText, synchronous] = process.argv.slice(2);
+if (!path || !logPath || !synchronous) throw new Error('usage: writer DATABASE LOG RATE SECONDS SYNCHRONOUS');
+const rate = Number(rateText);
+const commitCount = rate * Number(secondsText);
+const random = seededRandom(7);
+const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${synchronous}`);
+db.exec(`CREATE TABLE IF NOT EXISTS bench_marker (id INTEGER PRIMARY KEY, marker TEXT NOT NULL);
+  INSERT OR REPLACE INTO bench_marker VALUES (1, '${commitMarker(0)}')`);
+const rowCount = (table: string) => Number((db.prepare(`SELECT max(id) AS n FROM ${table}`).get() as { n: number }).n);
+const customers = rowCount('customers');
+const firstOrder = rowCount('orders') + 1;
+
+const statements = {
+  mark: db.prepare('UPDATE bench_marker SET marker = ? WHERE id = 1'),
+  order: db.prepare(`INSERT INTO orders VALUES (?, ?, strftime('%Y-%m-%dT%H:%M:%fZ'), 'new', ?)`),
+  line: db.prepare(`INSERT INTO order_lines VALUES (?, ?, 'a product of the benchmark', ?, ?)`),
+  customer: db.prepare('UPDATE customers SET balance = balance + ? WHERE id = ?'),
+};
+
+/** An order as a shop books it: some 8 pages. */
+function book(commitNo: number): void {
+  const [orderId, customerId, total] = [firstOrder + commitNo, 1 + random(customers), random(50_000)];
+  db.exec('BEGIN IMMEDIATE');
+  statements.order.run(orderId, customerId, total);
+  for (let line = 1; line <= LINES; line++) statements.line.run(orderId, line, 1 + random(4), random(20_000));
+  statements.customer.run(total, customerId);
+  statements.mark.run(commitMarker(commitNo));
+  db.exec('COMMIT');
+}
+
+const idle = new Int32Array(new SharedArrayBuffer(4));
+
+/** Sleeps with better than a millisecond's accuracy; this process has nothing else to do. */
+function sleepUntil(ns: bigint): void {
+  const leftNs = ns - process.hrtime.bigint();
+  if (leftNs > 0n) Atomics.wait(idle, 0, 0, Number(leftNs) / 1e6);
+}
+
+process.stdout.write('ready\n');
+await once(process.stdin, 'data');
+const log = Buffer.alloc(commitCount * LOG_ENTRY_BYTES);
+const startNs = process.hrtime.bigint();
+for (let i = 0; i < commitCount; i++) {
+  // When transactions take too long the next ones begin late, but are due as before.
+  const dueNs = startNs + (BigInt(i) * NS_PER_SECOND) / BigInt(rate);
+  sleepUntil(dueNs);
+  const begunNs = process.hrtime.bigint();
+  book(i + 1);
+  const committedNs = process.hrtime.bigint();
+  for (const [at, ns] of [dueNs, begunNs, committedNs].entries()) log.writeBigInt64LE(ns, i * LOG_ENTRY_BYTES + at * 8);
+}
+db.close();
+writeFileSync(logPath, log);
+process.exit(0);
