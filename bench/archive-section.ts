@@ -4,7 +4,8 @@
 // commit wrote into its marker row says which batch, and so which bytes, hold it. Every commit must be found, once.
 
 import { listRounds } from '../src/destination/archive-listing.ts';
-import { type ReadBatch, walkRound } from '../src/destination/archive-reader.ts';
+import { walkRound } from '../src/destination/archive-reader.ts';
+import type { ReadBatch } from '../src/destination/batch-chain.ts';
 import type { Destination } from '../src/destination/destination.ts';
 import { openDestination } from '../src/destination/open-destination.ts';
 import { decodeImageBlock } from '../src/format/log-batch-table.ts';
@@ -49,7 +50,7 @@ async function commitsOf(destination: Destination, batch: ReadBatch): Promise<nu
   return found;
 }
 
-/** Where each commit lies, by its number; 0 is the writer's preparation. */
+/** Where each commit lies, by its number. Number 0 marks the writer's preparations, which do not count. */
 async function readArchive(archiveDir: string): Promise<{ commits: Map<number, ArchivedCommit>; batches: number }> {
   await using destination = openDestination({ scheme: 'file', path: archiveDir, options: {} });
   const commits = new Map<number, ArchivedCommit>();
@@ -59,6 +60,7 @@ async function readArchive(archiveDir: string): Promise<{ commits: Map<number, A
       batches++;
       const endOffset = batch.offset + batch.header.totalBytes;
       for (const commitNo of await commitsOf(destination, batch)) {
+        if (commitNo === 0) continue;
         if (commits.has(commitNo)) throw new Error(`commit ${commitNo} is in the archive twice`);
         commits.set(commitNo, { object: batch.object, endOffset });
       }

@@ -3,8 +3,8 @@
 // page cache and on the same disk; every restored file is compared with the source by SHA-256.
 import { join } from 'node:path';
 import { copyFloor } from './floor.ts';
-import { withPeakMemory } from './memory.ts';
 import type { BenchOptions } from './options.ts';
+import { withTreeUse } from './process-tree.ts';
 import { Report } from './report.ts';
 import { fileSha256, makeSampleDatabase, type SampleDatabase } from './sample-database.ts';
 import type { Scratch } from './scratch.ts';
@@ -37,23 +37,24 @@ export async function backupSection(scratch: Scratch, options: BenchOptions): Pr
   const source = await makeSource(scratch, options, report);
   await using server = await BenchServer.start(scratch);
   await server.protect(source.path);
-  const { peak: rest } = await withPeakMemory(server.pid, async () => {});
+  const { use: rest } = await withTreeUse(server.pid, async () => {});
   report.note(`before the first backup ${rest.processes} processes with ${rest.pssMb.toFixed(0)} MB (PSS)`);
   for (let run = 0; run < options.runs; run++) {
     floor(scratch, source, report);
     for (const { name, isEncrypted } of CASES) {
-      const { result, peak } = await withPeakMemory(server.pid, () => server.backUp({ isEncrypted }));
+      const { result, use } = await withTreeUse(server.pid, () => server.backUp({ isEncrypted }));
       report.add(name, {
         'MB/s': megabytes(source.sizeBytes) / result.seconds,
         seconds: result.seconds,
+        'CPU s': use.cpuSeconds,
         'stored %': (100 * result.outputBytes) / source.sizeBytes,
-        'peak PSS MB': peak.pssMb,
-        'peak RSS MB': peak.rssMb,
+        'peak PSS MB': use.pssMb,
+        'peak RSS MB': use.rssMb,
       });
     }
   }
   await checkSource(source);
-  report.note('memory is that of the server and all its children');
+  report.note('memory and processor time are those of the server and all its children');
   return report;
 }
 
@@ -70,13 +71,18 @@ export async function restoreSection(scratch: Scratch, options: BenchOptions): P
     for (const { name, isEncrypted, scn } of sets) {
       const tenant = `restored_${run}_${isEncrypted ? 'encrypted' : 'plain'}`;
       const location = join(server.dir, `${tenant}.db`);
-      const { result: seconds, peak } = await withPeakMemory(server.pid, () =>
+      const { result: seconds, use } = await withTreeUse(server.pid, () =>
         server.restore({ name: tenant, scn, location, isEncrypted }),
       );
       if ((await fileSha256(location)) !== source.sha256)
         throw new Error(`${name}: the restored file is not the source`);
       await server.dropRestored(tenant, location);
-      report.add(name, { 'MB/s': megabytes(source.sizeBytes) / seconds, seconds, 'peak PSS MB': peak.pssMb });
+      report.add(name, {
+        'MB/s': megabytes(source.sizeBytes) / seconds,
+        seconds,
+        'CPU s': use.cpuSeconds,
+        'peak PSS MB': use.pssMb,
+      });
     }
   }
   await checkSource(source);

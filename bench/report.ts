@@ -88,8 +88,8 @@ function shortNumber(value: number): string {
   return Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3);
 }
 
-function cell(values: readonly number[]): string | null {
-  if (values.length === 0) return null;
+function cell(values: readonly number[]): string {
+  if (values.length === 0) return '';
   const [least, most] = [Math.min(...values), Math.max(...values)];
   const middle = shortNumber(median(values));
   return values.length === 1 ? middle : `${middle} (${shortNumber(least)} to ${shortNumber(most)})`;

@@ -1,5 +1,5 @@
 // A deterministic sample database: a shop with customers, orders, lines, JSON events and files. The same size gives the
-// same bytes on every machine with the same SQLite. Text is of words with a natural skew, about a sixth of the bytes is
+// same bytes on every machine with the same SQLite. Text is of words with a natural skew, about a seventh of the bytes is
 // noise that does not compress, indexes are in random order and deleted rows leave holes, as in a database that lives.
 import { createCipheriv, createHash } from 'node:crypto';
 import { once } from 'node:events';
@@ -15,6 +15,8 @@ const TEXT_CHARS = 16_000_000;
 const NOISE_BYTES = 16_000_000;
 const CUSTOMERS_PER_STEP = 100;
 const ORDERS_PER_STEP = 1_000;
+/** Every so many orders come with a file. */
+const FILE_EVERY = 32;
 /** Every so many events one is deleted. */
 const HOLES_EVERY = 37;
 const FIRST_DAY_MS = Date.UTC(2024, 0, 1);
@@ -47,7 +49,7 @@ export function seededRandom(seed: number): (below: number) => number {
 
 type Random = ReturnType<typeof seededRandom>;
 
-/** Running text; words at the front of the list are far more frequent (the product of two draws is small). */
+/** Running text; words at the front of the list are far more frequent, as the product of some draws is small. */
 function sampleText(random: Random, chars: number): string {
   const letters = 'etaoinshrdlucmfwypvbgk';
   const words = Array.from({ length: WORDS }, () =>
@@ -55,7 +57,7 @@ function sampleText(random: Random, chars: number): string {
   );
   const parts: string[] = [];
   for (let length = 0; length < chars; length += parts.at(-1)!.length + 1)
-    parts.push(words[Math.floor((random(WORDS) * random(WORDS)) / WORDS)]!);
+    parts.push(words[Math.floor((random(WORDS) * random(WORDS) * random(WORDS)) / WORDS ** 2)]!);
   return parts.join(' ');
 }
 
@@ -126,7 +128,7 @@ class Shop {
       };
       this.#insert.event.run(1 + random(id), status, JSON.stringify(body));
     }
-    if (random(20) === 0)
+    if (random(FILE_EVERY) === 0)
       this.#insert.file.run(this.#bytes(16).toString('hex') + id, this.#bytes(1_000 + random(12_000)));
   }
 }

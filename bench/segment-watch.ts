@@ -3,10 +3,10 @@
 // the disk, whatever the server believes: an upper bound of when those bytes became durable. (The extra fdatasync can only
 // make the lag look longer.) The time before it is when the bytes were visible.
 import { closeSync, type FSWatcher, fdatasyncSync, fstatSync, openSync, readdirSync, watch } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { parseObjectName } from '../src/format/layout.ts';
 
-const PIECE = /^piece_/;
-const SEGMENT = /\.obarc$/;
+const isSegment = (name: string): boolean => parseObjectName(name)?.kind === 'segment';
 
 /** Everything up to `sizeBytes` of a segment was visible and durable no later than at these times (monotonic ns). */
 export interface Growth {
@@ -19,18 +19,19 @@ export class SegmentWatch implements Disposable {
   readonly #archiveDir: string;
   readonly #watchers: FSWatcher[] = [];
   readonly #open = new Map<string, number>();
-  /** By object name, `<piece>/<segment>`. */
+  /** By object name. */
   readonly growths = new Map<string, Growth[]>();
 
-  /** The archive must have its first piece. */
+  /** The archive must have its first segment. */
   constructor(archiveDir: string) {
     this.#archiveDir = archiveDir;
-    for (const piece of readdirSync(archiveDir).filter((name) => PIECE.test(name))) {
-      for (const segment of readdirSync(join(archiveDir, piece))) this.#look(piece, segment);
-      const onChange = (_event: string, segment: string | null) => segment !== null && this.#look(piece, segment);
-      this.#watchers.push(watch(join(archiveDir, piece), onChange));
+    const names = readdirSync(archiveDir, { recursive: true, encoding: 'utf8' }).filter((name) => isSegment(name));
+    for (const directory of new Set(names.map((name) => dirname(name)))) {
+      const onChange = (_event: string, file: string | null) => file !== null && this.#look(`${directory}/${file}`);
+      this.#watchers.push(watch(join(archiveDir, directory), onChange));
     }
-    if (this.#watchers.length === 0) throw new Error('the archive has no piece to watch');
+    for (const name of names) this.#look(name);
+    if (this.#watchers.length === 0) throw new Error('the archive has no segment to watch');
   }
 
   [Symbol.dispose](): void {
@@ -38,9 +39,8 @@ export class SegmentWatch implements Disposable {
     for (const fd of this.#open.values()) closeSync(fd);
   }
 
-  #look(piece: string, segment: string): void {
-    if (!SEGMENT.test(segment)) return;
-    const name = `${piece}/${segment}`;
+  #look(name: string): void {
+    if (!isSegment(name)) return;
     const fd = this.#open.get(name) ?? openSync(join(this.#archiveDir, name), 'r+');
     this.#open.set(name, fd);
     const growths = this.growths.get(name) ?? [];

@@ -12,6 +12,8 @@ import { seededRandom } from './sample-database.ts';
 const BUSY_TIMEOUT_MS = 20_000;
 const NS_PER_SECOND = 1_000_000_000n;
 const LINES = 3;
+/** Transactions before the first that is logged: they find cold code and cold pages. They are marked as number 0. */
+const WARM_UP = 100;
 
 const [path, logPath, rateText, secondsText, synchronous] = process.argv.slice(2);
 if (!path || !logPath || !synchronous) throw new Error('usage: writer DATABASE LOG RATE SECONDS SYNCHRONOUS');
@@ -24,7 +26,7 @@ db.exec(`CREATE TABLE IF NOT EXISTS bench_marker (id INTEGER PRIMARY KEY, marker
   INSERT OR REPLACE INTO bench_marker VALUES (1, '${commitMarker(0)}')`);
 const rowCount = (table: string) => Number((db.prepare(`SELECT max(id) AS n FROM ${table}`).get() as { n: number }).n);
 const customers = rowCount('customers');
-const firstOrder = rowCount('orders') + 1;
+let orderId = rowCount('orders');
 
 const statements = {
   mark: db.prepare('UPDATE bench_marker SET marker = ? WHERE id = 1'),
@@ -35,7 +37,8 @@ const statements = {
 
 /** An order as a shop books it: some 8 pages. */
 function book(commitNo: number): void {
-  const [orderId, customerId, total] = [firstOrder + commitNo, 1 + random(customers), random(50_000)];
+  const [customerId, total] = [1 + random(customers), random(50_000)];
+  orderId++;
   db.exec('BEGIN IMMEDIATE');
   statements.order.run(orderId, customerId, total);
   for (let line = 1; line <= LINES; line++) statements.line.run(orderId, line, 1 + random(4), random(20_000));
@@ -52,6 +55,7 @@ function sleepUntil(ns: bigint): void {
   if (leftNs > 0n) Atomics.wait(idle, 0, 0, Number(leftNs) / 1e6);
 }
 
+for (let i = 0; i < WARM_UP; i++) book(0);
 process.stdout.write('ready\n');
 await once(process.stdin, 'data');
 const log = Buffer.alloc(commitCount * LOG_ENTRY_BYTES);

@@ -6,42 +6,29 @@ import { fail, isFailure } from '../base/errors.ts';
 import type { Capture } from '../engine/engine-driver.ts';
 import { type ArchiveRound, moveRound, pieceEndScn, type RoundStatus } from '../model/archive-round.ts';
 import { parseDestinationUri } from '../model/destination-uri.ts';
-import { parseCapacityBytes } from '../model/parameter.ts';
 import { nextScn, SCN_NONE, type Scn } from '../model/scn.ts';
-import { parseDurationUs } from '../model/size-text.ts';
 import type { ArchiveContext } from './archive-context.ts';
 import { writeRoundStart } from './archive-files.ts';
 import type { ArchiveFigures } from './archive-service.ts';
-import { Attachment, type AttachmentEvents, pause } from './attachment.ts';
+import { pause } from './attachment.ts';
+import { type AnnouncedScns, HeldRound } from './held-round.ts';
 import { checkArchiveDestination } from './log-tail.ts';
 import { ArchiveDamaged, archiveOwner, because, newPiece, raiseLastScn, segmentOwner } from './round-log.ts';
 import { decideRoundStep, type RoundStep, STEP_ENDS } from './round-step.ts';
 
-/** A destination that can append takes a batch a second gladly, whatever lag is allowed. */
-const APPEND_LAG_MS_MAX = 1000;
-
 /** What the workers of all tenants share. */
-export interface ArchiveShared {
+export interface ArchiveShared extends AnnouncedScns {
   /** Runs the work when one of the few places for attaching is free. */
   attachSlot<T>(work: () => Promise<T>): Promise<T>;
   /** The worker has figures for the store. */
   markDirty(worker: ArchiveWorker): void;
-  /** No commit of any tenant may get an scn up to here after a crash. */
-  noteAnnounced(scn: Scn): void;
-  announcedScn(): Scn;
 }
 
 export class ArchiveWorker {
   readonly tenantId: number;
   readonly #context: ArchiveContext;
   readonly #shared: ArchiveShared;
-  #attached: Attachment | undefined;
-  /** A write that the destination has not answered, of a log that was given up. */
-  #lingering: Promise<void> | undefined;
-  /** Why the log cannot be continued. */
-  #gap: string | undefined;
-  /** Why nothing moves. */
-  #comment = '';
+  readonly #held: HeldRound;
   #running: Promise<void> | undefined;
   #isKicked = false;
   #retry: NodeJS.Timeout | undefined;
@@ -54,6 +41,15 @@ export class ArchiveWorker {
     this.#context = context;
     this.#shared = shared;
     this.tenantId = tenantId;
+    this.#held = new HeldRound({
+      ...{ tenantId, context, scns: shared },
+      worker: {
+        onDelivered: () => this.#shared.markDirty(this),
+        onGap: () => this.kick(),
+        isAttachWanted: () => this.#decide() === 'attach',
+        isStopped: () => this.#isStopped,
+      },
+    });
   }
 
   /** Looks again at what is wanted; returns at once. */
@@ -64,56 +60,30 @@ export class ArchiveWorker {
     this.#isKicked = true;
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined;
+      // One more wish may have come between the last look and here.
+      if (this.#isKicked) this.kick();
     });
   }
 
   get capture(): Capture | undefined {
-    return this.#round?.status === 'DOING' ? this.#attached?.capture : undefined;
+    return this.#held.capture;
   }
 
   figures(): ArchiveFigures | undefined {
-    const round = this.#round;
-    if (!round) return undefined;
-    const { log, capture } = this.#attached ?? {};
-    const row = log?.round ?? round;
-    const status = round.status === 'DOING' ? capture?.status() : undefined;
-    let checkpointScn = row.checkpointScn;
-    if (log && status) {
-      log.advance(status.checkpointScn);
-      checkpointScn = log.round.checkpointScn;
-      this.#shared.noteAnnounced(checkpointScn);
-    }
-    const maxScn = log?.piece.maxScn ?? this.#usedPiece(round)?.maxScn ?? SCN_NONE;
-    return {
-      checkpointScn,
-      maxScn: status && status.maxScn > maxScn ? status.maxScn : maxScn,
-      inputBytes: row.inputBytes,
-      outputBytes: row.outputBytes,
-      pendingCommits: status?.pendingCommits ?? 0,
-      logBytes: status?.logBytes ?? 0,
-      comment: this.#comment || status?.comment || (round.status === 'INTERRUPTED' ? round.comment : ''),
-    };
+    return this.#held.figures();
   }
 
   async flush(): Promise<Scn> {
-    const round = this.#round;
-    if (round?.status === 'INTERRUPTED') throw fail('LOG_ARCHIVE_INTERRUPTED', { because: round.comment });
-    const attached = this.#attached;
-    const capture = this.capture;
-    if (!attached || !capture) throw fail('LOG_ARCHIVE_NOT_RUNNING', {});
-    return await attached.flush(capture);
+    return await this.#held.flush();
   }
 
   refreshLagTarget(): void {
-    this.#attached?.capture?.setLagTargetMs(this.#lagTargetMs());
+    this.#held.refreshLagTarget();
   }
 
   /** The figures of the round into the caller's transaction. */
   persist(): void {
-    const { log, capture } = this.#attached ?? {};
-    if (!log) return;
-    if (capture && this.#round?.status === 'DOING') log.advance(capture.status().checkpointScn);
-    log.persist();
+    this.#held.persist();
   }
 
   /** Archives to the end and lets go; the round stays as it is. */
@@ -122,10 +92,10 @@ export class ArchiveWorker {
     clearTimeout(this.#retry);
     this.#retry = undefined;
     const running = this.#running;
-    if (!this.capture) this.#attached?.leave();
+    if (!this.capture) this.#held.attached?.leave();
     if (running) await Promise.race([running, pause(this.#context.timing.detachMs)]);
-    await this.#attached?.detach(fail('LOG_ARCHIVE_NOT_RUNNING', {}));
-    await this.#closeLog();
+    await this.#held.attached?.detach(fail('LOG_ARCHIVE_NOT_RUNNING', {}));
+    await this.#held.close();
   }
 
   /** Ends the round because the tenant goes away; a destination that is away does not hold it up for long. */
@@ -134,7 +104,7 @@ export class ArchiveWorker {
     const { clock, timing } = this.#context;
     const deadlineMs = clock.monotonicMs() + 2 * timing.detachMs;
     for (;;) {
-      if (!this.capture) this.#attached?.leave();
+      if (!this.capture) this.#held.attached?.leave();
       this.kick();
       const running = this.#running;
       if (running) await Promise.race([running, pause(timing.detachMs)]);
@@ -159,11 +129,7 @@ export class ArchiveWorker {
   }
 
   get #round(): ArchiveRound | undefined {
-    return this.#context.store.currentRound(this.tenantId);
-  }
-
-  #usedPiece({ tenantId, usedPieceId }: ArchiveRound) {
-    return this.#context.store.pieces.get({ tenantId, pieceId: usedPieceId });
+    return this.#held.round;
   }
 
   async #run(): Promise<void> {
@@ -190,8 +156,8 @@ export class ArchiveWorker {
       hasDest: dest !== undefined,
       destState: dest?.state ?? 'ENABLE',
       isTenantNormal: tenant?.status === 'NORMAL',
-      isAttached: this.#attached?.capture !== undefined,
-      hasGap: this.#gap !== undefined,
+      isAttached: this.#held.attached?.capture !== undefined,
+      hasGap: this.#held.gap !== undefined,
     });
   }
 
@@ -232,7 +198,7 @@ export class ArchiveWorker {
       to,
       ...(patch.comment ? { because: patch.comment } : {}),
     });
-    if (to !== 'STOPPING') this.#comment = '';
+    if (to !== 'STOPPING') this.#held.forgetComment();
   }
 
   /** A new round: it has its number before anything of it exists. */
@@ -271,7 +237,7 @@ export class ArchiveWorker {
       await checkArchiveDestination(destination, segmentOwner(this.#context, tenantId));
       const owner = archiveOwner(this.#context, tenantId);
       const facts = { destId, roundId, basePieceId, pieceSwitchIntervalUs, createdNs };
-      const chosenScn = nextScn(this.#lastScn(), createdNs);
+      const chosenScn = nextScn(this.#held.lastScn(), createdNs);
       ({ startScn } = await writeRoundStart(destination, { ...owner, ...facts, startScn: chosenScn }));
     } finally {
       await destination[Symbol.asyncDispose]();
@@ -285,92 +251,41 @@ export class ArchiveWorker {
   }
 
   async #attachOrGap(round: ArchiveRound): Promise<void> {
-    if (!this.#attached?.capture) {
+    if (!this.#held.attached?.capture) {
       try {
         await this.#shared.attachSlot(async () => {
-          if (!this.#isStopped && this.#decide() === 'attach') await this.#attach(round);
+          if (!this.#isStopped && this.#decide() === 'attach') await this.#held.attach(round);
         });
       } catch (error) {
         if (!(error instanceof ArchiveDamaged) && !isFailure(error, 'CLOG_RECYCLE_BEFORE_ARCHIVE')) throw error;
-        this.#gap = because(error);
+        this.#held.noteGap(because(error));
         return;
       }
     }
-    const attached = this.#attached;
-    if (!attached?.capture || this.#gap !== undefined) return;
+    const attached = this.#held.attached;
+    if (!attached?.capture || this.#held.gap !== undefined) return;
     const { log, capture } = attached;
     log.advance(capture.startScn);
     this.#context.store.transaction(() => {
       log.persist();
       if (round.status === 'BEGINNING') this.#save(round, STEP_ENDS.attach, { comment: '' });
     });
-    this.#setComment('');
-  }
-
-  async #attach(round: ArchiveRound): Promise<void> {
-    await this.#closeLog();
-    this.#checkAnswered(round);
-    const attached = await Attachment.open(this.#context, round);
-    this.#attached = attached;
-    const events: AttachmentEvents = {
-      onDelivered: () => {
-        this.#setComment('');
-        this.#shared.markDirty(this);
-      },
-      onDeliverFailed: (error) => this.#onDeliverFailed(attached, error),
-      onGap: (reason) => this.#onGap(attached, reason),
-    };
-    try {
-      const lagTargetMs = this.#lagTargetMs();
-      await attached.startCapture({ lastScn: this.#lastScn(), lagTargetMs, events });
-    } catch (error) {
-      await this.#closeLog();
-      throw error;
-    }
-  }
-
-  #onDeliverFailed(attached: Attachment, error: unknown): void {
-    if (this.#attached !== attached) return;
-    this.#setComment(because(error));
-    this.#checkWalLimit(attached);
-    // An attaching capture repeats its first batch by itself; meanwhile the operator may want something else.
-    if (!attached.capture && this.#decide() !== 'attach') attached.leave();
-  }
-
-  #onGap(attached: Attachment, reason: string): void {
-    if (this.#attached !== attached) return;
-    this.#gap = reason;
-    this.kick();
-  }
-
-  /** An Optional archive gives up before an unarchived log fills the tenant's disk. */
-  #checkWalLimit(attached: Attachment): void {
-    const { store } = this.#context;
-    const { tenantId } = this;
-    const text = store.parameter(tenantId, 'log_archive_wal_limit');
-    const limitBytes = parseCapacityBytes(text) ?? 0n;
-    if (limitBytes === 0n || store.archiveDests.get({ tenantId })?.binding === 'MANDATORY') return;
-    const logBytes = attached.capture?.status().logBytes ?? 0;
-    if (logBytes <= limitBytes) return;
-    this.#onGap(
-      attached,
-      `the unarchived log grew to ${logBytes} bytes, beyond log_archive_wal_limit = ${text}: ${this.#comment}`,
-    );
+    this.#held.clearComment();
   }
 
   async #interrupt(round: ArchiveRound): Promise<void> {
-    const reason = this.#gap ?? '';
+    const reason = this.#held.gap ?? '';
     const failure = fail('LOG_ARCHIVE_INTERRUPTED', { because: reason });
-    await this.#attached?.detach(failure, { isAbandoned: true });
-    await this.#closeLog();
+    await this.#held.attached?.detach(failure, { isAbandoned: true });
+    await this.#held.close();
     this.#save(round, STEP_ENDS.interrupt, { comment: reason });
-    this.#gap = undefined;
+    this.#held.clearGap();
   }
 
   async #pause(round: ArchiveRound): Promise<void> {
-    await this.#attached?.detach(fail('LOG_ARCHIVE_NOT_RUNNING', {}));
-    await this.#closeLog();
-    this.#gap = undefined;
+    await this.#held.attached?.detach(fail('LOG_ARCHIVE_NOT_RUNNING', {}));
+    await this.#held.close();
+    this.#held.clearGap();
     this.#save(round, STEP_ENDS.pause, { comment: '' });
   }
 
@@ -378,12 +293,10 @@ export class ArchiveWorker {
   async #finish(round: ArchiveRound): Promise<void> {
     const { clock, timing } = this.#context;
     this.#finishDeadlineMs ??= clock.monotonicMs() + (this.#isForgotten ? timing.detachMs : timing.finishMs);
-    await this.#attached?.detach(fail('LOG_ARCHIVE_NOT_RUNNING', {}));
+    await this.#held.attached?.detach(fail('LOG_ARCHIVE_NOT_RUNNING', {}));
     try {
-      if (this.#attached?.log.pending) await this.#closeLog();
-      this.#checkAnswered(round);
-      this.#attached ??= await Attachment.open(this.#context, round);
-      const { log } = this.#attached;
+      if (this.#held.attached?.log.pending) await this.#held.close();
+      const { log } = this.#held.attached ?? (await this.#held.open(round));
       await log.freeze();
       await log.end({ status: round.comment === '' ? 'STOP' : 'INTERRUPTED', comment: round.comment });
     } catch (error) {
@@ -391,18 +304,19 @@ export class ArchiveWorker {
       if (!isOver) throw error;
       this.#leaveUnfinished(round, error);
     }
-    await this.#closeLog();
+    await this.#held.close();
     this.#finishDeadlineMs = undefined;
-    this.#gap = undefined;
+    this.#held.clearGap();
     this.#save(round, STEP_ENDS.finish, { comment: '' });
   }
 
   /** The round ends without its last objects: what is at the destination can be restored as that of a running round. */
   #leaveUnfinished(round: ArchiveRound, error: unknown): void {
     const { store, log } = this.#context;
-    const { tenantId, roundId, usedPieceId: pieceId } = round;
+    // The last batches may have opened another piece since the step began.
+    const { tenantId, roundId, usedPieceId: pieceId } = this.#round ?? round;
     log.warn('archive round ends without its end at the destination', { tenantId, roundId, pieceId, error });
-    const piece = this.#usedPiece(round);
+    const piece = store.pieces.get({ tenantId, pieceId });
     if (piece && piece.status !== 'FROZEN')
       store.pieces.change(
         { tenantId, pieceId },
@@ -411,68 +325,14 @@ export class ArchiveWorker {
       );
   }
 
-  async #closeLog(): Promise<void> {
-    const attached = this.#attached;
-    if (!attached) return;
-    this.#attached = undefined;
-    const { pending } = attached.log;
-    if (!pending) return await attached.close();
-    this.#lingering = pending.then(() => {
-      this.#lingering = undefined;
-    });
-    // It closes behind the answer that it still waits for.
-    attached.close().catch((error) => this.#context.log.warn('archive log did not close', { error }));
-  }
-
-  /** What an unanswered write does in the end must not surprise a later log. @throws BACKUP_DEST_NOT_CONNECT (9070) */
-  #checkAnswered({ uri }: ArchiveRound): void {
-    if (this.#lingering) throw fail('BACKUP_DEST_NOT_CONNECT', { uri, because: 'an earlier write has no answer yet' });
-  }
-
   #fail(error: unknown): void {
     const { log, timing } = this.#context;
     const { tenantId } = this;
     const text = because(error);
-    if (text !== this.#comment) log.warn('archive step failed', { tenantId, error });
-    this.#setComment(text);
+    if (text !== this.#held.comment) log.warn('archive step failed', { tenantId, error });
+    this.#held.setComment(text);
     const pauseMs = Math.min(timing.retryMsMin * 2 ** this.#failures, timing.retryMsMax);
     this.#failures = Math.min(this.#failures + 1, 30);
     this.#retry ??= setTimeout(() => this.kick(), pauseMs).unref();
-  }
-
-  /** Shows why nothing moves; '' when all is well again. */
-  #setComment(comment: string): void {
-    if (comment === this.#comment) return;
-    this.#comment = comment;
-    const { store, log } = this.#context;
-    const { tenantId } = this;
-    try {
-      const round = this.#round;
-      // These keep the reason of an interruption.
-      if (!round || ['INTERRUPTED', 'STOPPING', 'STOP'].includes(round.status)) return;
-      const { roundId, status } = round;
-      if (round.comment !== comment) store.rounds.update({ tenantId, roundId }, { comment }, { status });
-    } catch (error) {
-      // It is shown from memory all the same, and the step that failed is repeated.
-      log.error('archive comment was not stored', { tenantId, error });
-    }
-  }
-
-  #lagTargetMs(): number {
-    const us = parseDurationUs(this.#context.store.parameter(this.tenantId, 'archive_lag_target'));
-    const ms = Number((us ?? 0n) / 1000n);
-    return ms > APPEND_LAG_MS_MAX && this.#canAppend ? APPEND_LAG_MS_MAX : ms;
-  }
-
-  get #canAppend(): boolean {
-    return this.#attached?.log.canAppend ?? false;
-  }
-
-  /** Every scn that was ever given or announced is at or before this. */
-  #lastScn(): Scn {
-    const { tenantId } = this;
-    const lastScn = this.#context.store.tenants.get({ tenantId })?.lastScn ?? SCN_NONE;
-    const announced = this.#shared.announcedScn();
-    return lastScn > announced ? lastScn : announced;
   }
 }

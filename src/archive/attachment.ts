@@ -25,6 +25,7 @@ export class Attachment {
   readonly #resume: LogPosition | null;
   #capture: Capture | undefined;
   #isLeft = false;
+  #isDetached = false;
   #leave: () => void = () => {};
   readonly #leaving = new Promise<'leaving'>((resolve) => {
     this.#leave = () => resolve('leaving');
@@ -108,6 +109,7 @@ export class Attachment {
       if (!isFailure(error, 'LOG_ARCHIVE_NOT_RUNNING'))
         this.#context.log.warn('capture did not stop in order', { tenantId, roundId, error });
     }
+    this.#isDetached = true;
     this.#end(failure);
     this.#context.store.transaction(() => this.log.persist());
   }
@@ -130,6 +132,8 @@ export class Attachment {
   async #deliver(batch: CapturedBatch, events: AttachmentEvents): Promise<void> {
     // Of a capture that nobody wants any more the first, empty batch is taken without being kept anywhere: then it ends.
     if (this.#isLeft && batch.batchNo === 1) return;
+    // A capture that did not end in time must not write behind the end of its round.
+    if (this.#isDetached) throw fail('LOG_ARCHIVE_NOT_RUNNING', {});
     try {
       await this.log.deliver(batch);
     } catch (error) {

@@ -1,7 +1,8 @@
 // Where a round's log stands: found in the last batch that is whole at the destination, the only truth.
 import { fail } from '../base/errors.ts';
 import { type ArchivedPiece, listPiece } from '../destination/archive-listing.ts';
-import { type ReadBatch, walkPiece } from '../destination/archive-reader.ts';
+import { walkPiece } from '../destination/archive-reader.ts';
+import type { ReadBatch } from '../destination/batch-chain.ts';
 import { readFormatFile } from '../destination/claim-destination.ts';
 import type { Destination } from '../destination/destination.ts';
 import type { LogPosition } from '../engine/engine-driver.ts';

@@ -5,7 +5,7 @@ import { AssertionFailure, assert } from '../base/assert.ts';
 import { fail, isFailure, toComment } from '../base/errors.ts';
 import { COMMENT_CHARS_MAX } from '../base/limits.ts';
 import { listPiece } from '../destination/archive-listing.ts';
-import { ROUND_START } from '../destination/archive-reader.ts';
+import { ROUND_START } from '../destination/batch-chain.ts';
 import type { Destination } from '../destination/destination.ts';
 import type { CapturedBatch, LogPosition } from '../engine/engine-driver.ts';
 import type { ArchiveOwner } from '../format/archive-info.ts';

@@ -4,7 +4,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { assert } from '../base/assert.ts';
 import { fail, isFailure } from '../base/errors.ts';
 import { MIB } from '../base/limits.ts';
-import type { ChainPosition } from '../destination/archive-reader.ts';
+import type { ChainPosition } from '../destination/batch-chain.ts';
 import type { Destination, ObjectAppender } from '../destination/destination.ts';
 import type { CapturedBatch } from '../engine/engine-driver.ts';
 import type { SegmentInfo } from '../format/archive-info.ts';

@@ -21,7 +21,8 @@ import { type EncodedLogBatch, encodeLogBatch } from '../format/log-batch.ts';
 import { encodeSegmentHeader } from '../format/log-batch-header.ts';
 import { type Scn, toScn } from '../model/scn.ts';
 import { listPieces, listRounds } from './archive-listing.ts';
-import { type LogEnd, type ReadBatch, walkPiece, walkRound } from './archive-reader.ts';
+import { type LogEnd, walkPiece, walkRound } from './archive-reader.ts';
+import type { ReadBatch } from './batch-chain.ts';
 import { dropMemoryDestination, MemoryDestination } from './memory-destination.ts';
 
 const PAGE_BYTES = 512;

@@ -1,21 +1,18 @@
-// Reads the log of a round back: batches in order, across segments and pieces, each checked against the one before.
-// What a later segment's header says it continues decides what the segment before it holds: an append that failed
-// leaves a torn tail, or one whole batch that nobody was told of and that the next segment holds again.
-// Whatever else does not fit is damage or loss, and is named.
-import { fail, type HoldfastError, isFailure } from '../base/errors.ts';
+// Reads the log of a round back: the batches of its segments and pieces, in order, each checked against the one before
+// and against what a frozen piece says of itself. Which of them count is the chain's to say (batch-chain.ts).
+import { fail, isFailure } from '../base/errors.ts';
 import { KIB } from '../base/limits.ts';
 import type { PieceInfo, SegmentInfo } from '../format/archive-info.ts';
-import { pieceInfoName, segmentName } from '../format/layout.ts';
+import { pieceInfoName } from '../format/layout.ts';
 import {
   type HashedBatchHeader,
   LOG_BATCH_HEADER_BYTES,
-  LOG_HASH_BYTES,
   LOG_SEGMENT_HEADER_BYTES,
   type LogSegmentHeader,
   readLogBatchHeader,
 } from '../format/log-batch-header.ts';
-import type { LogBatchTable } from '../format/log-batch-table.ts';
-import { isAfter, type ReadRange, scanSegment } from '../format/log-segment.ts';
+import { damagedLog, sameBytes } from '../format/log-batch-table.ts';
+import { type ReadRange, scanSegment } from '../format/log-segment.ts';
 import {
   type ArchivedPiece,
   type ArchivedRound,
@@ -23,41 +20,20 @@ import {
   readPieceStart,
   type SegmentObject,
 } from './archive-listing.ts';
+import {
+  BatchChain,
+  type ChainPosition,
+  type Fault,
+  type ReadBatch,
+  ROUND_START,
+  type TornTail,
+} from './batch-chain.ts';
 import type { Destination, ObjectReader } from './destination.ts';
 
 /** Read at once while walking headers: many small batches in one read, not much waste between large ones. */
 const READ_AHEAD_BYTES = 256 * KIB;
 /** A segment that ends with so many zero bytes lost the end of its last append: no whole batch ends so. */
 const ZERO_TAIL_BYTES = 16;
-
-/** One verified batch and where it lies. Block offsets in the table count from the start of the segment object. */
-export interface ReadBatch {
-  destId: number;
-  roundId: number;
-  pieceId: number;
-  /** Segment object. */
-  object: string;
-  segmentNo: number;
-  /** Where the batch begins in it. */
-  offset: number;
-  header: HashedBatchHeader;
-  table: LogBatchTable;
-}
-
-/** An append that never finished, at the end of the log. */
-export interface TornTail {
-  object: string;
-  offset: number;
-  because: string;
-}
-
-/** Place in the chain of batches. */
-export interface ChainPosition {
-  /** 0 before the first batch of a round. */
-  batchNo: number;
-  /** Hash of that batch; 32 zero bytes before the first. */
-  hash: Uint8Array;
-}
 
 /** Where the log ended. */
 export interface LogEnd {
@@ -76,12 +52,6 @@ export interface WalkOptions {
   acceptsDamagedTail?: boolean;
 }
 
-/** The position before a round's first batch. */
-export const ROUND_START: ChainPosition = { batchNo: 0, hash: new Uint8Array(LOG_HASH_BYTES) };
-
-const same = (a: Uint8Array, b: Uint8Array) => Buffer.compare(a, b) === 0;
-const corrupt = (object: string, because: string) => fail('BACKUP_DATA_CORRUPT', { object, because });
-
 /** Reads ranges of one object through a window, because headers are small and lie one after another. */
 function windowed(reader: ObjectReader, sizeBytes: number): ReadRange {
   let window: Uint8Array = new Uint8Array(0);
@@ -94,12 +64,6 @@ function windowed(reader: ObjectReader, sizeBytes: number): ReadRange {
     }
     return window.subarray(offset - windowAt, offset - windowAt + length);
   };
-}
-
-/** What stands at the end of a segment and is no batch. */
-interface Fault extends TornTail {
-  /** It looks like an append that never finished, not like damage to one that did. */
-  isTorn: boolean;
 }
 
 /** Whether the bytes from `offset` to the end can be what an unfinished append leaves: a prefix of a batch, or zeros. */
@@ -182,7 +146,7 @@ function checkHome(
   { owner }: WalkOptions,
 ): LogSegmentHeader {
   const isOwn = header.clusterUuid === owner.clusterUuid && header.tenantId === owner.tenantId;
-  if (!isOwn) throw corrupt(segment.name, 'it belongs to another cluster or tenant');
+  if (!isOwn) throw damagedLog(segment.name, 'it belongs to another cluster or tenant');
   const isHere =
     header.destId === piece.destId &&
     header.roundId === piece.roundId &&
@@ -190,105 +154,9 @@ function checkHome(
     header.segmentNo === segment.segmentNo;
   if (!isHere) {
     const home = `piece_d${header.destId}r${header.roundId}p${header.pieceId}, segment ${header.segmentNo}`;
-    throw corrupt(segment.name, `it is in the wrong place: it says that it is ${home}`);
+    throw damagedLog(segment.name, `it is in the wrong place: it says that it is ${home}`);
   }
   return header;
-}
-
-/**
- * Follows the chain over segments. The last batch of a segment is held back until the next segment's header has said
- * whether it goes on after that batch or holds it again.
- */
-class Chain {
-  #tip: ChainPosition | undefined;
-  /** Hash of the batch before the first one, when the number of that batch is not known. */
-  readonly #hashBefore: Uint8Array | undefined;
-  #held: ReadBatch | undefined;
-  #last: HashedBatchHeader | undefined;
-  #fault: Fault | undefined;
-  /** A segment whose header repeats the held batch; it counts once it has a batch of its own. */
-  #repeats = false;
-  #lastSegment: SegmentObject | undefined;
-  #piece: ArchivedPiece | undefined;
-
-  constructor(from: ChainPosition | undefined, hashBefore: Uint8Array | undefined) {
-    this.#tip = from;
-    this.#hashBefore = hashBefore;
-  }
-
-  get fault(): Fault | undefined {
-    return this.#fault;
-  }
-
-  /** @throws BACKUP_DATA_CORRUPT, BACKUP_FILE_NOT_EXIST naming what is damaged or missing */
-  openSegment(piece: ArchivedPiece, segment: SegmentObject, header: LogSegmentHeader): void {
-    const tip = this.#tip ?? { batchNo: header.firstBatchNo - 1, hash: this.#hashBefore ?? header.prevHash };
-    const continues = header.firstBatchNo === tip.batchNo + 1 && same(header.prevHash, tip.hash);
-    const held = this.#held?.header;
-    this.#repeats =
-      !continues && held !== undefined && header.firstBatchNo === held.batchNo && same(header.prevHash, held.prevHash);
-    if (!continues && !this.#repeats) throw this.#broken(tip, piece, segment, header);
-    this.#tip = tip;
-    this.#fault = undefined;
-    this.#lastSegment = segment;
-    this.#piece = piece;
-  }
-
-  /** @returns the batch that is now certain to belong to the log */
-  add(batch: ReadBatch): ReadBatch | undefined {
-    const { header } = batch;
-    const released = this.#repeats ? undefined : this.#held;
-    const before = released?.header ?? this.#last;
-    if (before && !isAfter(header, before))
-      throw corrupt(batch.object, `the scns of batch ${header.batchNo} do not ascend`);
-    // A commit that goes on may be void (its server died); one that goes on from nothing is damage.
-    if (before && header.isContinued && !before.continues)
-      throw corrupt(batch.object, `batch ${header.batchNo} tears a commit apart`);
-    this.#repeats = false;
-    if (released) this.#last = released.header;
-    this.#held = batch;
-    this.#tip = { batchNo: header.batchNo, hash: header.hash };
-    return released;
-  }
-
-  setFault(fault: Fault): void {
-    this.#fault ??= fault;
-  }
-
-  /** The piece's own list says that nothing is missing. */
-  clearFault(): void {
-    this.#fault = undefined;
-  }
-
-  /** Lets go of the batch held back; nothing may repeat it any more. */
-  release(): ReadBatch | undefined {
-    const held = this.#held;
-    if (held) this.#last = held.header;
-    this.#held = undefined;
-    return held;
-  }
-
-  get position(): ChainPosition {
-    return this.#tip ?? ROUND_START;
-  }
-
-  get last(): HashedBatchHeader | undefined {
-    return this.#held?.header ?? this.#last;
-  }
-
-  /** Why a segment does not follow: the most exact name for what is missing or damaged. */
-  #broken(tip: ChainPosition, piece: ArchivedPiece, segment: SegmentObject, header: LogSegmentHeader): HoldfastError {
-    const { batchNo } = tip;
-    if (this.#fault) return corrupt(this.#fault.object, `at offset ${this.#fault.offset}: ${this.#fault.because}`);
-    const isSamePiece = this.#piece?.pieceId === piece.pieceId && this.#piece.roundId === piece.roundId;
-    const previousNo = isSamePiece ? (this.#lastSegment?.segmentNo ?? 0) : 0;
-    if (segment.segmentNo > previousNo + 1)
-      return fail('BACKUP_FILE_NOT_EXIST', { file: segmentName(piece.directory, previousNo + 1) });
-    if (header.firstBatchNo <= batchNo + 1)
-      return corrupt(segment.name, `it goes on from another batch ${header.firstBatchNo - 1} than the one before it`);
-    const missing = `batches ${batchNo + 1} to ${header.firstBatchNo - 1}, which come before ${segment.name}`;
-    return corrupt(this.#lastSegment?.name ?? segment.name, `it should hold ${missing}`);
-  }
 }
 
 /** A segment that counts, with what a frozen piece's own list says of it. */
@@ -307,17 +175,17 @@ function findSegment(present: ReadonlyMap<string, SegmentObject>, { name, listed
   const found = present.get(name);
   if (!found) throw fail('BACKUP_FILE_NOT_EXIST', { file: name });
   if (listed && found.sizeBytes !== listed.size)
-    throw corrupt(name, `it has ${found.sizeBytes} bytes instead of ${listed.size}`);
+    throw damagedLog(name, `it has ${found.sizeBytes} bytes instead of ${listed.size}`);
   return found;
 }
 
 /** A frozen piece's own list must agree with what its segments hold. */
-function checkListed(piece: ArchivedPiece, listed: SegmentInfo, chain: Chain): void {
+function checkListed(piece: ArchivedPiece, listed: SegmentInfo, chain: BatchChain): void {
   const { position, fault } = chain;
-  if (position.batchNo === listed.lastBatchNo && same(position.hash, listed.lastBatchHash)) return;
-  if (fault) throw corrupt(fault.object, `at offset ${fault.offset}: ${fault.because}`);
+  if (position.batchNo === listed.lastBatchNo && sameBytes(position.hash, listed.lastBatchHash)) return;
+  if (fault) throw damagedLog(fault.object, `at offset ${fault.offset}: ${fault.because}`);
   const object = `${piece.directory}/${listed.name}`;
-  throw corrupt(object, `it ends with another batch ${position.batchNo} than the listed ${listed.lastBatchNo}`);
+  throw damagedLog(object, `it ends with another batch ${position.batchNo} than the listed ${listed.lastBatchNo}`);
 }
 
 /**
@@ -396,7 +264,7 @@ async function* walkPieces(
   from: ChainPosition | undefined,
   options: WalkOptions & { mayEndTorn: boolean },
 ): AsyncGenerator<ReadBatch, LogEnd> {
-  const chain = new Chain(from, from ? undefined : await hashBefore(destination, pieces[0]));
+  const chain = new BatchChain(from, from ? undefined : await hashBefore(destination, pieces[0]));
   for (const piece of pieces) {
     const info = piece.isFrozen ? await readPieceInfo(destination, piece) : undefined;
     const segments = segmentsOf(piece, info);
@@ -423,7 +291,7 @@ async function* walkPieces(
   }
   const { fault } = chain;
   if (fault && !(options.mayEndTorn && (fault.isTorn || options.acceptsDamagedTail)))
-    throw corrupt(fault.object, `at offset ${fault.offset}: ${fault.because}`);
+    throw damagedLog(fault.object, `at offset ${fault.offset}: ${fault.because}`);
   const held = chain.release();
   if (held) yield held;
   const torn = fault && { object: fault.object, offset: fault.offset, because: fault.because };

@@ -8,7 +8,8 @@ import {
   readPieceStart,
   readRoundEnd,
 } from '../destination/archive-listing.ts';
-import { type ChainPosition, type LogEnd, type ReadBatch, walkPiece } from '../destination/archive-reader.ts';
+import { type LogEnd, walkPiece } from '../destination/archive-reader.ts';
+import type { ChainPosition, ReadBatch } from '../destination/batch-chain.ts';
 import type { Destination } from '../destination/destination.ts';
 import type { PieceInfo } from '../format/archive-info.ts';
 import { type PieceRef, pieceInfoName } from '../format/layout.ts';

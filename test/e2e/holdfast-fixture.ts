@@ -187,6 +187,7 @@ export class Writer {
   readonly #ended: Promise<void>;
   /** Number of the last commit that the writer knows is done. */
   committed = 0;
+  readonly #commits: Array<[number: number, timeMs: number]> = [];
 
   constructor(child: ChildProcess) {
     this.#child = child;
@@ -201,9 +202,18 @@ export class Writer {
       rest = lines.pop()!;
       for (const line of lines) {
         if (line === 'ready') becomeReady();
-        else this.committed = Number(line);
+        else {
+          const [number, timeMs] = line.split(' ').map(Number);
+          this.committed = number!;
+          this.#commits.push([number!, timeMs!]);
+        }
       }
     });
+  }
+
+  /** Number of the last commit that was done at or before a moment. */
+  committedBy(timeMs: number): number {
+    return this.#commits.findLast(([, at]) => at <= timeMs)?.[0] ?? 0;
   }
 
   async stop(): Promise<number> {

@@ -1,6 +1,6 @@
 // A sample application for tests: writes numbered rows to a SQLite file until its standard input ends.
 // node writer.mjs DATABASE [--rate=50] [--autocheckpoint=1000] [--offset=0] [--step=1] [--size=100] [--churn=0] [--reconnect=0]
-// Prints `ready`, then the number of each commit once it is done.
+// Prints `ready`, then the number of each commit once it is done, and when (ms since 1970).
 import { DatabaseSync } from '@photostructure/sqlite';
 
 const [database, ...rest] = process.argv.slice(2);
@@ -32,7 +32,7 @@ function commit() {
   db.exec(`INSERT INTO marker VALUES (${n}, hex(randomblob(${size / 2})))`);
   if (churn > 0) db.exec(`INSERT OR REPLACE INTO churn VALUES (abs(random()) % ${churn}, hex(randomblob(${size})))`);
   db.exec('COMMIT');
-  process.stdout.write(`${n}\n`);
+  process.stdout.write(`${n} ${Date.now()}\n`);
   done++;
   if (reconnectEvery > 0 && done % reconnectEvery === 0) {
     db.close();

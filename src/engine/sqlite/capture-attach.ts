@@ -10,7 +10,7 @@ import { nextScn, type Scn } from '../../model/scn.ts';
 import type { CapturedBatch } from '../engine-driver.ts';
 import { CaptureConnections, isBusy } from './capture-connections.ts';
 import { Delivery } from './capture-delivery.ts';
-import { acquireLock, holdsSharedLock, type LockWindows } from './capture-locks.ts';
+import { acquireLock, isLockLost, type LockWindows, readHeldLocks } from './capture-locks.ts';
 import { CaptureLog, CHANGE_PROOF_NS, type Cursor, startOf } from './capture-log.ts';
 import type { AttachArgument } from './capture-messages.ts';
 import { type CapturePosition, decodePosition, type FileIdentity } from './capture-position.ts';
@@ -31,6 +31,8 @@ export interface AttachTools {
   fill: TenantCaptureParts['fill'];
   send: (batch: CapturedBatch) => Promise<void>;
   onGap: (because: string) => void;
+  /** Looks in the kernel's list whether SQLite's locks are there: long with many tenants, so not for every one. */
+  checkLocks: boolean;
   /** Tests make huge commits small. */
   partBytes?: number;
 }
@@ -66,17 +68,17 @@ export async function attachCapture(
     throw lost(`the database file ${of.path} is not the one that was archived`);
   const connections = pin(of.path);
   try {
-    const facts = connections.facts();
-    if (position && position.pageSize !== facts.pageSize)
-      throw lost(`the page size changed from ${position.pageSize} to ${facts.pageSize}`);
-    checkLocks(of);
+    const { pageSize } = connections;
+    if (position && position.pageSize !== pageSize)
+      throw lost(`the page size changed from ${position.pageSize} to ${pageSize}`);
+    if (tools.checkLocks) checkLocks(of, connections);
     if (!position) await waitForProof(of.path, tools.clock);
     connections.prepareWindow({ checkpoint: false });
     const isStopped = () => false;
     if (!(await acquireLock(() => connections.tryLock(), { waitMs: LOCK_WAIT_MS, isStopped })))
       throw cannotStart(`the write lock of the tenant was not free for ${LOCK_WAIT_MS / 1000} s`);
     const since = tools.clock.monotonicMs();
-    const common = { connections, path: of.path, file: of.file, pageSize: facts.pageSize, clock: tools.clock };
+    const common = { connections, path: of.path, file: of.file, pageSize, clock: tools.clock };
     let captureLog: CaptureLog;
     let startScn: Scn;
     try {
@@ -93,12 +95,14 @@ export async function attachCapture(
         continueUnderLock(captureLog, index);
       } else {
         startScn = nextScn(argument.afterScn, tools.clock.nowNs());
-        const cursor = presentCursor(connections, index, facts.pageCount);
+        const cursor = presentCursor(connections, index);
         captureLog = new CaptureLog({ ...common, cursor, lastScn: startScn });
         captureLog.roll();
       }
     } finally {
       connections.unlock();
+      // An idle tenant holds one connection: with many of them every other one counts.
+      connections.relax();
       tools.windows.add(tools.clock.monotonicMs() - since);
     }
     const capture = assemble(argument, { connections, captureLog, path: of.path }, startScn, tools);
@@ -146,9 +150,9 @@ function assemble(
   return capture;
 }
 
-function checkLocks(of: { path: string; file: FileIdentity }): void {
-  const shm = statSync(`${of.path}-shm`, { bigint: true });
-  if (holdsSharedLock(of.file.inode, shm.ino) === false)
+function checkLocks(of: { path: string; file: FileIdentity }, connections: CaptureConnections): void {
+  const held = readHeldLocks();
+  if (held && isLockLost(held, of.file.inode, connections.shmInode))
     throw cannotStart(`the lock on ${of.path} was lost; does another part of this process open the file?`);
 }
 
@@ -160,10 +164,10 @@ async function waitForProof(path: string, clock: Clock): Promise<void> {
 }
 
 /** The end of the log as it is under the write lock; what lies before it is not this round's. */
-function presentCursor(connections: CaptureConnections, index: WalIndex, pageCount: number): Cursor {
+function presentCursor(connections: CaptureConnections, index: WalIndex): Cursor {
   const header = connections.walHeader();
   const isCurrent = header?.salts.equals(index.salts) ?? false;
-  if (index.maxFrame === 0) return startOf(isCurrent ? header : undefined, pageCount);
+  if (index.maxFrame === 0) return startOf(isCurrent ? header : undefined, index.pageCount);
   if (!header || !isCurrent) throw cannotStart('the header of the -wal file does not fit the wal-index');
   const stored = connections.storedChecksum(header, frameOffset(index.maxFrame, header.pageSize));
   if (!stored || !sameChecksum(stored, index.frameChecksum))

@@ -63,6 +63,7 @@ async function attach(send: (batch: CapturedBatch) => Promise<void> = (batch) =>
       onGap: (because) => {
         throw new Error(because);
       },
+      checkLocks: true,
       partBytes: 64 * KIB,
     },
   );

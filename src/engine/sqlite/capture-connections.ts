@@ -118,8 +118,8 @@ export class CaptureConnections {
     }
   }
 
-  facts(): { pageSize: number; pageCount: number } {
-    return { pageSize: this.#reader.number('PRAGMA page_size'), pageCount: this.#reader.number('PRAGMA page_count') };
+  get pageSize(): number {
+    return this.#reader.number('PRAGMA page_size');
   }
 
   get walFd(): number {
@@ -130,6 +130,10 @@ export class CaptureConnections {
   walStat(): { inode: bigint; sizeBytes: bigint; links: bigint } {
     const { ino, size, nlink } = fstatSync(this.#wal, { bigint: true });
     return { inode: ino, sizeBytes: size, links: nlink };
+  }
+
+  get shmInode(): bigint {
+    return fstatSync(this.#shm, { bigint: true }).ino;
   }
 
   /** The raw bytes of the wal-index header; the buffer is reused. */

@@ -8,15 +8,21 @@ import { createLog } from '../../base/log.ts';
 import { DatabaseSync, isSafeSqliteVersion } from '../../base/sqlite.ts';
 import type { Scn } from '../../model/scn.ts';
 import { attachCapture, identify } from './capture-attach.ts';
-import { LockWindows } from './capture-locks.ts';
+import { LockWindows, readHeldLocks } from './capture-locks.ts';
 import type { AttachAnswer, AttachArgument, CaptureReport, LockFigures, SweepNote } from './capture-messages.ts';
 import type { TenantCapture } from './capture-tenant.ts';
 import { CheckpointThread } from './checkpoint-thread.ts';
 
 /** Between sweeps: the longest time a commit goes unseen when no event told of it. */
 const SWEEP_MS = 1000;
-/** Files looked at per sweep: some 10 ms of system calls; with more tenants each has its turn a little later. */
-const FILE_CHECKS_MAX = 1000;
+/** Files looked at per sweep: some 3 ms of system calls; with more tenants each has its turn a little later. */
+const FILE_CHECKS_MAX = 250;
+
+/** The kernel's list of locks is read every so many sweeps: with 10,000 tenants it has some megabytes. */
+const LOCK_CHECK_SWEEPS = 30;
+
+/** Attaching takes connections that are given back at once: many at a time would only make the process larger. */
+const ATTACHING_MAX = 8;
 
 const log = createLog('info');
 const clock = systemClock;
@@ -25,7 +31,10 @@ const checkpoints = new CheckpointThread();
 const captures = new Map<number, TenantCapture>();
 /** Files in use, by device and inode. Two captures of one file in one process would drop each other's locks. */
 const inUse = new Map<string, Promise<void> | 'live'>();
+const waiting: (() => void)[] = [];
+let attaching = 0;
 let sweepOffset = 0;
+let sweepNo = 0;
 
 process.on('exit', () => process.kill(process.pid, 'SIGKILL'));
 
@@ -89,20 +98,36 @@ async function attach(argument: AttachArgument): Promise<AttachAnswer> {
   }
   inUse.set(key, 'live');
   try {
-    const { capture, startScn } = await attachCapture(argument, of, {
-      clock,
-      log,
-      windows,
-      fill: (path) => checkpoints.run(path),
-      send: (batch) => server.call<void>('deliver', { captureId, batch }),
-      onGap: (because) => server.tell('gap', { captureId, because }),
-    });
+    const { capture, startScn } = await inTurn(() =>
+      attachCapture(argument, of, {
+        clock,
+        log,
+        windows,
+        fill: (path) => checkpoints.run(path),
+        send: (batch) => server.call<void>('deliver', { captureId, batch }),
+        checkLocks: captures.size === 0,
+        onGap: (because) => server.tell('gap', { captureId, because }),
+      }),
+    );
     captures.set(captureId, capture);
     void release(capture, key);
     return { startScn };
   } catch (error) {
     inUse.delete(key);
     throw error;
+  }
+}
+
+async function inTurn<T>(work: () => Promise<T>): Promise<T> {
+  if (attaching >= ATTACHING_MAX) await new Promise<void>((resolve) => waiting.push(resolve));
+  else attaching++;
+  try {
+    return await work();
+  } finally {
+    // Whoever waits longest takes this place over.
+    const next = waiting.shift();
+    if (next) next();
+    else attaching--;
   }
 }
 
@@ -126,8 +151,14 @@ function sweep(): void {
     const report = capture.report();
     if (report) reports.push(report);
   }
+  if (++sweepNo % LOCK_CHECK_SWEEPS === 0 && all.length > 0) checkLocks(all);
   sweepOffset = all.length === 0 ? 0 : (sweepOffset + FILE_CHECKS_MAX) % all.length;
   if (all.length > 0) server.tell('swept', { scn, reports } satisfies { scn: bigint; reports: SweepNote['reports'] });
+}
+
+function checkLocks(all: readonly TenantCapture[]): void {
+  const held = readHeldLocks();
+  if (held) for (const capture of all) capture.checkLock(held);
 }
 
 setInterval(sweep, SWEEP_MS);

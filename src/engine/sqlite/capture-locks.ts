@@ -69,21 +69,35 @@ export class LockWindows {
   }
 }
 
-/**
- * Looks whether the kernel still has SQLite's lock of this process on a database file.
- * @returns undefined where that can not be seen (no /proc/locks, or our locks are not listed there)
- */
-export function holdsSharedLock(inode: bigint, shmInode: bigint): boolean | undefined {
+/** Locks of this process as the kernel lists them, by inode. */
+export interface HeldLocks {
+  /** Database files with SQLite's SHARED lock. */
+  readonly shared: ReadonlySet<string>;
+  /** Files with any lock. */
+  readonly any: ReadonlySet<string>;
+}
+
+/** @returns undefined where there is no /proc/locks */
+export function readHeldLocks(): HeldLocks | undefined {
   let text: string;
   try {
     text = readFileSync('/proc/locks', 'utf8');
   } catch {
     return undefined;
   }
-  const own = text.split('\n').map((line) => line.trim().split(/\s+/));
-  const isOurs = (fields: string[], of: bigint) =>
-    fields[4] === String(process.pid) && fields[5]?.split(':')[2] === String(of);
-  if (own.some((fields) => isOurs(fields, inode) && fields[6] === SHARED_FIRST)) return true;
-  // Seeing our lock on the other file, but none on this one, means that it was dropped.
-  return own.some((fields) => isOurs(fields, shmInode)) ? false : undefined;
+  const [shared, any] = [new Set<string>(), new Set<string>()];
+  const own = new RegExp(`^\\S+ +POSIX +\\S+ +\\S+ +${process.pid} +\\w+:\\w+:(\\d+) +(\\d+)`, 'gm');
+  for (const [, inode, first] of text.matchAll(own)) {
+    any.add(inode!);
+    if (first === SHARED_FIRST) shared.add(inode!);
+  }
+  return { shared, any };
+}
+
+/**
+ * True when the kernel has lost SQLite's lock on a database file: something in this process closed a descriptor of it.
+ * Not seeing any lock at all only means that locks are not shown here.
+ */
+export function isLockLost(held: HeldLocks, inode: bigint, shmInode: bigint): boolean {
+  return !held.shared.has(String(inode)) && (held.shared.size > 0 || held.any.has(String(shmInode)));
 }

@@ -43,10 +43,12 @@ export interface StormResult {
 
 /** A small generator with a seed, so that a storm can be run again. */
 export function seededRandom(seed: number): (below: number) => number {
-  let state = (seed ^ 0x9e3779b9) >>> 0;
+  let state = seed | 0;
   return (below) => {
-    state = (Math.imul(state ^ (state >>> 15), 0x2c1b3c6d) + 0x6d2b79f5) >>> 0;
-    return Math.floor((((state ^ (state >>> 13)) >>> 0) / 2 ** 32) * below);
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * below);
   };
 }
 
@@ -104,7 +106,7 @@ async function tryCopy(round: Round): Promise<void> {
   }
 }
 
-const DISRUPTIONS = ['none', 'none', 'none', 'none', 'kill host', 'stop and resume', 'kill writer'] as const;
+const DISRUPTIONS = ['none', 'kill host', 'kill host', 'stop and resume', 'kill writer'] as const;
 
 async function disrupt(storm: Storm, what: (typeof DISRUPTIONS)[number], writers: Writer[]): Promise<void> {
   const round = storm.rounds.at(-1)!;

@@ -10,7 +10,7 @@ import type { Scn } from '../../model/scn.ts';
 import type { LogPosition } from '../engine-driver.ts';
 import type { CaptureConnections, CheckpointResult, PinnedReader } from './capture-connections.ts';
 import type { Delivery } from './capture-delivery.ts';
-import type { LockWindows } from './capture-locks.ts';
+import { type HeldLocks, isLockLost, type LockWindows } from './capture-locks.ts';
 import type { CaptureLog } from './capture-log.ts';
 import type { CaptureReport, SnapshotAnswer } from './capture-messages.ts';
 import { encodePosition } from './capture-position.ts';
@@ -31,6 +31,11 @@ const REPOLL_MS_MAX = 512;
 const MISFITS_MAX = 3;
 /** Snapshots of one tenant at a time: backup, validation and a gap repair are three. */
 const SNAPSHOTS_MAX = 8;
+
+/** What a report is sent for. */
+const REPORTED = ['isIdle', 'maxScn', 'pendingCommits', 'logBytes', 'comment'] as const;
+/** A failure is shown for so long after it was last seen. */
+const COMMENT_MS = 10_000;
 
 export interface TenantCaptureParts {
   captureId: number;
@@ -60,10 +65,11 @@ export class TenantCapture {
   #repollMs = REPOLL_MS_FIRST;
   #misfits = 0;
   #comment = '';
+  #commentMs = 0;
   #seenIndex: Buffer = Buffer.alloc(0);
   #activeMs: number;
   #logBytes = 0;
-  #reported = '';
+  #reported: CaptureReport | undefined;
 
   readonly #window: WriteWindow;
   readonly #rotation: Rotation;
@@ -162,6 +168,7 @@ export class TenantCapture {
 
   #failed(what: string, error: unknown): void {
     if (this.#state === 'ended') return;
+    this.#commentMs = this.#of.clock.monotonicMs();
     this.#comment = `${what}: ${error instanceof Error ? error.message : String(error)}`;
     this.#of.log.warn('capture', { captureId: this.captureId, what, error });
   }
@@ -177,12 +184,22 @@ export class TenantCapture {
         this.#logBytes = Number(this.#of.connections.walStat().sizeBytes);
         this.#poll();
       }
-      const idleMs = this.#of.clock.monotonicMs() - this.#activeMs;
+      const nowMs = this.#of.clock.monotonicMs();
+      if (this.#comment && nowMs - this.#commentMs > COMMENT_MS) this.#comment = '';
+      const idleMs = nowMs - this.#activeMs;
       this.#maybeRotate();
       if (idleMs > RELAX_IDLE_MS && !this.#isBusy) this.#of.connections.relax();
     } catch (error) {
       this.#failed('sweep', error);
     }
+  }
+
+  /** The self-test: without its lock the reader pins nothing, although SQLite believes so. */
+  checkLock(held: HeldLocks): void {
+    if (this.#state !== 'live') return;
+    const { captureLog, connections } = this.#of;
+    if (isLockLost(held, captureLog.file.inode, connections.shmInode))
+      this.gap('the kernel has lost the lock that pins the log');
   }
 
   /** Commits to a file that took the place of ours are none of ours, and never captured: that is a gap. */
@@ -213,9 +230,9 @@ export class TenantCapture {
       logBytes: this.#logBytes,
       comment: this.#comment || this.#rotation.comment,
     };
-    const text = Object.values(report).join(' ');
-    if (text === this.#reported) return undefined;
-    this.#reported = text;
+    const last = this.#reported;
+    if (last && REPORTED.every((key) => last[key] === report[key])) return undefined;
+    this.#reported = report;
     return report;
   }
 

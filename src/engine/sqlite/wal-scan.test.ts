@@ -10,6 +10,7 @@ import { toScn } from '../../model/scn.ts';
 import { makeDirectory, removeDirectory } from './capture.fixture.ts';
 import { identify } from './capture-attach.ts';
 import { CaptureConnections } from './capture-connections.ts';
+import { isLockLost, readHeldLocks } from './capture-locks.ts';
 import { CaptureLog, startOf } from './capture-log.ts';
 import { frameBytes, parseWalHeader, readFrame, WAL_HEADER_BYTES, walChecksum } from './wal-format.ts';
 import { parseWalIndex, WAL_INDEX_BYTES } from './wal-index.ts';
@@ -53,8 +54,8 @@ function openLog(): CaptureLog {
   const { path: real, file } = identify(path);
   const connections = new CaptureConnections(real);
   open.unshift(connections);
-  const { pageSize, pageCount } = connections.facts();
-  const cursor = startOf(connections.walHeader(), pageCount);
+  const { pageSize } = connections;
+  const cursor = startOf(connections.walHeader(), 0);
   return new CaptureLog({ connections, path: real, clock: systemClock, file, cursor, pageSize, lastScn: toScn(1n) });
 }
 
@@ -134,7 +135,11 @@ describe('a WAL written by SQLite', () => {
     expect(log.poll()).toBeUndefined();
     log.take(log.pending.length);
     // Reading the -shm file drops the locks of this process; another process checkpoints and starts the log over.
+    const { shmInode } = open[0] as CaptureConnections;
+    expect(isLockLost(readHeldLocks()!, log.file.inode, shmInode)).toBe(false);
     readFileSync(`${path}-shm`);
+    readFileSync(path);
+    expect(isLockLost({ ...readHeldLocks()!, any: new Set([String(shmInode)]) }, log.file.inode, shmInode)).toBe(true);
     spawnSync(process.execPath, ['-e', RESET, sqliteBindingPath, path]);
     expect(log.poll()).toMatch(/the log was reset after frame 0/);
   });

@@ -1,0 +1,270 @@
+// What the server holds of one tenant's round from step to step: at most one attachment, a write that still lingers, the
+// gap that ends the log, and why nothing moves.
+import { fail } from '../base/errors.ts';
+import type { Capture } from '../engine/engine-driver.ts';
+import type { ArchiveRound } from '../model/archive-round.ts';
+import { parseCapacityBytes } from '../model/parameter.ts';
+import { SCN_NONE, type Scn } from '../model/scn.ts';
+import { parseDurationUs } from '../model/size-text.ts';
+import type { ArchiveContext } from './archive-context.ts';
+import type { ArchiveFigures } from './archive-service.ts';
+import { Attachment, type AttachmentEvents } from './attachment.ts';
+import { because } from './round-log.ts';
+
+/** A destination that can append takes a batch a second gladly, whatever lag is allowed. */
+const APPEND_LAG_MS_MAX = 1000;
+
+/** The scns that were told to anybody, of all tenants. */
+export interface AnnouncedScns {
+  /** No commit of any tenant may get an scn up to here after a crash. */
+  noteAnnounced(scn: Scn): void;
+  announcedScn(): Scn;
+}
+
+/** What a held round asks and tells its worker. */
+export interface HeldRoundWorker {
+  /** There are figures for the store. */
+  onDelivered(): void;
+  /** The log cannot be continued: another step is due. */
+  onGap(): void;
+  /** Whether a capture that is just attaching is still wanted. */
+  isAttachWanted(): boolean;
+  /** The worker has let go for good, or is doing so. */
+  isStopped(): boolean;
+}
+
+export class HeldRound {
+  readonly #tenantId: number;
+  readonly #context: ArchiveContext;
+  readonly #scns: AnnouncedScns;
+  readonly #worker: HeldRoundWorker;
+  #attached: Attachment | undefined;
+  /** A write that the destination has not answered, of a log that was given up. */
+  #lingering: Promise<void> | undefined;
+  #gap: string | undefined;
+  #comment = '';
+
+  constructor(of: { tenantId: number; context: ArchiveContext; scns: AnnouncedScns; worker: HeldRoundWorker }) {
+    this.#tenantId = of.tenantId;
+    this.#context = of.context;
+    this.#scns = of.scns;
+    this.#worker = of.worker;
+  }
+
+  /** The tenant's newest round, as it is stored now. */
+  get round(): ArchiveRound | undefined {
+    return this.#context.store.currentRound(this.#tenantId);
+  }
+
+  usedPiece({ tenantId, usedPieceId }: ArchiveRound) {
+    return this.#context.store.pieces.get({ tenantId, pieceId: usedPieceId });
+  }
+
+  get attached(): Attachment | undefined {
+    return this.#attached;
+  }
+
+  /** The running capture while the round is DOING. */
+  get capture(): Capture | undefined {
+    return this.round?.status === 'DOING' ? this.#attached?.capture : undefined;
+  }
+
+  /** Why the log cannot be continued; undefined when it can. */
+  get gap(): string | undefined {
+    return this.#gap;
+  }
+
+  noteGap(reason: string): void {
+    this.#gap = reason;
+  }
+
+  clearGap(): void {
+    this.#gap = undefined;
+  }
+
+  /** Why nothing moves; '' when all is well. */
+  get comment(): string {
+    return this.#comment;
+  }
+
+  figures(): ArchiveFigures | undefined {
+    const { round } = this;
+    if (!round) return undefined;
+    const { log, capture } = this.#attached ?? {};
+    const row = log?.round ?? round;
+    const status = round.status === 'DOING' ? capture?.status() : undefined;
+    let checkpointScn = row.checkpointScn;
+    if (log && status) {
+      log.advance(status.checkpointScn);
+      checkpointScn = log.round.checkpointScn;
+      this.#scns.noteAnnounced(checkpointScn);
+    }
+    const maxScn = log?.piece.maxScn ?? this.usedPiece(round)?.maxScn ?? SCN_NONE;
+    return {
+      checkpointScn,
+      maxScn: status && status.maxScn > maxScn ? status.maxScn : maxScn,
+      inputBytes: row.inputBytes,
+      outputBytes: row.outputBytes,
+      pendingCommits: status?.pendingCommits ?? 0,
+      logBytes: status?.logBytes ?? 0,
+      comment: this.#comment || status?.comment || (round.status === 'INTERRUPTED' ? round.comment : ''),
+    };
+  }
+
+  /** @throws LOG_ARCHIVE_NOT_RUNNING (9029), LOG_ARCHIVE_INTERRUPTED (9027) */
+  async flush(): Promise<Scn> {
+    const { round } = this;
+    if (round?.status === 'INTERRUPTED') throw fail('LOG_ARCHIVE_INTERRUPTED', { because: round.comment });
+    const attached = this.#attached;
+    const { capture } = this;
+    if (!attached || !capture) throw fail('LOG_ARCHIVE_NOT_RUNNING', {});
+    return await attached.flush(capture);
+  }
+
+  refreshLagTarget(): void {
+    this.#attached?.capture?.setLagTargetMs(this.#lagTargetMs());
+  }
+
+  /** The figures of the round into the caller's transaction. */
+  persist(): void {
+    const { log, capture } = this.#attached ?? {};
+    if (!log) return;
+    if (capture && this.round?.status === 'DOING') log.advance(capture.status().checkpointScn);
+    log.persist();
+  }
+
+  /**
+   * Opens the round's log; no capture yet. Nothing may be attached.
+   * @throws what `Attachment.open` throws; BACKUP_DEST_NOT_CONNECT (9070) while an earlier write lingers;
+   *         CANCELED (4072) when the worker was stopped meanwhile
+   */
+  async open(round: ArchiveRound): Promise<Attachment> {
+    this.#checkAnswered(round);
+    const attached = await Attachment.open(this.#context, round);
+    if (this.#worker.isStopped()) {
+      // Whoever stopped the worker did not wait for this answer: nobody would let go of what is held from here on.
+      await attached.close();
+      throw fail('CANCELED', {});
+    }
+    this.#attached = attached;
+    return attached;
+  }
+
+  /** Opens the round's log anew and attaches the engine's capture. @throws what `Attachment.startCapture` throws */
+  async attach(round: ArchiveRound): Promise<void> {
+    await this.close();
+    const attached = await this.open(round);
+    const events: AttachmentEvents = {
+      onDelivered: () => {
+        if (this.#attached !== attached) return;
+        this.setComment('');
+        this.#worker.onDelivered();
+      },
+      onDeliverFailed: (error) => this.#onDeliverFailed(attached, error),
+      onGap: (reason) => this.#onGap(attached, reason),
+    };
+    try {
+      const lagTargetMs = this.#lagTargetMs();
+      await attached.startCapture({ lastScn: this.lastScn(), lagTargetMs, events });
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  /** Lets go of the log; a capture has ended before. */
+  async close(): Promise<void> {
+    const attached = this.#attached;
+    if (!attached) return;
+    this.#attached = undefined;
+    const { pending } = attached.log;
+    if (!pending) return await attached.close();
+    this.#lingering = pending.then(() => {
+      this.#lingering = undefined;
+    });
+    // It closes behind the answer that it still waits for.
+    attached.close().catch((error) => this.#context.log.warn('archive log did not close', { error }));
+  }
+
+  /** Shows why nothing moves; '' when all is well again. */
+  setComment(comment: string): void {
+    if (comment !== this.#comment) this.#showComment(comment);
+  }
+
+  /** All is well: also what an earlier life of the server stored is over. */
+  clearComment(): void {
+    this.#showComment('');
+  }
+
+  #showComment(comment: string): void {
+    this.#comment = comment;
+    const { store, log } = this.#context;
+    const tenantId = this.#tenantId;
+    try {
+      const { round } = this;
+      // These keep the reason of an interruption.
+      if (!round || ['INTERRUPTED', 'STOPPING', 'STOP'].includes(round.status)) return;
+      const { roundId, status } = round;
+      if (round.comment !== comment) store.rounds.update({ tenantId, roundId }, { comment }, { status });
+    } catch (error) {
+      // It is shown from memory all the same, and the step that failed is repeated.
+      log.error('archive comment was not stored', { tenantId, error });
+    }
+  }
+
+  /** The round moved on: what was said of its last status is over. */
+  forgetComment(): void {
+    this.#comment = '';
+  }
+
+  /** Every scn that was ever given or announced is at or before this. */
+  lastScn(): Scn {
+    const lastScn = this.#context.store.tenants.get({ tenantId: this.#tenantId })?.lastScn ?? SCN_NONE;
+    const announced = this.#scns.announcedScn();
+    return lastScn > announced ? lastScn : announced;
+  }
+
+  #onDeliverFailed(attached: Attachment, error: unknown): void {
+    if (this.#attached !== attached) return;
+    this.setComment(because(error));
+    this.#checkWalLimit(attached);
+    // An attaching capture repeats its first batch by itself; meanwhile the operator may want something else.
+    if (!attached.capture && !this.#worker.isAttachWanted()) attached.leave();
+  }
+
+  #onGap(attached: Attachment, reason: string): void {
+    if (this.#attached !== attached) return;
+    this.#gap = reason;
+    this.#worker.onGap();
+  }
+
+  /** An Optional archive gives up before an unarchived log fills the tenant's disk. */
+  #checkWalLimit(attached: Attachment): void {
+    const { store } = this.#context;
+    const tenantId = this.#tenantId;
+    const text = store.parameter(tenantId, 'log_archive_wal_limit');
+    const limitBytes = parseCapacityBytes(text) ?? 0n;
+    if (limitBytes === 0n || store.archiveDests.get({ tenantId })?.binding === 'MANDATORY') return;
+    const logBytes = attached.capture?.status().logBytes ?? 0;
+    if (logBytes <= limitBytes) return;
+    this.#onGap(
+      attached,
+      `the unarchived log grew to ${logBytes} bytes, beyond log_archive_wal_limit = ${text}: ${this.#comment}`,
+    );
+  }
+
+  /** What an unanswered write does in the end must not surprise a later log. @throws BACKUP_DEST_NOT_CONNECT (9070) */
+  #checkAnswered({ uri }: ArchiveRound): void {
+    if (this.#lingering) throw fail('BACKUP_DEST_NOT_CONNECT', { uri, because: 'an earlier write has no answer yet' });
+  }
+
+  #lagTargetMs(): number {
+    const us = parseDurationUs(this.#context.store.parameter(this.#tenantId, 'archive_lag_target'));
+    const ms = Number((us ?? 0n) / 1000n);
+    return ms > APPEND_LAG_MS_MAX && this.#canAppend ? APPEND_LAG_MS_MAX : ms;
+  }
+
+  get #canAppend(): boolean {
+    return this.#attached?.log.canAppend ?? false;
+  }
+}
