@@ -13,7 +13,7 @@ const READY = /holdfast ready: mysql (\S+):(\d+)/;
 const START_TIMEOUT_MS = 60_000;
 const WAIT_TIMEOUT_MS = 600_000;
 /** How often a view is asked whether a job is over: half of it is how much too long a job seems on average. */
-const POLL_MS = 20;
+const POLL_MS = 50;
 const PASSWORD = 'a password of the benchmark';
 
 export const TENANT = 'bench';

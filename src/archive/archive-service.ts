@@ -19,6 +19,8 @@ export interface ArchiveFigures {
   outputBytes: bigint;
   pendingCommits: number;
   logBytes: number;
+  /** False while the figures are those of the store: nothing is known of the tenant's log at present. */
+  isAttached: boolean;
   /** Why nothing moves; '' when all is well. */
   comment: string;
 }

@@ -33,6 +33,12 @@ export interface HeldRoundWorker {
   isStopped(): boolean;
 }
 
+/** What is to be said when neither a failure nor the capture says anything. */
+function quietComment(round: ArchiveRound, isAttached: boolean): string {
+  if (round.status === 'INTERRUPTED') return round.comment;
+  return round.status === 'DOING' && !isAttached ? "the tenant's log is being attached" : '';
+}
+
 export class HeldRound {
   readonly #tenantId: number;
   readonly #context: ArchiveContext;
@@ -107,7 +113,8 @@ export class HeldRound {
       outputBytes: row.outputBytes,
       pendingCommits: status?.pendingCommits ?? 0,
       logBytes: status?.logBytes ?? 0,
-      comment: this.#comment || status?.comment || (round.status === 'INTERRUPTED' ? round.comment : ''),
+      isAttached: status !== undefined,
+      comment: this.#comment || status?.comment || quietComment(round, status !== undefined),
     };
   }
 
@@ -118,7 +125,10 @@ export class HeldRound {
     const attached = this.#attached;
     const { capture } = this;
     if (!attached || !capture) throw fail('LOG_ARCHIVE_NOT_RUNNING', {});
-    return await attached.flush(capture);
+    const scn = await attached.flush(capture);
+    // Whoever asked may die next: what he was told is in the store before he hears it.
+    if (this.#attached === attached) this.#context.store.transaction(() => this.persist());
+    return scn;
   }
 
   refreshLagTarget(): void {
@@ -167,6 +177,8 @@ export class HeldRound {
       const lagTargetMs = this.#lagTargetMs();
       await attached.startCapture({ lastScn: this.lastScn(), lagTargetMs, events });
     } catch (error) {
+      // How far the destination reaches is known now, also when the engine's log does not continue it.
+      this.#context.store.transaction(() => attached.log.persist());
       await this.close();
       throw error;
     }

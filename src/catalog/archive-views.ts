@@ -263,7 +263,8 @@ export const V_OB_ARCHIVE_DEST_STATUS = view(
       for (const { round, isCurrent } of rounds(reader)) {
         if (!isCurrent) continue;
         const figures = reader.figures(round.tenantId);
-        const isCaughtUp = figures?.pendingCommits === 0 && figures.checkpointScn >= figures.maxScn;
+        const isCaughtUp =
+          figures?.isAttached === true && figures.pendingCommits === 0 && figures.checkpointScn >= figures.maxScn;
         yield {
           TENANT_ID: round.tenantId,
           DEST_ID: round.destId,

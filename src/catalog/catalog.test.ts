@@ -161,6 +161,7 @@ describe('archive views', () => {
     outputBytes: 400_000_000n,
     pendingCommits: 3,
     logBytes: 0,
+    isAttached: true,
     comment: 'the destination does not answer',
   };
 

@@ -148,6 +148,8 @@ class SqliteCapture implements Capture {
   #deliverComment = '';
 
   constructor(of: CaptureParts) {
+    // Nobody may be delivering when it is abandoned.
+    this.#abandoned.catch(() => {});
     this.#of = of;
     const { request } = of;
     this.#position = request.resume;
@@ -242,11 +244,18 @@ class SqliteCapture implements Capture {
     return this.#inFlight;
   }
 
+  /** A destination that never answers must not hold up whoever has given up on it. */
+  #abandonDelivery: () => void = () => {};
+  readonly #abandoned = new Promise<never>((_, reject) => {
+    this.#abandonDelivery = () => reject(fail('LOG_ARCHIVE_NOT_RUNNING', {}));
+  });
+  #stopping: Promise<LogPosition> | undefined;
+
   async #deliverUntilDurable(batch: CapturedBatch): Promise<void> {
     for (let attempt = 1, pauseMs = RETRY_MS_FIRST; ; attempt++, pauseMs = Math.min(2 * pauseMs, RETRY_MS_MAX)) {
       if (this.#state === 'ended') throw fail('LOG_ARCHIVE_NOT_RUNNING', {});
       try {
-        await this.#of.request.deliver(batch);
+        await Promise.race([this.#of.request.deliver(batch), this.#abandoned]);
         break;
       } catch (error) {
         this.#deliverComment = error instanceof Error ? error.message : String(error);
@@ -346,9 +355,17 @@ class SqliteCapture implements Capture {
     };
   }
 
-  async stop(): Promise<LogPosition> {
-    if (this.#state !== 'live') throw fail('LOG_ARCHIVE_NOT_RUNNING', {});
+  stop(options: { isAbandoned?: boolean } = {}): Promise<LogPosition> {
+    if (options.isAbandoned) this.#abandonDelivery();
+    // A stop that is under way ends soon once its delivery is abandoned.
+    if (this.#stopping && options.isAbandoned) return this.#stopping;
+    if (this.#state !== 'live') return Promise.reject(fail('LOG_ARCHIVE_NOT_RUNNING', {}));
     this.#state = 'stopping';
+    this.#stopping = this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<LogPosition> {
     this.#pause.abort();
     try {
       await this.#ready;
