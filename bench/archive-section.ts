@@ -124,6 +124,7 @@ export async function archiveSection(scratch: Scratch, options: BenchOptions): P
         'durable p99 ms': durable.p99,
         'durable max ms': durable.max,
         'visible p50 ms': visible.p50,
+        'visible p99 ms': visible.p99,
         'commits/s': rate,
         'commits/batch': commitsPerBatch,
       });

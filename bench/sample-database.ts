@@ -3,7 +3,7 @@
 // noise that does not compress, indexes are in random order and deleted rows leave holes, as in a database that lives.
 import { createCipheriv, createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { createReadStream, statSync } from 'node:fs';
+import { closeSync, createReadStream, fsyncSync, openSync, statSync } from 'node:fs';
 import { DatabaseSync } from '../src/base/sqlite.ts';
 
 const SEED = 20_260_131;
@@ -157,6 +157,10 @@ export async function makeSampleDatabase(path: string, sizeMb: number): Promise<
   } finally {
     db.close();
   }
+  // Otherwise the first who waits for the disk would wait for all of it.
+  const fd = openSync(path, 'r+');
+  fsyncSync(fd);
+  closeSync(fd);
   return { path, sizeBytes: statSync(path).size, sha256: await fileSha256(path) };
 }
 

@@ -51,6 +51,9 @@ function integer(text: string, name: string, max: number): number {
   return value;
 }
 
+/** A planned stop archives to the end and ends statements; longer than this it only hangs. */
+const STOP_MS_MAX = 60_000;
+
 const PORT_MAX = 65_535;
 const CLUSTER_ID_MAX = 2 ** 32 - 1;
 const LOG_LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
@@ -114,6 +117,8 @@ async function stopOnSignal(stop: () => Promise<void>): Promise<void> {
     process.on('SIGTERM', onSignal);
     process.on('SIGINT', onSignal);
   });
+  // A server that can not stop in order, for a destination that never answers, ends all the same: the next start goes on.
+  setTimeout(() => process.exit(1), STOP_MS_MAX).unref();
   await stop();
   process.exit(0);
 }

@@ -8,12 +8,13 @@ import { type ArchiveRound, moveRound, pieceEndScn, type RoundStatus } from '../
 import { parseDestinationUri } from '../model/destination-uri.ts';
 import { nextScn, SCN_NONE, type Scn } from '../model/scn.ts';
 import type { ArchiveContext } from './archive-context.ts';
+import { ArchiveDamaged } from './archive-damaged.ts';
 import { writeRoundStart } from './archive-files.ts';
 import type { ArchiveFigures } from './archive-service.ts';
 import { pause } from './attachment.ts';
 import { type AnnouncedScns, HeldRound } from './held-round.ts';
 import { checkArchiveDestination } from './log-tail.ts';
-import { ArchiveDamaged, archiveOwner, because, newPiece, raiseLastScn, segmentOwner } from './round-log.ts';
+import { archiveOwner, because, newPiece, raiseLastScn, segmentOwner } from './round-log.ts';
 import { decideRoundStep, type RoundStep, STEP_ENDS } from './round-step.ts';
 
 /** What the workers of all tenants share. */

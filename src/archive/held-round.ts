@@ -7,6 +7,7 @@ import { parseCapacityBytes } from '../model/parameter.ts';
 import { SCN_NONE, type Scn } from '../model/scn.ts';
 import { parseDurationUs } from '../model/size-text.ts';
 import type { ArchiveContext } from './archive-context.ts';
+import { ArchiveDamaged } from './archive-damaged.ts';
 import type { ArchiveFigures } from './archive-service.ts';
 import { Attachment, type AttachmentEvents } from './attachment.ts';
 import { because } from './round-log.ts';
@@ -238,6 +239,10 @@ export class HeldRound {
 
   #onDeliverFailed(attached: Attachment, error: unknown): void {
     if (this.#attached !== attached) return;
+    if (error instanceof ArchiveDamaged) {
+      this.#onGap(attached, error.message);
+      return;
+    }
     this.setComment(because(error));
     this.#checkWalLimit(attached);
     // An attaching capture repeats its first batch by itself; meanwhile the operator may want something else.

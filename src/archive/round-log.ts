@@ -21,16 +21,12 @@ import { parseDestinationUri } from '../model/destination-uri.ts';
 import { checkMove } from '../model/moves.ts';
 import { type Scn, toScn } from '../model/scn.ts';
 import type { ArchiveContext } from './archive-context.ts';
+import { ArchiveDamaged } from './archive-damaged.ts';
 import { readPieceContent, writePieceInfo, writePieceStart, writeRoundEnd } from './archive-files.ts';
 import { checkArchiveDestination, findLogTail, type LogTail } from './log-tail.ts';
 import { type SegmentOwner, SegmentWriter } from './segment-writer.ts';
 
 const NS_PER_US = 1000n;
-
-/** The archive holds less than it is known to have held, or what it holds is damaged: only an operator can go on. */
-export class ArchiveDamaged extends Error {
-  override readonly name = 'ArchiveDamaged';
-}
 
 export function archiveOwner(context: ArchiveContext, tenantId: number): ArchiveOwner {
   const { cluster, tenants } = context.store;

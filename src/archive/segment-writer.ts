@@ -8,8 +8,10 @@ import type { ChainPosition } from '../destination/batch-chain.ts';
 import type { Destination, ObjectAppender } from '../destination/destination.ts';
 import type { CapturedBatch } from '../engine/engine-driver.ts';
 import type { SegmentInfo } from '../format/archive-info.ts';
-import { type PieceRef, pieceDirectory, segmentName } from '../format/layout.ts';
+import { FORMAT_FILE_NAME, type PieceRef, pieceDirectory, segmentName } from '../format/layout.ts';
 import { encodeSegmentHeader } from '../format/log-batch-header.ts';
+import { formatDestinationUri } from '../model/destination-uri.ts';
+import { ArchiveDamaged } from './archive-damaged.ts';
 import type { PieceContent } from './archive-files.ts';
 
 /** Small enough to be read again at a start in a second, large enough that a busy day has thousands at most. */
@@ -88,14 +90,34 @@ export class SegmentWriter {
   async content(): Promise<PieceContent | undefined> {
     assert(this.#open === undefined, 'the writer is closed');
     if (!this.#isWhole) return undefined;
-    for (const info of this.#torn) {
-      const name = `${pieceDirectory(this.#piece)}/${info.name}`;
-      const size = await this.#destination.size(name);
-      if (size === undefined) throw fail('BACKUP_FILE_NOT_EXIST', { file: name });
-      info.size = size;
-      this.#torn.delete(info);
+    for (const info of this.#segments) {
+      const file = this.#nameOf(info);
+      const size = await this.#destination.size(file);
+      if (size === undefined) throw fail('BACKUP_FILE_NOT_EXIST', { file });
+      if (size < info.size) throw fail('BACKUP_DATA_CORRUPT', { object: file, because: 'it is shorter than it was' });
+      if (this.#torn.delete(info)) info.size = size;
     }
     return { segments: this.#segments.slice(), firstBatchHash: this.#firstBatchHash };
+  }
+
+  #nameOf(info: SegmentInfo): string {
+    return `${pieceDirectory(this.#piece)}/${info.name}`;
+  }
+
+  /**
+   * An open object takes bytes also after somebody has removed or replaced it: then they are not at the destination.
+   * @throws ArchiveDamaged; BACKUP_DEST_NOT_CONNECT (9070) when the whole destination is away
+   */
+  async #checkThere(info: SegmentInfo, sizeBytes: number): Promise<void> {
+    const name = this.#nameOf(info);
+    const found = await this.#destination.size(name);
+    if (found !== undefined && found >= sizeBytes) return;
+    if ((await this.#destination.size(FORMAT_FILE_NAME)) === undefined) {
+      const because = 'its format file is gone: another directory may be mounted there';
+      throw fail('BACKUP_DEST_NOT_CONNECT', { uri: formatDestinationUri(this.#destination.uri), because });
+    }
+    const what = found === undefined ? 'was removed' : `is cut to ${found} of ${sizeBytes} bytes`;
+    throw new ArchiveDamaged(`archived log is missing at the destination: ${name} ${what}`);
   }
 
   async #appendTo(batch: CapturedBatch): Promise<number> {
@@ -105,6 +127,7 @@ export class SegmentWriter {
     const bytes = isNew ? Buffer.concat([this.#encodeHeader(open.segmentNo), batch.bytes]) : batch.bytes;
     try {
       await open.appender.append(bytes);
+      await this.#checkThere(open.info, open.appender.sizeBytes);
     } catch (error) {
       await this.#giveUp(open);
       throw error;

@@ -349,7 +349,7 @@ export const ERRORS = {
     9040,
     'HY000',
     (f) => `backup can not start, because ${f.because}`,
-    'Wait until STATUS in oceanbase.CDB_OB_ARCHIVELOG is DOING and DATA_BACKUP_DEST is set, then retry.',
+    'Wait until STATUS in the view CDB_OB_ARCHIVELOG (in a tenant: DBA_OB_ARCHIVELOG) is DOING and DATA_BACKUP_DEST is set, then retry.',
   ),
   BACKUP_INVALID_PASSWORD: def<{ why: string }>(
     9047,

@@ -14,6 +14,8 @@ export interface Log {
 
 function plain(_key: string, value: unknown): unknown {
   if (typeof value === 'bigint') return value.toString();
+  // An expected error says all in its message; a stack is for what nobody expected.
+  if (value instanceof Error && 'errorName' in value) return { name: value.errorName, message: value.message };
   if (value instanceof Error)
     return { name: value.name, message: value.message, stack: value.stack, cause: value.cause };
   return value;

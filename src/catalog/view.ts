@@ -74,7 +74,10 @@ export interface ShownColumn {
 /** The columns of a view in a tenant of this mode. */
 export function shownColumns(columns: ViewColumns, mode: TenantMode): ShownColumn[] {
   const shown: ShownColumn[] = [];
-  for (const [name, { type, oracle, isNullable }] of Object.entries(columns)) {
+  for (const [name, { type, oracle, isNullable: isDocumented }] of Object.entries(columns)) {
+    // The documentation calls times NOT NULL that are NULL while something has not happened yet.
+    const isNullable =
+      isDocumented || type.base === 'datetime' || type.base === 'timestamp' || /(_DISPLAY|_TIMESTAMP)$/.test(name);
     if (mode === 'mysql') shown.push({ name, type, isNullable });
     else if (oracle !== null) shown.push({ name, type: oracle ?? type, isNullable });
   }

@@ -1,8 +1,9 @@
 // Claiming a destination: the first use writes `format.obbak`, which says whose it is; every later use must match it.
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fail, isFailure } from '../base/errors.ts';
+import { makeDirectory } from '../base/make-directory.ts';
 import { decodeFormatFile, encodeFormatFile, type FormatFile } from '../format/format-file.ts';
 import { checkFileName, FORMAT_FILE_NAME } from '../format/layout.ts';
 import { formatDestinationUri } from '../model/destination-uri.ts';
@@ -89,7 +90,7 @@ async function proveAccess(destination: Destination, owner: FormatFile): Promise
   throw fail('BACKUP_DEST_NOT_CONNECT', { uri: formatDestinationUri(destination.uri), because });
 }
 
-/** A directory of our own may not exist yet; then its parent must. */
+/** A directory of our own may not exist yet. */
 async function makeRoot(destination: Destination): Promise<void> {
   const { spec } = destination;
   if (spec.kind !== 'file') return;
@@ -98,9 +99,7 @@ async function makeRoot(destination: Destination): Promise<void> {
   } catch (error) {
     if (codeOf(error) !== 'ENOENT') throw mapped(destination, error, 'look at it');
     try {
-      const first = await mkdir(spec.path, { recursive: true, mode: DIRECTORY_MODE });
-      for (let path = spec.path; first !== undefined && path.length >= first.length; path = dirname(path))
-        await syncDirectory(dirname(path));
+      for (const made of await makeDirectory(spec.path, DIRECTORY_MODE)) await syncDirectory(dirname(made));
     } catch (cause) {
       throw mapped(destination, cause, 'create it');
     }

@@ -1,8 +1,9 @@
 // The database file of a restored tenant: written under a temporary name beside its place, given its name when it is
 // complete and checked, never over anything that is there.
-import { link, lstat, mkdir, rename, rm, rmdir, stat, unlink } from 'node:fs/promises';
+import { link, lstat, rename, rm, rmdir, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fail } from '../base/errors.ts';
+import { makeDirectory } from '../base/make-directory.ts';
 import { syncDirectory } from '../destination/file-destination.ts';
 
 const DIRECTORY_MODE = 0o700;
@@ -45,10 +46,7 @@ export async function checkDirectoryExists(location: string): Promise<void> {
 
 /** Makes the directory of a place that the server chose itself. */
 export async function makeDirectoryFor(location: string): Promise<void> {
-  const directory = dirname(location);
-  const first = await mkdir(directory, { recursive: true, mode: DIRECTORY_MODE });
-  for (let path = directory; first !== undefined && path.length >= first.length; path = dirname(path))
-    await syncDirectory(dirname(path));
+  for (const made of await makeDirectory(dirname(location), DIRECTORY_MODE)) await syncDirectory(dirname(made));
 }
 
 /** Removes the unfinished file and what an engine left beside it. Safe to repeat. */

@@ -1,11 +1,12 @@
 // The server's certificate (made once, when the operator gave none) and the key for encrypted passwords.
 import { createPublicKey, generateKeyPair, type KeyObject, privateDecrypt, constants as rsa } from 'node:crypto';
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { open, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { generate } from 'selfsigned';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { fail } from '../base/errors.ts';
+import { makeDirectory } from '../base/make-directory.ts';
 
 /** Key and certificate as PEM text. */
 export interface TlsMaterial {
@@ -33,7 +34,7 @@ export async function ensureCertificate(dir: string, clock: Clock = systemClock)
   if (key !== null && cert !== null) return { key, cert };
   // A certificate of the operator's whose key is missing is never written over.
   if (cert !== null) throw fail('ENTRY_NOT_EXIST', { what: `${KEY_FILE}, the key of ${CERTIFICATE_FILE}, in ${dir}` });
-  await mkdir(dir, { recursive: true });
+  await makeDirectory(dir, 0o700);
   const made = await makeCertificate(clock, key);
   // The key goes first: after a crash between the two, the certificate is made for the key that is there.
   if (key === null) await writePrivate(keyPath, made.key);

@@ -10,6 +10,10 @@ import { someTenants, tenantsNamed } from './target-tenants.ts';
 /** Longest backup password in characters: a bound before key derivation. */
 const BACKUP_PASSWORD_CHARS_MAX = 1024;
 
+/** Said once where a password is set: it must not be taken for more than it is. */
+const LOG_IS_PLAIN =
+  'the password encrypts the backup sets of this session; the archived log is not encrypted: keep its destination as you keep the database';
+
 export function setEncryption(session: Session, statement: StatementOf<'setEncryption'>): StatementResult {
   const { password } = statement;
   if (password !== null && (password === '' || password.length > BACKUP_PASSWORD_CHARS_MAX)) {
@@ -18,7 +22,9 @@ export function setEncryption(session: Session, statement: StatementOf<'setEncry
     });
   }
   session.encryptionPassword = password;
-  return okResult();
+  if (password === null) return okResult();
+  session.warnings.push({ level: 'Note', errno: ERRORS.NOT_SUPPORTED.errno, message: LOG_IS_PLAIN });
+  return okResult(0n, 0n, session.warnings.length);
 }
 
 /** What the statement covers; the rules of the reference for sys and user tenants. */

@@ -1,11 +1,11 @@
 // The metadata store: one embedded SQLite file, opened by one server at a time. Every state is durable here before its
 // effect starts. Records are the nouns of `model`; compare-and-set on states through `Table.update`.
 import { randomUUID } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { assert } from '../base/assert.ts';
 import { fail } from '../base/errors.ts';
 import { SYS_TENANT_ID, USER_TENANT_ID_FIRST } from '../base/limits.ts';
+import { makeDirectorySync } from '../base/make-directory.ts';
 import { DatabaseSync } from '../base/sqlite.ts';
 
 import type { ArchiveDest, ArchivePiece, ArchiveRound } from '../model/archive-round.ts';
@@ -219,7 +219,7 @@ function migrate(db: Statements): void {
  * @throws NOT_ALLOWED (4179) when another server has it open
  */
 export function openStore(dataDir: string, options: OpenStoreOptions): Store {
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  makeDirectorySync(dataDir, 0o700);
   const path = join(dataDir, 'holdfast.db');
   const db = new Statements(new DatabaseSync(path, { timeout: 0 }));
   try {

@@ -1,6 +1,7 @@
 // The life of a tenant: created or adopted, activated, dropped. Its row is durable before its database exists and goes
 // last, so that a start after a crash finds what to finish.
-import { join } from 'node:path';
+import { realpath, stat } from 'node:fs/promises';
+import { isAbsolute, join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import { fail } from '../base/errors.ts';
 import { SYS_TENANT_ID } from '../base/limits.ts';
@@ -102,7 +103,8 @@ class Tenants implements TenantService {
       throw fail('TENANT_EXISTS', { tenant: request.name });
     }
     const driver = this.driver(request.engine);
-    const tenant = store.transaction(() => this.#insert(request, driver.name));
+    const location = request.location === null ? null : await this.#realLocation(request.location);
+    const tenant = store.transaction(() => this.#insert({ ...request, location }, driver.name));
     try {
       if (tenant.isAdopted) await driver.adopt(this.engineTenant(tenant));
       else await driver.create(this.engineTenant(tenant));
@@ -142,6 +144,23 @@ class Tenants implements TenantService {
   async #remove(tenant: Tenant): Promise<void> {
     await this.driver(tenant.engine).drop(this.engineTenant(tenant), { removeData: !tenant.isAdopted });
     this.#deps.store.forgetTenant(tenant.tenantId);
+  }
+
+  /**
+   * One file, one tenant: links are followed, and a file that another tenant has under another name is refused.
+   * What is wrong with the file itself is the engine's to say.
+   */
+  async #realLocation(location: string): Promise<string> {
+    if (!isAbsolute(location)) throw fail('ADOPT_REFUSED', { location, because: 'its path is not absolute' });
+    const real = await realpath(location).catch(() => location);
+    const file = await stat(real, { bigint: true }).catch(() => undefined);
+    if (!file) return real;
+    for (const tenant of this.#deps.store.userTenants()) {
+      const other = await stat(tenant.location, { bigint: true }).catch(() => undefined);
+      if (other?.ino !== file.ino || other.dev !== file.dev) continue;
+      throw fail('ADOPT_REFUSED', { location, because: `it already belongs to the tenant ${tenant.name}` });
+    }
+    return real;
   }
 
   #insert(request: CreateTenantRequest, engine: string): Tenant {

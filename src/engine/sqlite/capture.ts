@@ -258,8 +258,11 @@ class SqliteCapture implements Capture {
         await Promise.race([this.#of.request.deliver(batch), this.#abandoned]);
         break;
       } catch (error) {
-        this.#deliverComment = error instanceof Error ? error.message : String(error);
-        this.#of.log.warn('batch not delivered', { ...this.#of.request.owner, batchNo: batch.batchNo, error });
+        const because = error instanceof Error ? error.message : String(error);
+        // Once is enough for a destination that stays away.
+        if (because !== this.#deliverComment)
+          this.#of.log.warn('batch not delivered', { ...this.#of.request.owner, batchNo: batch.batchNo, error });
+        this.#deliverComment = because;
         const isLast = this.#state === 'stopping' || (this.#state === 'starting' && attempt >= START_ATTEMPTS);
         if (isLast) throw error;
         await this.#sleep(pauseMs);

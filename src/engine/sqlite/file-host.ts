@@ -1,11 +1,12 @@
 // A short-lived child process for what touches a database file as a whole: make one, judge one for adoption, check a
 // restored one. The server itself never opens a tenant's file, nor has SQLite on it.
 
-import { access, chmod, constants, lstat, mkdir, open, rm } from 'node:fs/promises';
+import { access, chmod, constants, lstat, open, rm } from 'node:fs/promises';
 import { dirname, isAbsolute } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { serveParent } from '../../base/child-process.ts';
 import { fail } from '../../base/errors.ts';
+import { makeDirectory } from '../../base/make-directory.ts';
 import { DatabaseSync, isSafeSqliteVersion } from '../../base/sqlite.ts';
 import type { EngineFacts } from '../engine-driver.ts';
 import { startWatchdog } from '../host-watchdog.ts';
@@ -80,7 +81,7 @@ function fill(location: string): EngineFacts {
 }
 
 async function create({ location }: { location: string }): Promise<EngineFacts> {
-  await mkdir(dirname(location), { recursive: true, mode: 0o700 });
+  await makeDirectory(dirname(location), 0o700);
   for (const path of [location, `${location}-wal`, `${location}-shm`, `${location}-journal`])
     if (await exists(path)) throw fail('ENTRY_EXISTS', { what: path });
   const file = await open(location, 'wx', 0o600);
