@@ -162,7 +162,7 @@ describe('a backup', () => {
     const bare = await world.addTenant('t3');
     gate.shut();
     const { skipped } = await world.backup.startBackup(sysRequest);
-    expect(skipped).toEqual([{ tenantName: 't3', because: 'log archive status is not doing.' }]);
+    expect(skipped).toEqual([{ tenantName: 't3', because: 'log archive status is not doing. Its archive was never started.' }]);
     await until('both work', () => gate.waiting === 2);
     expect(jobsOf(1)).toMatchObject([
       { status: 'DOING', backupSetId: 0, level: 'CLUSTER', initiatorJobId: 1, uri: '' },

@@ -229,12 +229,22 @@ class Backup implements BackupService {
     return { tenant, because };
   }
 
+  /** The documented reason, and what the tenant's archive is doing instead. */
+  #inDetail(tenant: Tenant, because: string): string {
+    const round = this.#deps.store.currentRound(tenant.tenantId);
+    if (round?.status === 'DOING' || !because.startsWith('log archive')) return because;
+    return `${because} Its archive ${round ? `is ${round.status}` : 'was never started'}.`;
+  }
+
   /** Inserts every row of one statement. @returns the tenants that were left out, and the jobs that are to be done */
   #record(request: BackupRequest, passwordKey: PasswordKey | null): { skipped: SkippedTenant[]; jobs: BackupJob[] } {
     const { store, clock } = this.#deps;
     const { eligible, skipped } = this.#eligible(request);
     const nowNs = clock.nowNs();
-    const leftOut = skipped.map(({ tenant, because }) => ({ tenantName: tenant.name, because: because ?? '' }));
+    // A tenant that is meant to be protected and is not comes first among the warnings.
+    const leftOut = skipped
+      .toSorted((a, b) => Number(b.tenant.isArchiveMode) - Number(a.tenant.isArchiveMode))
+      .map(({ tenant, because }) => ({ tenantName: tenant.name, because: this.#inDetail(tenant, because ?? '') }));
     const jobs: BackupJob[] = [];
     let initiatorJobId = 0;
     if (request.initiatorTenantId === SYS_TENANT_ID) {
@@ -273,7 +283,7 @@ class Backup implements BackupService {
     const uri = store.dataDests.get({ tenantId })?.uri ?? '';
     const job = childJob(request, { ...of, tenantId, jobId, backupSetId: 0, uri, keys: undefined });
     store.backupJobs.insert(job);
-    const error = fail('BACKUP_CAN_NOT_START', { because: because ?? '' });
+    const error = fail('BACKUP_CAN_NOT_START', { because: this.#inDetail(tenant, because ?? '') });
     const status = checkMove('backup job', JOB_MOVES, job.status, 'FAILED');
     const ended = { endNs: of.nowNs, result: toResult(error), comment: toComment(error) };
     store.backupJobs.change({ tenantId, jobId }, { ...ended, status }, { status: job.status });
