@@ -175,7 +175,7 @@ describe('a backup', () => {
     gate.open();
     await ended(1);
     expect(jobsOf(1)).toMatchObject([{ status: 'COMPLETED', result: 0 }]);
-    expect(jobsOf(1)[0]!.comment).toBe('1 tenant was left out: t3 (log archive status is not doing.)');
+    expect(jobsOf(1)[0]!.comment).toBe('1 tenant was left out: t3 (log archive status is not doing. Its archive was never started.)');
     for (const { tenantId } of [ready, late])
       expect(jobsOf(tenantId)).toMatchObject([{ status: 'COMPLETED', initiatorTenantId: 1, level: 'USER_TENANT' }]);
     expect(world.store.nextId(bare.tenantId, 'backup_set')).toBe(1);
