@@ -1,7 +1,8 @@
-// What `npm run quickstart`, `npm test` and `npm run bench` do on a fresh clone: install, build, run.
+// What `npm run build`, `quickstart`, `bench` and `npm test` do on a fresh clone: install, build, run.
 // Plain JavaScript without dependencies, because it runs before anything is installed.
 import { spawnSync } from 'node:child_process';
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, realpathSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '');
@@ -26,10 +27,18 @@ function isInstalled() {
   return existsSync(marker) && statSync(marker).mtimeMs >= statSync(`${root}/package-lock.json`).mtimeMs;
 }
 
+/** Node's own headers lie beside it in every usual installation: packages that compile need not download them. */
+function headersOfThisNode() {
+  const prefix = dirname(dirname(realpathSync(process.execPath)));
+  return existsSync(`${prefix}/include/node/node_api.h`) ? { npm_config_nodedir: prefix } : {};
+}
+
 function install() {
   if (isInstalled()) return;
   process.stdout.write('== npm ci (about a minute: one package compiles)\n');
-  run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
+  run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+    env: { ...process.env, ...headersOfThisNode() },
+  });
 }
 
 /** The command-line client that some tests use; they say so when they are skipped without it. */
@@ -56,7 +65,9 @@ if (Number(process.versions.node.split('.')[0]) < NODE_MAJOR_MIN) {
 install();
 process.stdout.write('== build\n');
 run(process.execPath, ['scripts/build.mjs']);
-if (what === 'quickstart') {
+if (what === 'build') {
+  process.stdout.write('== dist/ is ready: node dist/cli.js --help\n');
+} else if (what === 'quickstart') {
   run(process.execPath, ['dist/quickstart/quickstart.js', ...args]);
 } else if (what === 'test') {
   installMariadbClient();
@@ -69,5 +80,5 @@ if (what === 'quickstart') {
 } else if (what === 'bench') {
   run(process.execPath, ['--import', 'tsx', 'bench/run.ts', ...args]);
 } else {
-  fail('usage: node scripts/bootstrap.mjs quickstart|test|bench');
+  fail('usage: node scripts/bootstrap.mjs build|quickstart|test|bench');
 }
