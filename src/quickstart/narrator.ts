@@ -41,7 +41,7 @@ export class Narrator {
     const answer = await this.#client.run(sql);
     if (answer.kind === 'ok') {
       say(
-        `Query OK, ${answer.affectedRows} rows affected${answer.warnings > 0 ? `, ${answer.warnings} warnings` : ''}`,
+        `Query OK, ${answer.affectedRows} rows affected${answer.warnings > 0 ? `, ${answer.warnings} warning${answer.warnings === 1 ? '' : 's'}` : ''}`,
       );
       if (answer.warnings > 0) await this.run('SHOW WARNINGS');
     } else if (answer.result.rows.length === 0) {

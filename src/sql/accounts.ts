@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { fail } from '../base/errors.ts';
 import { administratorOf } from '../model/tenant.ts';
-import type { Account } from '../store/store.ts';
+import type { Account } from '../store/records.ts';
 import { isSys, ownTenant, type SqlDependencies } from './dependencies.ts';
 import { parseLoginName } from './grammar/login-name.ts';
 import type { StatementOf } from './grammar/statement.ts';

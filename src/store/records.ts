@@ -1,11 +1,26 @@
 // Which field of which noun is kept how. The columns are those of `migrations.ts`.
-import type { ArchivePiece, ArchiveRound } from '../model/archive-round.ts';
+import type { ArchiveDest, ArchivePiece, ArchiveRound } from '../model/archive-round.ts';
 import type { BackupJob, BackupSet, BackupTask } from '../model/backup-job.ts';
 import type { RestoreJob } from '../model/restore-job.ts';
 import type { ResourcePool, ResourceUnit, Tenant } from '../model/tenant.ts';
 import type { Statements } from './statements.ts';
-import type { Account, DataDest, TenantArchiveDest } from './store.ts';
 import { big, bool, bytes, int, json, orNull, real, Table, text } from './table.ts';
+
+/** An administrator account: verifiers of its password, both empty for an empty password. */
+export interface Account {
+  tenantId: number;
+  user: string;
+  nativeHash: Uint8Array;
+  sha2Hash: Uint8Array;
+}
+
+export interface DataDest {
+  tenantId: number;
+  destId: number;
+  uri: string;
+}
+
+export type TenantArchiveDest = ArchiveDest & { tenantId: number };
 
 function tenantTables(db: Statements) {
   return {

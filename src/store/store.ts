@@ -8,32 +8,16 @@ import { SYS_TENANT_ID, USER_TENANT_ID_FIRST } from '../base/limits.ts';
 import { makeDirectorySync } from '../base/make-directory.ts';
 import { DatabaseSync } from '../base/sqlite.ts';
 
-import type { ArchiveDest, ArchivePiece, ArchiveRound } from '../model/archive-round.ts';
+import type { ArchivePiece, ArchiveRound } from '../model/archive-round.ts';
 import type { BackupJob, BackupSet, BackupTask } from '../model/backup-job.ts';
 import { PARAMETERS, type ParameterName } from '../model/parameter.ts';
 import type { RestoreJob } from '../model/restore-job.ts';
 import type { Cluster, ResourcePool, ResourceUnit, Tenant } from '../model/tenant.ts';
 import { type ClusterKey, loadClusterKey } from './cluster-key.ts';
 import { MIGRATIONS } from './migrations.ts';
-import { tables } from './records.ts';
+import { type Account, type DataDest, type TenantArchiveDest, tables } from './records.ts';
 import { Statements } from './statements.ts';
 import type { Table } from './table.ts';
-
-/** An administrator account: verifiers of its password, both empty for an empty password. */
-export interface Account {
-  tenantId: number;
-  user: string;
-  nativeHash: Uint8Array;
-  sha2Hash: Uint8Array;
-}
-
-export interface DataDest {
-  tenantId: number;
-  destId: number;
-  uri: string;
-}
-
-export type TenantArchiveDest = ArchiveDest & { tenantId: number };
 
 export type CounterName = 'job' | 'task' | 'backup_set' | 'round' | 'piece' | 'dest' | 'tenant' | 'unit' | 'pool';
 
