@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
-export const SECTIONS = ['backup', 'restore', 'archive', 'latency'] as const;
+const SECTIONS = ['backup', 'restore', 'archive', 'latency'] as const;
 export type SectionName = (typeof SECTIONS)[number];
 
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));

@@ -30,6 +30,15 @@ async function main(options: BenchOptions): Promise<void> {
   }
 }
 
-const options = parseOptions(process.argv.slice(2));
+function readOptions(): BenchOptions | undefined {
+  try {
+    return parseOptions(process.argv.slice(2));
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${HELP}`);
+    process.exit(2);
+  }
+}
+
+const options = readOptions();
 if (options) await main(options);
 else say(HELP);

@@ -1,7 +1,7 @@
 // Percentiles and medians, nothing smoothed.
 
 /** Nearest-rank percentile of values in ascending order: a value that was really measured. */
-export function percentile(ascending: readonly number[], percent: number): number {
+function percentile(ascending: readonly number[], percent: number): number {
   if (ascending.length === 0) return Number.NaN;
   const rank = Math.ceil((percent / 100) * ascending.length);
   return ascending[Math.max(0, rank - 1)]!;

@@ -159,6 +159,7 @@ export async function startHoldfast(options: HoldfastOptions): Promise<Holdfast>
     work.archive.start();
     work.backup.start();
     work.restore.start();
+    await work.tenants.finishDrops();
     const { host, port } = server.address;
     log.info('server ready', { host, port, version: VERSION, cluster: store.cluster.name });
     return {

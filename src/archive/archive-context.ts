@@ -35,6 +35,7 @@ export interface ArchiveContext {
   /** The driver that a tenant's `engine` names. */
   driver(engine: string): EngineDriver;
   engineTenant(tenant: Tenant): EngineTenant;
+  /** Opens a destination without touching it. */
   openDestination(uri: DestinationUri): Destination;
   timing: ArchiveTiming;
 }

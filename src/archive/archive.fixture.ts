@@ -27,7 +27,7 @@ export const URI = 'file:///memory/archive';
 const WAIT_MS_MAX = 20_000;
 
 /** Time that moves only when told to, but for one microsecond with every look at it. */
-export class ManualClock implements Clock {
+class ManualClock implements Clock {
   #ns = 1_740_790_800_000_000_000n;
 
   nowNs(): bigint {
@@ -45,7 +45,7 @@ export class ManualClock implements Clock {
 }
 
 /** Decides which effects fail, and when everything dies. */
-export class Fate {
+class Fate {
   effects = 0;
   /** The effect that is the last: nothing happens after it. */
   diesAt = Number.POSITIVE_INFINITY;

@@ -1,18 +1,14 @@
 // The archive service: a worker per tenant that archives, and what statements and views ask of them.
 import { assert } from '../base/assert.ts';
-import type { Clock } from '../base/clock.ts';
 import { fail } from '../base/errors.ts';
 import { SYS_TENANT_ID } from '../base/limits.ts';
-import type { Log } from '../base/log.ts';
 import { claimDestination } from '../destination/claim-destination.ts';
-import type { Destination } from '../destination/destination.ts';
-import type { Capture, EngineDriver, EngineTenant } from '../engine/engine-driver.ts';
+import type { Capture } from '../engine/engine-driver.ts';
 import { FORMAT_FILE_VERSION } from '../format/format-file.ts';
 import { type DestState, isRoundRunning } from '../model/archive-round.ts';
 import { type DestinationUri, formatDestinationUri, parseDestinationUri } from '../model/destination-uri.ts';
 import { SCN_NONE, type Scn } from '../model/scn.ts';
 import type { Tenant } from '../model/tenant.ts';
-import type { Store } from '../store/store.ts';
 import { ARCHIVE_TIMING, type ArchiveContext, type ArchiveTiming } from './archive-context.ts';
 import type { ArchiveDestRequest, ArchiveFigures, ArchiveService } from './archive-service.ts';
 import { type ArchiveShared, ArchiveWorker } from './archive-worker.ts';
@@ -23,15 +19,7 @@ const ATTACHING_MAX = 8;
 /** A place is given on after so long: a destination that does not answer must not keep other tenants waiting. */
 const ATTACH_SLOT_MS_MAX = 5000;
 
-export interface ArchiveOptions {
-  store: Store;
-  clock: Clock;
-  log: Log;
-  /** The driver that a tenant's `engine` names. */
-  driver(engine: string): EngineDriver;
-  engineTenant(tenant: Tenant): EngineTenant;
-  /** Opens a destination without touching it. */
-  openDestination(uri: DestinationUri): Destination;
+export interface ArchiveOptions extends Omit<ArchiveContext, 'timing'> {
   timing?: Partial<ArchiveTiming>;
 }
 

@@ -1,11 +1,11 @@
 // The rows that a statement of backup makes: what each column holds, in one place.
 import { COMMENT_CHARS_MAX, SYS_TENANT_ID } from '../base/limits.ts';
 import type { BackupJob, BackupSet, BackupTask, JobKeys } from '../model/backup-job.ts';
-import { SCN_NONE, type Scn } from '../model/scn.ts';
+import { SCN_NONE } from '../model/scn.ts';
 import type { BackupRequest, SkippedTenant } from './backup-service.ts';
 
 /** Why an asked-for incremental backup is a full one; shown in the job's COMMENT. */
-export const FULL_INSTEAD_OF_INCREMENTAL = 'a FULL backup was taken: incremental sets are not built yet';
+const FULL_INSTEAD_OF_INCREMENTAL = 'a FULL backup was taken: incremental sets are not built yet';
 
 /** Cuts a text to what a COMMENT column shows. */
 export function commentText(text: string): string {
@@ -158,11 +158,4 @@ export function sysOutcome(
 
 function joined(parts: ReadonlyArray<string | undefined>): string {
   return commentText(parts.filter((part) => part !== undefined && part !== '').join('; '));
-}
-
-/** SCNs of a set that was copied at one moment. */
-export interface SetScns {
-  consistentScn: Scn;
-  startReplayScn: Scn;
-  minRestoreScn: Scn;
 }

@@ -19,7 +19,7 @@ import type { BackupDependencies } from './backup-dependencies.ts';
 import { openJobKeys, type SetKeys } from './backup-keys.ts';
 import { commentText, NO_FIGURES, newSet } from './backup-records.ts';
 import { attachedCapture, awaitLog } from './watch-archive.ts';
-import { clearAttempt, findOwnManifest, putNew, writeSet } from './write-set.ts';
+import { clearAttempt, findOwnManifest, putNew, putPlaceholders, writeSet } from './write-set.ts';
 
 /** zstd: measured flat in ratio from 1 to 3, at a third of the speed. */
 const COMPRESSION_LEVEL = 1;
@@ -307,6 +307,7 @@ export class BackupWorker {
     if (!manifest) return this.#startOver(task);
     this.#isCommitting = true;
     const { set, objects, outputBytes } = manifest;
+    await putPlaceholders(this.#destination, this.#set, set);
     this.#complete(task, { endNs: set.endNs, fileCount: objects.length + 1, outputBytes });
   }
 

@@ -1,6 +1,6 @@
 // Goal: a set is AVAILABLE exactly when it is whole, and every other end of a job is told truthfully and leaves no mess.
 // Method: real services over the fake engine, file destinations and pipeline workers, with a gate before the data phase.
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { faultyDestination } from '../../test/faulty-destination.ts';
@@ -162,7 +162,9 @@ describe('a backup', () => {
     const bare = await world.addTenant('t3');
     gate.shut();
     const { skipped } = await world.backup.startBackup(sysRequest);
-    expect(skipped).toEqual([{ tenantName: 't3', because: 'log archive status is not doing. Its archive was never started.' }]);
+    expect(skipped).toEqual([
+      { tenantName: 't3', because: 'log archive status is not doing. Its archive was never started.' },
+    ]);
     await until('both work', () => gate.waiting === 2);
     expect(jobsOf(1)).toMatchObject([
       { status: 'DOING', backupSetId: 0, level: 'CLUSTER', initiatorJobId: 1, uri: '' },
@@ -175,7 +177,9 @@ describe('a backup', () => {
     gate.open();
     await ended(1);
     expect(jobsOf(1)).toMatchObject([{ status: 'COMPLETED', result: 0 }]);
-    expect(jobsOf(1)[0]!.comment).toBe('1 tenant was left out: t3 (log archive status is not doing. Its archive was never started.)');
+    expect(jobsOf(1)[0]!.comment).toBe(
+      '1 tenant was left out: t3 (log archive status is not doing. Its archive was never started.)',
+    );
     for (const { tenantId } of [ready, late])
       expect(jobsOf(tenantId)).toMatchObject([{ status: 'COMPLETED', initiatorTenantId: 1, level: 'USER_TENANT' }]);
     expect(world.store.nextId(bare.tenantId, 'backup_set')).toBe(1);
@@ -425,12 +429,37 @@ describe('after a restart of the server', () => {
     expect(restored.status).toBe('RESTORE_SUCCESS');
   });
 
+  test('a set that somebody else took a pack of is not promised', async () => {
+    const tenant = await world.addReadyTenant('t1');
+    // As a server with the same identity does that finds the set's directory without a manifest.
+    wrap = (destination) => {
+      const put = destination.put.bind(destination);
+      destination.put = async (name, bytes) => {
+        await put(name, bytes);
+        if (name.endsWith('/index.obbak')) await destination.remove('backup_set_1_full/pack_1.obbak');
+      };
+      return destination;
+    };
+    await world.backup.startBackup(ownRequest(tenant));
+    await ended(tenant.tenantId);
+    expect(jobsOf(tenant.tenantId)).toMatchObject([{ status: 'FAILED', result: 9011 }]);
+    expect(setOf(tenant)).toMatchObject({ status: 'FAILED', fileStatus: 'INCOMPLETE' });
+    expect(setFiles(tenant)).toEqual([]);
+  });
+
   test('a set whose manifest was written is taken as it is', async () => {
     const tenant = await world.addReadyTenant('t1');
     await world.backUp(tenant);
     const key = { tenantId: tenant.tenantId };
     const name = join(dataPath(tenant), 'backup_set_1_full/single_backup_set_info.obbak');
     const manifest = readFileSync(name);
+    // Its writer died right behind the manifest: nothing shows yet that it is whole, nor is its name durable.
+    const isPlaceholder = (file: string) => /end_success|backup_set_1_full_\d/.test(file);
+    const files = () =>
+      readdirSync(dataPath(tenant), { recursive: true, encoding: 'utf8' }).filter(isPlaceholder).sort();
+    const placeholders = files();
+    expect(placeholders).toHaveLength(2);
+    for (const file of placeholders) rmSync(join(dataPath(tenant), file));
     world.store.backupTasks.change({ ...key, taskId: 1 }, { status: 'BACKUP_LOG', endNs: null });
     world.store.backupSets.change({ ...key, backupSetId: 1 }, { status: 'DOING', fileStatus: 'COPYING', endNs: null });
     world.store.backupJobs.change({ ...key, jobId: 1 }, { status: 'DOING', endNs: null });
@@ -439,6 +468,7 @@ describe('after a restart of the server', () => {
     await ended(tenant.tenantId);
     expect(setOf(tenant)).toMatchObject({ status: 'SUCCESS', fileStatus: 'AVAILABLE', fileCount: 3 });
     expect(readFileSync(name).equals(manifest)).toBe(true);
+    expect(files()).toEqual(placeholders);
   });
 
   test('a cancelled job and the statement above it are ended', async () => {

@@ -2,6 +2,7 @@
 // A set is complete exactly when its manifest is there.
 import type { Clock } from '../base/clock.ts';
 import { fail, isFailure } from '../base/errors.ts';
+import { checkObjects } from '../destination/check-objects.ts';
 import type { Destination } from '../destination/destination.ts';
 import type { EngineFacts, Snapshot } from '../engine/engine-driver.ts';
 import { encodeIndex, pagesPerBlock } from '../format/backup-set-index.ts';
@@ -59,7 +60,8 @@ export async function putNew(destination: Destination, name: string, bytes: Uint
 /**
  * Makes a set whole.
  * @returns when it ended, its objects with the manifest, and their bytes without it
- * @throws the destination's errors; ENTRY_EXISTS (4017) when another set has the directory
+ * @throws the destination's errors; ENTRY_EXISTS (4017) when another set has the directory; BACKUP_FILE_NOT_EXIST (9011),
+ *         BACKUP_DATA_CORRUPT (9010) when what was written is there no more
  */
 export async function writeSet(of: SetToWrite): Promise<{ endNs: bigint; fileCount: number; outputBytes: bigint }> {
   const { destination, ref, keys, result, source } = of;
@@ -79,11 +81,25 @@ export async function writeSet(of: SetToWrite): Promise<{ endNs: bigint; fileCou
     ...result.packs.map(({ name, sizeBytes, sha256: hash }) => ({ name, size: sizeBytes, sha256: hash })),
     { name: INDEX_NAME, size: index.length, sha256: sha256(index) },
   ];
+  // What another server with the same identity, or a hand, took away meanwhile must not be promised.
+  await checkObjects(destination, setDirectory(ref), objects);
   const manifest = manifestOf(of, { endNs, outputBytes, objects });
   await destination.put(manifestName(ref), encodeManifest(manifest, keys.dataKey));
-  await putNew(destination, setIntervalName(ref, of.row.startNs, endNs), new Uint8Array(0));
-  await putNew(destination, setEndName(ref, endNs), new Uint8Array(0));
+  await putPlaceholders(destination, ref, { startNs: of.row.startNs, endNs });
   return { endNs, fileCount: objects.length + 1, outputBytes };
+}
+
+/**
+ * Shows a complete set in listings. Safe to repeat; a writer that died right behind its manifest leaves it to the next
+ * one, and the first placeholder also makes the manifest's name durable: they lie in one directory.
+ */
+export async function putPlaceholders(
+  destination: Destination,
+  ref: SetRef,
+  { startNs, endNs }: { startNs: bigint; endNs: bigint },
+): Promise<void> {
+  await putNew(destination, setIntervalName(ref, startNs, endNs), new Uint8Array(0));
+  await putNew(destination, setEndName(ref, endNs), new Uint8Array(0));
 }
 
 function manifestOf(

@@ -499,10 +499,15 @@ function describeBug(error: unknown): string {
   return error instanceof AssertionFailure ? error.message : 'unexpected failure, see the server log';
 }
 
+/** The message of anything that was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** The text for a COMMENT column: negative number and message, as OceanBase writes it. */
 export function toComment(error: unknown): string {
   if (error instanceof HoldfastError) return `result: -${error.code}(${error.message})`;
-  return `result: -${ERRORS.INTERNAL.code}(${error instanceof Error ? error.message : String(error)})`;
+  return `result: -${ERRORS.INTERNAL.code}(${messageOf(error)})`;
 }
 
 /** The number for a RESULT column: positive OceanBase number, 4016 for a bug. */

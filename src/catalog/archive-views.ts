@@ -28,7 +28,7 @@ const later = (a: Scn, b: Scn): Scn => (a > b ? a : b);
 const earlier = (a: Scn, b: Scn): Scn => (a < b ? a : b);
 const larger = (a: bigint, b: bigint): bigint => (a > b ? a : b);
 
-export const CDB_OB_ARCHIVE_DEST = view({
+const CDB_OB_ARCHIVE_DEST = view({
   name: 'CDB_OB_ARCHIVE_DEST',
   source: 'OceanBase 4.3.3 docs, CDB_OB_ARCHIVE_DEST',
   columns: {
@@ -159,7 +159,7 @@ export const CDB_OB_ARCHIVELOG = view({
   },
 });
 
-export const CDB_OB_ARCHIVELOG_SUMMARY = view({
+const CDB_OB_ARCHIVELOG_SUMMARY = view({
   name: 'CDB_OB_ARCHIVELOG_SUMMARY',
   source: 'OceanBase 4.3.3 docs, CDB_OB_ARCHIVELOG_SUMMARY',
   columns: ROUND_COLUMNS,
@@ -182,7 +182,7 @@ function freshPiece(reader: ViewReader, piece: ArchivePiece): ArchivePiece {
   };
 }
 
-export const CDB_OB_ARCHIVELOG_PIECE_FILES = view({
+const CDB_OB_ARCHIVELOG_PIECE_FILES = view({
   name: 'CDB_OB_ARCHIVELOG_PIECE_FILES',
   source: 'OceanBase 4.3.3 docs, CDB_OB_ARCHIVELOG_PIECE_FILES; END_SCN_DISPLAY as in its samples',
   columns: {
@@ -280,7 +280,7 @@ export const V_OB_ARCHIVE_DEST_STATUS = view(
   { audience: 'everyone', reach: 'fleet' },
 );
 
-export const CDB_OB_BACKUP_PARAMETER = view({
+const CDB_OB_BACKUP_PARAMETER = view({
   name: 'CDB_OB_BACKUP_PARAMETER',
   source: 'OceanBase 4.3.3 docs, CDB_OB_BACKUP_PARAMETER',
   columns: {

@@ -184,7 +184,7 @@ export const CDB_OB_BACKUP_TASKS = view({
   },
 });
 
-export const CDB_OB_BACKUP_TASK_HISTORY = view({
+const CDB_OB_BACKUP_TASK_HISTORY = view({
   name: 'CDB_OB_BACKUP_TASK_HISTORY',
   source: 'OceanBase 4.3.3 docs, CDB_OB_BACKUP_TASK_HISTORY',
   columns: TASK_HISTORY_COLUMNS,

@@ -15,9 +15,9 @@ import { type Catalog, createCatalog } from './catalog.ts';
 import type { ConnectionFacts } from './information-schema-table.ts';
 import type { Viewer } from './viewer.ts';
 
-export const SECOND_NS = 1_000_000_000n;
+const SECOND_NS = 1_000_000_000n;
 /** 2025-03-01 09:00:00.120000 at +08:00. */
-export const START_NS = 1_740_790_800_120_000_000n;
+const START_NS = 1_740_790_800_120_000_000n;
 export const at = (seconds: number) => START_NS + BigInt(seconds) * SECOND_NS;
 export const scnAt = (seconds: number) => toScn(at(seconds));
 

@@ -25,7 +25,7 @@ export const SYSTEM_VIEWS: readonly View[] = [
 ];
 
 /** The database that holds a tenant's own tables: SQLite's name of it. */
-export const DATA_DATABASE = 'main';
+const DATA_DATABASE = 'main';
 /** Rows that are made at a time before other work gets its turn. */
 const ROWS_PER_TURN = 2000;
 const DEFAULT_ENGINE = 'sqlite';

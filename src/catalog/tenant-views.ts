@@ -86,7 +86,7 @@ export const DBA_OB_TENANTS = view(
   { audience: 'everyone', reach: 'fleet' },
 );
 
-export const DBA_OB_RESOURCE_POOLS = view({
+const DBA_OB_RESOURCE_POOLS = view({
   name: 'DBA_OB_RESOURCE_POOLS',
   source: 'OceanBase 4.3.3 docs, DBA_OB_RESOURCE_POOLS',
   columns: {
@@ -124,7 +124,7 @@ function wholeNumber(unit: ResourceUnit, name: string): bigint | null {
   return text !== undefined && /^\d{1,18}$/.test(text) ? BigInt(text) : null;
 }
 
-export const DBA_OB_UNIT_CONFIGS = view({
+const DBA_OB_UNIT_CONFIGS = view({
   name: 'DBA_OB_UNIT_CONFIGS',
   source: 'OceanBase 4.3.3 docs, DBA_OB_UNIT_CONFIGS',
   columns: {

@@ -13,7 +13,7 @@ export interface PrintableResult {
 const CELL_CHARS_MAX = 512;
 
 /** Columns of the terminal that a text takes: East Asian wide characters take two. */
-export function displayWidth(text: string): number {
+function displayWidth(text: string): number {
   let width = 0;
   for (const character of text) {
     const code = character.codePointAt(0)!;

@@ -1,5 +1,6 @@
 // A connection to a Holdfast (or any MySQL) server as the shell and the quick start use it. The wire is mysql2's.
 import mysql, { type Connection, type FieldPacket, type ResultSetHeader } from 'mysql2/promise';
+import { messageOf } from '../base/errors.ts';
 import type { Cell, PrintableResult } from './result-table.ts';
 
 export interface ConnectOptions {
@@ -109,5 +110,5 @@ export function formatError(error: unknown): string {
   if (error instanceof Error && 'code' in error && error.code === 'ECONNREFUSED') {
     return 'ERROR 2003 (HY000): nothing listens there. Is the server running? holdfast serve --data-dir DIR starts it.';
   }
-  return `ERROR 2000 (HY000): ${error instanceof Error ? error.message : String(error)}`;
+  return `ERROR 2000 (HY000): ${messageOf(error)}`;
 }

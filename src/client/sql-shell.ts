@@ -35,7 +35,7 @@ function describe(answer: Answer, isVertical: boolean, seconds: number): string 
 }
 
 /** Runs one statement and prints what it answered. @returns false when it failed */
-export async function runTyped(options: ShellOptions, statement: TypedStatement): Promise<boolean> {
+async function runTyped(options: ShellOptions, statement: TypedStatement): Promise<boolean> {
   const { client, out, err } = options;
   const beganMs = options.monotonicMs();
   try {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fail } from '../base/errors.ts';
-import type { FormatFile } from '../format/format-file.ts';
+import { FORMAT_FILE_BYTES_MAX, type FormatFile } from '../format/format-file.ts';
 import { claimDestination, readFormatFile } from './claim-destination.ts';
 import type { Destination } from './destination.ts';
 import { FileDestination } from './file-destination.ts';
@@ -70,6 +70,17 @@ describe.each([
     bytes[30]! ^= 1;
     await destination.remove('format.obbak');
     await destination.put('format.obbak', bytes);
+    await expect(claimDestination(destination, OWNER)).rejects.toThrowError(NOT_MATCH);
+  });
+
+  it('does not read a format file that is too large to be one', async () => {
+    const destination = open();
+    await claimDestination(destination, OWNER);
+    await destination.remove('format.obbak');
+    await destination.put('format.obbak', new Uint8Array(FORMAT_FILE_BYTES_MAX + 1));
+    destination.get = async (name) => {
+      throw new Error(`${name} was read`);
+    };
     await expect(claimDestination(destination, OWNER)).rejects.toThrowError(NOT_MATCH);
   });
 

@@ -4,7 +4,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fail, isFailure } from '../base/errors.ts';
 import { makeDirectory } from '../base/make-directory.ts';
-import { decodeFormatFile, encodeFormatFile, type FormatFile } from '../format/format-file.ts';
+import { decodeFormatFile, encodeFormatFile, FORMAT_FILE_BYTES_MAX, type FormatFile } from '../format/format-file.ts';
 import { checkFileName, FORMAT_FILE_NAME } from '../format/layout.ts';
 import { formatDestinationUri } from '../model/destination-uri.ts';
 import type { Destination } from './destination.ts';
@@ -55,6 +55,11 @@ export async function claimDestination(destination: Destination, owner: FormatFi
 export async function readFormatFile(destination: Destination): Promise<FormatFile | undefined> {
   const because = 'the format file is damaged';
   try {
+    // Whoever can write there could make it any size: one that can be no format file is not read.
+    const sizeBytes = await destination.size(FORMAT_FILE_NAME);
+    if (sizeBytes === undefined) return undefined;
+    if (sizeBytes > FORMAT_FILE_BYTES_MAX)
+      throw fail('BACKUP_DATA_CORRUPT', { object: FORMAT_FILE_NAME, because: `it has ${sizeBytes} bytes` });
     return decodeFormatFile(await destination.get(FORMAT_FILE_NAME), FORMAT_FILE_NAME);
   } catch (error) {
     if (isFailure(error, 'BACKUP_FILE_NOT_EXIST')) return undefined;

@@ -4,6 +4,7 @@ import { fail, HoldfastError } from '../base/errors.ts';
 const OUT_OF_SPACE = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 const DENIED = new Set(['EACCES', 'EPERM', 'EROFS', 'ELOOP']);
 
+/** Code of an error of the operating system, `ENOENT`; undefined for anything else. */
 export function codeOf(error: unknown): string | undefined {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   return typeof code === 'string' ? code : undefined;

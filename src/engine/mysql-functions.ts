@@ -37,7 +37,7 @@ export function textOf(value: SqlValue | undefined): string {
 }
 
 /** The number of a value: leading digits of a text, 0 otherwise. */
-export function numberOf(value: SqlValue | undefined): number {
+function numberOf(value: SqlValue | undefined): number {
   if (typeof value === 'number') return value;
   if (typeof value === 'bigint') return Number(value);
   const number = Number.parseFloat(textOf(value));

@@ -138,6 +138,11 @@ export function quoteName(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
 
+/** The same as a MySQL client writes it; SQLite reads this form as well. */
+export function quoteNameMysql(name: string): string {
+  return `\`${name.replaceAll('`', '``')}\``;
+}
+
 /** The name that an identifier token stands for. */
 export function nameOf(token: Token): string {
   if (token.kind !== 'quoted') return token.text;

@@ -4,12 +4,12 @@ import { assert } from '../base/assert.ts';
 import { type BackupType, backupSetDirectory } from '../model/backup-job.ts';
 
 export const FORMAT_FILE_NAME = 'format.obbak';
-export const MANIFEST_NAME = 'single_backup_set_info.obbak';
+const MANIFEST_NAME = 'single_backup_set_info.obbak';
 export const INDEX_NAME = 'index.obbak';
-export const BACKUP_SETS_DIRECTORY = 'backup_sets';
-export const ROUNDS_DIRECTORY = 'rounds';
-export const PIECES_DIRECTORY = 'pieces';
-export const CHECK_FILES_DIRECTORY = 'check_file';
+const BACKUP_SETS_DIRECTORY = 'backup_sets';
+const ROUNDS_DIRECTORY = 'rounds';
+const PIECES_DIRECTORY = 'pieces';
+const CHECK_FILES_DIRECTORY = 'check_file';
 const PIECE_INFO_NAME = 'single_piece_info.obarc';
 /** A tenant's log is one stream here; the field's number for a tenant's own first stream. */
 const LOG_DIRECTORY = 'logstream_1/log';
@@ -33,7 +33,7 @@ export interface PieceRef extends RoundRef {
 }
 
 /** `YYYYMMDDTHHMMSS` in UTC. */
-export function momentText(ns: bigint): string {
+function momentText(ns: bigint): string {
   return new Date(Number(ns / 1_000_000n)).toISOString().slice(0, 19).replaceAll(/[-:]/g, '');
 }
 

@@ -17,12 +17,12 @@ export const LOG_SEGMENT_HEADER_BYTES = 192;
 export const LOG_BATCH_HEADER_BYTES = 384;
 export const LOG_HASH_BYTES = 32;
 /** Room for an engine's position; SQLite needs 88. */
-export const LOG_POSITION_BYTES_MAX = 128;
+const LOG_POSITION_BYTES_MAX = 128;
 /** A batch, header and table and blocks, is never larger; a reader refuses more before it allocates. */
-export const LOG_BATCH_BYTES_MAX =
+const LOG_BATCH_BYTES_MAX =
   LOG_BATCH_HEADER_BYTES + storedBytesMax(LOG_TABLE_PLAIN_BYTES_MAX) + 2 * LOG_BATCH_PLAIN_BYTES_MAX;
 
-export const SEGMENT_MAGIC = Buffer.from('HFLOGSEG', 'latin1');
+const SEGMENT_MAGIC = Buffer.from('HFLOGSEG', 'latin1');
 export const BATCH_MAGIC = Buffer.from('HFLOGBAT', 'latin1');
 const UUID_BYTES_MAX = 40;
 const PAGE_SIZE_MIN = 512;

@@ -81,7 +81,7 @@ export function tablePlainBytes(shape: { entryCount: number; pageCount: number; 
 }
 
 /** Images that fit one block. */
-export function imagesPerBlock(pageSize: number): number {
+function imagesPerBlock(pageSize: number): number {
   return Math.floor(BLOCK_PLAIN_BYTES / pageSize);
 }
 

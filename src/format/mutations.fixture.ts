@@ -6,7 +6,7 @@ export interface Mutation {
 }
 
 /** Every byte flipped in three ways, every truncation, appended bytes. */
-export function* mutationsOf(bytes: Uint8Array): Generator<Mutation> {
+function* mutationsOf(bytes: Uint8Array): Generator<Mutation> {
   for (let at = 0; at < bytes.length; at++) {
     for (const mask of [0x01, 0x80, 0xff]) {
       const flipped = bytes.slice();

@@ -110,11 +110,6 @@ export interface BackupTask {
 }
 
 export type BackupSetStatus = 'DOING' | 'SUCCESS' | 'FAILED';
-export const BACKUP_SET_MOVES = {
-  DOING: ['SUCCESS', 'FAILED'],
-  SUCCESS: [],
-  FAILED: [],
-} as const satisfies Moves<BackupSetStatus>;
 
 export interface BackupSet {
   tenantId: number;

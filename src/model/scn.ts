@@ -14,7 +14,7 @@ const SCN_MAX = (1n << 64n) - 1n;
  * Commits get whole microseconds, because MySQL clients can write no finer time:
  * `UNTIL TIME = 'x.ffffff'` then names every commit exactly.
  */
-export const SCN_STEP_NS = 1000n;
+const SCN_STEP_NS = 1000n;
 
 /** @throws AssertionFailure outside of 64 bits */
 export function toScn(ns: bigint): Scn {

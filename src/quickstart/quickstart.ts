@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { messageOf } from '../base/errors.ts';
 import { runMainJob } from './main-job.ts';
 import { say } from './narrator.ts';
 import { type Background, startBackground } from './processes.ts';
@@ -88,7 +89,7 @@ async function main(): Promise<void> {
 main().then(
   () => process.exit(0),
   (error: unknown) => {
-    process.stderr.write(`\nquick start failed: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.stderr.write(`\nquick start failed: ${messageOf(error)}\n`);
     process.exit(1);
   },
 );

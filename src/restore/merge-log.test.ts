@@ -140,9 +140,23 @@ describe('LogOverlay', () => {
     whole.add(batch(2, [{ at: 2, databasePages: 4, pages: [4] }], { isContinued: true }));
     expect(placesOf(whole, 4).get(3)).toBe('log/1:2');
     expect(placesOf(whole, 4).get(4)).toBe('log/2:0');
-    const torn = overlayOf(4, { from: 0, to: 9 });
-    torn.add(part);
-    expect(() => torn.add(batch(2, [{ at: 3, databasePages: 4, pages: [4] }]))).toThrow(HoldfastError);
+  });
+
+  test('forgets the parts of a commit that capture began anew, and refuses parts without their beginning', () => {
+    const parts = batch(1, [{ at: 2, databasePages: 6, pages: [2, 5, 6], isComplete: false }]);
+    const anew = overlayOf(4, { from: 0, to: 9 });
+    anew.add(parts);
+    anew.add(batch(2, [{ at: 3, databasePages: 4, pages: [4] }]));
+    expect(anew.commitCount).toBe(1);
+    expect(Object.fromEntries(placesOf(anew, 4))).toEqual({ 1: 'set', 2: 'set', 3: 'set', 4: 'log/2:0' });
+    const other = overlayOf(4, { from: 0, to: 9 });
+    other.add(parts);
+    const strange = batch(2, [{ at: 3, databasePages: 4, pages: [4] }], { isContinued: true });
+    expect(() => other.add(strange)).toThrow(HoldfastError);
+    expect(() => overlayOf(4, { from: 0, to: 9 }).add(strange)).toThrow(HoldfastError);
+    const inSet = overlayOf(4, { from: 3, to: 9 });
+    inSet.add(strange);
+    expect(inSet.commitCount).toBe(0);
   });
 
   test('never writes the page that is to be left alone', () => {

@@ -108,12 +108,7 @@ export class LogOverlay {
         object: batch.object,
         because: `batch ${batch.header.batchNo} has pages of ${batch.header.pageSize} bytes, the set of ${this.#frame.pageSize}`,
       });
-    const goesOnWith = batch.header.isContinued ? (batch.table.commits[0]?.scn ?? null) : null;
-    if (this.#openScn !== null && goesOnWith !== this.#openScn)
-      throw fail('BACKUP_DATA_CORRUPT', {
-        object: batch.object,
-        because: `batch ${batch.header.batchNo} does not go on with the commit that the batch before left open`,
-      });
+    this.#joinParts(batch);
     const last = batch.table.commits.at(-1);
     this.#openScn = last && !last.isComplete ? last.scn : null;
     const numbers = new Map<LogBlock, number>();
@@ -128,6 +123,26 @@ export class LogOverlay {
       if (commit.isComplete) this.#apply(commit, numbers);
     }
     if (batch.header.checkpointScn >= this.#frame.restoreScn) this.#isAtEnd = true;
+  }
+
+  /**
+   * What the first commit of a batch has to do with the one that the batch before left open: goes on with it, or makes
+   * its parts void, because capture was interrupted and began the commit anew.
+   */
+  #joinParts({ object, header, table }: BatchInObject): void {
+    const [first] = table.commits;
+    if (!header.isContinued) {
+      this.#openScn = null;
+      this.#staged = [];
+      return;
+    }
+    // Parts of a commit that is in the set are not needed, wherever the walk began.
+    const isInSet = this.#openScn === null && first !== undefined && first.scn <= this.#frame.consistentScn;
+    if (isInSet || (first !== undefined && first.scn === this.#openScn)) return;
+    throw fail('BACKUP_DATA_CORRUPT', {
+      object,
+      because: `batch ${header.batchNo} does not go on with the commit that the batch before left open`,
+    });
   }
 
   #stage({ object, table }: BatchInObject, commit: LogCommit): void {
@@ -163,7 +178,9 @@ export class LogOverlay {
   /** The database became shorter: what lay behind its new end is gone, also if it grows again. */
   #cut(databasePages: number): void {
     this.#keptSetPages = Math.min(this.#keptSetPages, databasePages);
-    for (const page of this.#places.keys()) {
+    const isMoreThanKnown = this.#pageCount - databasePages > this.#places.size;
+    // Whichever are fewer: a database may shrink with each of its commits.
+    for (const page of isMoreThanKnown ? this.#places.keys() : pagesFrom(databasePages + 1, this.#pageCount)) {
       if (page <= databasePages) continue;
       this.#release(page);
       this.#places.delete(page);
@@ -197,6 +214,10 @@ export class LogOverlay {
       yield { kind: 'log', object, offset, storedBytes, plainBytes, checksum, images: pairs };
     }
   }
+}
+
+function* pagesFrom(first: number, last: number): Generator<number> {
+  for (let page = first; page <= last; page++) yield page;
 }
 
 function placeOf(place: number): ImagePlace {

@@ -1,5 +1,6 @@
 // The key and the index of a chosen backup set: proof that the password is right and that nobody has changed the set.
 import { fail, isFailure } from '../base/errors.ts';
+import { checkObjects } from '../destination/check-objects.ts';
 import type { Destination } from '../destination/destination.ts';
 import { type BackupSetIndex, decodeIndex, INDEX_BYTES_MAX } from '../format/backup-set-index.ts';
 import { type BackupSetManifest, verifyManifestMac } from '../format/backup-set-manifest.ts';
@@ -38,7 +39,12 @@ export async function unlockSet(set: SetToOpen, passwords: readonly string[]): P
     const given = passwords.length === 1 ? 'the given password does not open' : 'none of the given passwords opens';
     throw fail('BACKUP_INVALID_PASSWORD', { why: `${given} ${setDirectory(ref)}` });
   }
-  verifyManifestMac(manifestBytes, dataKey, object);
+  try {
+    verifyManifestMac(manifestBytes, dataKey, object);
+  } catch (error) {
+    dataKey.fill(0);
+    throw error;
+  }
   return dataKey;
 }
 
@@ -80,7 +86,7 @@ export async function readSetIndex(
 ): Promise<BackupSetIndex> {
   const object = indexName(ref);
   const corrupt = (because: string) => fail('BACKUP_DATA_CORRUPT', { object, because });
-  await checkObjects(destination, ref, manifest);
+  await checkObjects(destination, setDirectory(ref), manifest.objects);
   const listed = manifest.objects.find(({ name }) => name === INDEX_NAME);
   if (!listed) throw fail('BACKUP_DATA_CORRUPT', { object: manifestName(ref), because: 'it names no index' });
   if (listed.size > INDEX_BYTES_MAX) throw corrupt(`it has ${listed.size} bytes, more than ${INDEX_BYTES_MAX}`);
@@ -93,16 +99,4 @@ export async function readSetIndex(
   if (manifest.set.backupType === 'FULL' && index.entries.length !== Math.ceil(pageCount / index.pagesPerBlock))
     throw corrupt('a full set without all its blocks');
   return index;
-}
-
-async function checkObjects(destination: Destination, ref: SetRef, manifest: BackupSetManifest): Promise<void> {
-  const directory = setDirectory(ref);
-  const found = new Map((await destination.list(directory)).map(({ name, sizeBytes }) => [name, sizeBytes]));
-  for (const { name, size } of manifest.objects) {
-    const object = `${directory}/${name}`;
-    const sizeBytes = found.get(object);
-    if (sizeBytes === undefined) throw fail('BACKUP_FILE_NOT_EXIST', { file: object });
-    if (sizeBytes !== size)
-      throw fail('BACKUP_DATA_CORRUPT', { object, because: `it has ${sizeBytes} bytes instead of ${size}` });
-  }
 }

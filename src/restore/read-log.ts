@@ -240,12 +240,35 @@ export async function* walkChosen(
   }
 }
 
-/** The pieces of a seed as they lie there now. @throws BACKUP_FILE_NOT_EXIST (9011) naming the first that is gone */
-export async function findPieces(destination: Destination, refs: readonly PieceRef[]): Promise<ArchivedPiece[]> {
+/**
+ * The pieces of a seed as they lie there now, behind those that hold the beginning of their first commit: a commit in
+ * parts may end in the next piece, where it counts. Where that beginning is gone the overlay tells whether it matters.
+ * @throws BACKUP_FILE_NOT_EXIST (9011) naming the first that is gone
+ */
+export async function findPieces(
+  destination: Destination,
+  refs: readonly PieceRef[],
+  owner: LogOwner,
+): Promise<ArchivedPiece[]> {
   const all = await listPieces(destination);
-  return refs.map((ref) => {
-    const found = all.find((p) => p.destId === ref.destId && p.roundId === ref.roundId && p.pieceId === ref.pieceId);
+  const at = ({ destId, roundId, pieceId }: PieceRef) =>
+    all.find((p) => p.destId === destId && p.roundId === roundId && p.pieceId === pieceId);
+  const pieces = refs.map((ref) => {
+    const found = at(ref);
     if (!found) throw fail('BACKUP_FILE_NOT_EXIST', { file: pieceInfoName(ref) });
     return found;
   });
+  for (let first = pieces[0]; first && (await beginsInsideCommit(destination, first, owner)); ) {
+    first = at({ ...first, pieceId: first.pieceId - 1 });
+    if (first) pieces.unshift(first);
+  }
+  return pieces;
+}
+
+/** Whether the first batch of a piece goes on with a commit of the piece before. */
+async function beginsInsideCommit(destination: Destination, piece: ArchivedPiece, owner: LogOwner): Promise<boolean> {
+  const walk = walkPiece(destination, piece, undefined, { owner });
+  const step = await walk.next();
+  await walk.return(undefined as never);
+  return !step.done && step.value.header.isContinued;
 }

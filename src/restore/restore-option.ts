@@ -56,6 +56,8 @@ function parsePools(value: string, wrong: Wrong): string[] {
 function parseLocation(value: string, wrong: Wrong): string {
   const isPath = isAbsolute(value) && normalize(value) === value && !value.endsWith('/') && !value.includes('\0');
   if (!isPath || value.length > LOCATION_CHARS_MAX) throw wrong(`location '${value}' is not an absolute, normal path`);
+  // The engine would take the file for part of the database beside it, and write over it.
+  if (/-(?:wal|shm|journal)$/.test(value)) throw wrong(`location '${value}' is the name of a database's own side file`);
   return value;
 }
 

@@ -1,10 +1,12 @@
 // Does the work of one restore job: writes the database file under a temporary name, checks it, gives it its name, and
 // only then the tenant is usable. Each state is durable before its effect; a failure leaves nothing behind.
+import { dirname } from 'node:path';
 import { assert, unreachable } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
 import { fail, toComment } from '../base/errors.ts';
 import { COMMENT_CHARS_MAX } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
+import { syncDirectory } from '../destination/file-destination.ts';
 import type { EngineDriver } from '../engine/engine-driver.ts';
 import type { IndexEntry } from '../format/backup-set-index.ts';
 import { type BackupSetManifest, manifestSha256 } from '../format/backup-set-manifest.ts';
@@ -50,6 +52,9 @@ export interface RestoreDependencies {
 
 /** Progress is written at most four times a second. */
 const PROGRESS_INTERVAL_MS = 250;
+
+/** So much of a cluster's uuid tells it from every other that shares a directory with it. */
+const CLUSTER_CHARS = 8;
 
 /** Thrown through a worker whose server stops: its job is taken up, from the start, by the next one. */
 export class ServerStopping extends Error {
@@ -121,8 +126,10 @@ export class RestoreWorker {
     return tenant;
   }
 
+  /** Names the cluster too: another one may be restoring to the same place with the same job id. */
   #temporary(job: RestoreJob): string {
-    return `${this.#tenantOf(job).location}.restoring-${job.jobId}`;
+    const cluster = this.#deps.store.cluster.uuid.slice(0, CLUSTER_CHARS);
+    return `${this.#tenantOf(job).location}.restoring-${cluster}-${job.jobId}`;
   }
 
   async #step(job: RestoreJob): Promise<void> {
@@ -226,7 +233,7 @@ export class RestoreWorker {
     const overlay = new LogOverlay({ pageSize, setPageCount: pageCount, consistentScn, restoreScn: job.restoreScn });
     if (!seed.log) return overlay;
     await using destination = this.#deps.openDestination(parseDestinationUri(seed.log.uri));
-    const pieces = await findPieces(destination, seed.log.pieces);
+    const pieces = await findPieces(destination, seed.log.pieces, seed.owner);
     for await (const batch of walkChosen(destination, pieces, seed.owner)) {
       this.#controller.signal.throwIfAborted();
       overlay.add(batch);
@@ -265,6 +272,8 @@ export class RestoreWorker {
     if (seed.fileId !== null && (await fileId(location)) === seed.fileId) {
       this.#isCommitting = true;
       await removeUnfinished(this.#temporary(job));
+      // The server that gave the file its name may have died before the name was durable.
+      await syncDirectory(dirname(location));
       const facts = await this.#deps.driver.check(location);
       await removeSideFiles(location);
       return this.#complete(job, facts.tableCount);

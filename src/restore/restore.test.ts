@@ -253,11 +253,13 @@ describe('a restore refuses', () => {
     expect(await code(`location=${place}2`)).toBe(4017);
     expect(await code(`location=${world.root}/no/such/dir/t.db`)).toBe(4002);
     const free = join(world.root, 'free.db');
+    writeFileSync(`${free}.restoring-1`, 'what another server restores there');
     await world.restoreTo('placed', { uris, option: `pool_list=p1&location=${free}` });
     expect(readFileSync(free).equals(readFileSync(source.location))).toBe(true);
     expect(world.store.tenantNamed('placed')).toMatchObject({ location: free, poolName: 'p1' });
     expect(world.store.pools.get({ name: 'p1' })?.tenantId).toBe(world.store.tenantNamed('placed').tenantId);
     expect(readFileSync(place, 'utf8')).toBe('somebody else');
+    expect(existsSync(`${free}.restoring-1`)).toBe(true);
   });
 });
 

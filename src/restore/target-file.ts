@@ -5,16 +5,13 @@ import { dirname } from 'node:path';
 import { fail } from '../base/errors.ts';
 import { makeDirectory } from '../base/make-directory.ts';
 import { syncDirectory } from '../destination/file-destination.ts';
+import { codeOf } from '../destination/file-errors.ts';
 
 const DIRECTORY_MODE = 0o700;
 /** Files that a database leaves or looks for beside its own: an old one would be taken for part of a new database. */
 const SIDE_ENDINGS = ['', '-wal', '-shm', '-journal'];
 /** A file system without hard links answers so. */
 const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK', 'ENOSYS']);
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
-}
 
 async function exists(path: string): Promise<boolean> {
   try {

@@ -4,7 +4,7 @@ import { fail, HoldfastError, toClientError } from '../base/errors.ts';
 import type { Column, OkResult, RowsResult, SqlValue, StatementResult } from '../model/result.ts';
 import type { Session, SqlService } from '../sql/session.ts';
 import { writeColumnDefinition } from '../wire/column-definition.ts';
-import { CAPABILITY, HEADER, STATUS } from '../wire/constants.ts';
+import { CAPABILITY, HEADER, MAX_ALLOWED_PACKET_BYTES, STATUS } from '../wire/constants.ts';
 import { writeEof, writeErr, writeOk } from '../wire/ok-err.ts';
 import { writeBinaryRow } from '../wire/row-binary.ts';
 import { writeTextRow } from '../wire/row-text.ts';
@@ -107,7 +107,15 @@ function writeRow(
   { columns, row, form }: { columns: readonly Column[]; row: readonly SqlValue[]; form: 'text' | 'binary' },
 ): void {
   assert(row.length === columns.length, 'a row has a value for every column');
+  checkSize(row);
   stream.write((writer) => (form === 'text' ? writeTextRow(writer, row) : writeBinaryRow(writer, columns, row)));
+}
+
+/** A short statement can ask for the same long value a thousand times: that is found out before the row is built. */
+function checkSize(row: readonly SqlValue[]): void {
+  let bytes = 0;
+  for (const value of row) bytes += typeof value === 'string' || value instanceof Uint8Array ? value.length : 0;
+  if (bytes > MAX_ALLOWED_PACKET_BYTES) throw fail('PACKET_TOO_LARGE', { bytes });
 }
 
 function throwIfAborted(signal: AbortSignal): void {

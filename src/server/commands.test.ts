@@ -99,6 +99,11 @@ describe('mysql2', () => {
     expect(row?.p0 === long).toBe(true);
   });
 
+  test('is refused a row larger than max_allowed_packet', async () => {
+    await expect(connection.query(`BIG ${65 * 1024 * 1024}`)).rejects.toMatchObject({ errno: 1153 });
+    expect(await rowsOf('SELECT 1')).toEqual([{ 1: '1' }]);
+  });
+
   test('receives many rows', async () => {
     const rows = await rowsOf('MANY 30000');
     expect(rows.length).toBe(30_000);

@@ -1,5 +1,7 @@
 // What each command of the protocol does. A command's error is its answer; the connection goes on.
+
 import { fail } from '../base/errors.ts';
+import { quoteName, quoteNameMysql } from '../engine/sql-tokens.ts';
 import { writeColumnDefinition, writeParameterDefinition } from '../wire/column-definition.ts';
 import { type Command, parseCommand } from '../wire/command.ts';
 import { CAPABILITY, HEADER } from '../wire/constants.ts';
@@ -151,7 +153,7 @@ async function executeStatement(context: CommandContext, body: Uint8Array): Prom
 /** COM_FIELD_LIST, which command line clients use to complete names: the columns of a table. */
 async function listFields(context: CommandContext, table: string): Promise<void> {
   const { stream, service, session } = context;
-  const name = session.mode === 'oracle' ? `"${table.replaceAll('"', '""')}"` : `\`${table.replaceAll('`', '``')}\``;
+  const name = session.mode === 'oracle' ? quoteName(table) : quoteNameMysql(table);
   const { columns } = await service.prepare(session, `SELECT * FROM ${name}`);
   for (const column of columns) {
     stream.write((writer) => {

@@ -31,7 +31,7 @@ import { type RunningServer, type ServerOptions, startServer } from './server.ts
 export const PASSWORD = 'Geheim 😀 1';
 
 /** One value of each column type, as its text. */
-export const TYPES_ROW: readonly [ColumnType, SqlValue][] = [
+const TYPES_ROW: readonly [ColumnType, SqlValue][] = [
   [{ base: 'tinyint' }, -5n],
   [{ base: 'int' }, -2_147_483_648n],
   [bigint(), -9_223_372_036_854_775_808n],
@@ -63,7 +63,7 @@ async function* numbers(count: number, pad: string, onBatch: () => void): AsyncG
 }
 
 /** Statements of the tests: `WORD argument`. Everything that ran is in `executed`. */
-export class TestService implements SqlService {
+class TestService implements SqlService {
   readonly serverVersion = '5.7.25-OceanBase-v4.3.3.0-Holdfast-test';
   readonly executed: string[] = [];
   readonly parameters: (readonly SqlValue[])[] = [];

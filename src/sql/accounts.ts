@@ -19,7 +19,7 @@ function digestTwice(algorithm: 'sha1' | 'sha256', password: string): Uint8Array
 }
 
 /** The verifiers of a password: both empty for an empty one. */
-export function passwordVerifiers(password: string): Pick<Account, 'nativeHash' | 'sha2Hash'> {
+function passwordVerifiers(password: string): Pick<Account, 'nativeHash' | 'sha2Hash'> {
   if (password.length > PASSWORD_CHARS_MAX) throw fail('INVALID_ARGUMENT', { what: 'password: it is too long' });
   if (password === '') return { nativeHash: EMPTY, sha2Hash: EMPTY };
   return { nativeHash: digestTwice('sha1', password), sha2Hash: digestTwice('sha256', password) };

@@ -62,17 +62,21 @@ export function setArchiveMode(
     for (const tenant of tenants) flip(tenant.tenantId);
     return okResult();
   }
+  const failures: HoldfastError[] = [];
   for (const tenant of tenants) {
     try {
       flip(tenant.tenantId);
     } catch (error) {
       if (!(error instanceof HoldfastError)) throw error;
+      failures.push(error);
       const { errno, message } = toClientError(error, session.mode);
       session.warnings.push({ level: 'Warning', errno, message: `${tenant.name}: ${message}` });
     }
   }
-  if (tenants.length > 0 && session.warnings.length === tenants.length) {
-    throw fail(statement.isOn ? 'ALREADY_IN_ARCHIVE_MODE' : 'ALREADY_IN_NOARCHIVE_MODE', {});
+  if (tenants.length > 0 && failures.length === tenants.length) {
+    // "Already" is said only when it is true of all of them.
+    const already = statement.isOn ? 'ALREADY_IN_ARCHIVE_MODE' : 'ALREADY_IN_NOARCHIVE_MODE';
+    throw failures.find((failure) => failure.errorName !== already) ?? fail(already, {});
   }
   return okResult(0n, 0n, session.warnings.length);
 }

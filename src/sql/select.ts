@@ -5,6 +5,7 @@ import { assert } from '../base/assert.ts';
 import { fail } from '../base/errors.ts';
 import type { SystemTable } from '../catalog/catalog.ts';
 import type { SessionFacts } from '../engine/session-facts.ts';
+import { quoteNameMysql } from '../engine/sql-tokens.ts';
 import { runViewQuery } from '../engine/view-query.ts';
 import type { ViewSchema } from '../engine/view-request.ts';
 import { translateViewQuery } from '../engine/view-sql.ts';
@@ -143,7 +144,7 @@ function withValues(deps: SqlDependencies, session: Session, sql: string, facts:
     by: `(${literalFor(session, readReference(deps, session, reference))})`,
   }));
   for (const { offset, name } of facts.aliases) {
-    edits.push({ start: offset, end: offset, by: ` AS \`${name.replaceAll('`', '``')}\`` });
+    edits.push({ start: offset, end: offset, by: ` AS ${quoteNameMysql(name)}` });
   }
   edits.sort((a, b) => a.start - b.start || a.end - b.end);
   let text = '';

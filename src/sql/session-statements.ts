@@ -1,5 +1,6 @@
 // Statements about the session itself: SET, USE, KILL.
 import { fail } from '../base/errors.ts';
+import { KIB, MIB } from '../base/limits.ts';
 import { okResult, type SqlValue, type StatementResult } from '../model/result.ts';
 import { isSys, type SqlDependencies } from './dependencies.ts';
 import { parseStatement } from './grammar/parse.ts';
@@ -7,6 +8,11 @@ import type { Reference, SetItem, SetValue, StatementOf } from './grammar/statem
 import { runSelect } from './select.ts';
 import type { Session } from './session.ts';
 import { readReference, setVariable } from './variables.ts';
+
+/** What the user variables of one session may hold: they stand in the memory of the server, for every session anew. */
+const USER_VARIABLES_BYTES_MAX = 16 * MIB;
+/** What a variable costs beside its text; bounds their number. */
+const USER_VARIABLE_BYTES = 1 * KIB;
 
 /** The value of a SET item; DEFAULT is undefined. */
 async function settingOf(
@@ -59,8 +65,23 @@ async function setItem(deps: SqlDependencies, session: Session, item: SetItem, s
     return;
   }
   const value = await settingOf(deps, session, item.value, signal);
-  if (item.set === 'userVariable') session.userVariables.set(item.name, value ?? null);
+  if (item.set === 'userVariable') setUserVariable(session, item.name, value ?? null);
   else setVariable(deps, session, item.scope, item.name, value);
+}
+
+function sizeOf(value: SqlValue): number {
+  return USER_VARIABLE_BYTES + (typeof value === 'string' || value instanceof Uint8Array ? value.length : 0);
+}
+
+/** @throws INVALID_ARGUMENT (1210) when the session would hold too much */
+function setUserVariable(session: Session, name: string, value: SqlValue): void {
+  let bytes = sizeOf(value);
+  for (const [other, held] of session.userVariables) if (other !== name) bytes += sizeOf(held);
+  if (bytes > USER_VARIABLES_BYTES_MAX)
+    throw fail('INVALID_ARGUMENT', {
+      what: `SET @${name}: the user variables of a session hold at most ${USER_VARIABLES_BYTES_MAX} bytes`,
+    });
+  session.userVariables.set(name, value);
 }
 
 export async function runSet(
@@ -70,7 +91,7 @@ export async function runSet(
   signal: AbortSignal,
 ): Promise<StatementResult> {
   for (const item of statement.items) await setItem(deps, session, item, signal);
-  return okResult();
+  return okResult(0n, 0n, session.warnings.length);
 }
 
 export function setTransaction(
@@ -89,11 +110,9 @@ export function setTransaction(
 
 /** @throws UNKNOWN_DATABASE (1049) */
 export function useDatabase(deps: SqlDependencies, session: Session, database: string): void {
-  const known = deps.catalog.databases(session).find((name) => name.toLowerCase() === database.toLowerCase());
-  if (known === undefined && database.toLowerCase() !== session.tenantName.toLowerCase()) {
-    throw fail('UNKNOWN_DATABASE', { database });
-  }
-  session.database = known ?? 'main';
+  const known = deps.catalog.resolveDatabase(session, database);
+  if (known === undefined) throw fail('UNKNOWN_DATABASE', { database });
+  session.database = known;
 }
 
 /** KILL: sys may end any connection, a tenant its own. */

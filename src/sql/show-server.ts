@@ -1,7 +1,9 @@
 // SHOW of what the server and the session are: variables, parameters, connections, warnings, grants, tenants.
+
 import { fail } from '../base/errors.ts';
 import { SYS_TENANT_ID } from '../base/limits.ts';
 import { CHARACTER_SETS, COLLATIONS } from '../catalog/character-sets.ts';
+import { quoteNameMysql, quoteString } from '../engine/sql-tokens.ts';
 import { PARAMETERS, type ParameterDefinition, type ParameterName } from '../model/parameter.ts';
 import type { Tenant } from '../model/tenant.ts';
 import { isSys, ownTenant } from './dependencies.ts';
@@ -245,11 +247,11 @@ export function showCreateTenant(request: ShowRequest): Listing {
   if (!isSys(session) && tenant.tenantId !== session.tenantId) {
     throw fail('NO_PRIVILEGE', { privilege: 'SUPER (a tenant names no other tenant)' });
   }
-  const parts = [`CREATE TENANT \`${tenant.name}\``];
+  const parts = [`CREATE TENANT ${quoteNameMysql(tenant.name)}`];
   if (tenant.engine !== '') parts.push(`ENGINE = '${tenant.engine}'`);
-  if (tenant.isAdopted) parts.push(`LOCATION = '${tenant.location.replaceAll("'", "''")}'`);
+  if (tenant.isAdopted) parts.push(`LOCATION = ${quoteString(tenant.location)}`);
   if (tenant.poolName !== null) parts.push(`RESOURCE_POOL_LIST = ('${tenant.poolName}')`);
-  if (tenant.comment !== '') parts.push(`COMMENT '${tenant.comment.replaceAll("'", "''")}'`);
+  if (tenant.comment !== '') parts.push(`COMMENT ${quoteString(tenant.comment)}`);
   parts.push(`SET ob_compatibility_mode = '${tenant.mode}'`);
   return { columns: columns({ Tenant: 'text', 'Create Tenant': 'long' }), rows: [[tenant.name, parts.join(' ')]] };
 }

@@ -1,7 +1,9 @@
 // SHOW of databases, tables, columns and indexes; DESCRIBE.
+
 import { fail } from '../base/errors.ts';
 import { DEFAULT_CHARSET, DEFAULT_COLLATION } from '../catalog/character-sets.ts';
 import { type ColumnFacts, factsOfType, type TableFacts } from '../catalog/table-facts.ts';
+import { quoteNameMysql } from '../engine/sql-tokens.ts';
 import { columns, type Listing, type ShowRequest, toBig } from './show-listing.ts';
 import { viewerOf } from './viewer-of.ts';
 
@@ -169,15 +171,13 @@ export async function showIndex(request: ShowRequest): Promise<Listing> {
   };
 }
 
-const quoted = (name: string) => `\`${name.replaceAll('`', '``')}\``;
-
 /** The columns of a system view in the form of CREATE TABLE: there is no other text of it. */
 function describeAsTable(table: TableFacts): string {
   const lines = table.columns.map(
     (column) =>
-      `  ${quoted(column.name)} ${factsOfType(column.type).columnType}${column.isNullable ? '' : ' NOT NULL'}`,
+      `  ${quoteNameMysql(column.name)} ${factsOfType(column.type).columnType}${column.isNullable ? '' : ' NOT NULL'}`,
   );
-  return `CREATE TABLE ${quoted(table.name)} (\n${lines.join(',\n')}\n)`;
+  return `CREATE TABLE ${quoteNameMysql(table.name)} (\n${lines.join(',\n')}\n)`;
 }
 
 /** CREATE TABLE, also of a view; CREATE VIEW only of one. */
@@ -203,6 +203,6 @@ export async function showCreateTable(request: ShowRequest): Promise<Listing> {
 
 export function showCreateDatabase(request: ShowRequest): Listing {
   const database = databaseOf(request);
-  const sql = `CREATE DATABASE ${quoted(database)} /*!40100 DEFAULT CHARACTER SET ${DEFAULT_CHARSET} */`;
+  const sql = `CREATE DATABASE ${quoteNameMysql(database)} /*!40100 DEFAULT CHARACTER SET ${DEFAULT_CHARSET} */`;
   return { columns: columns({ Database: 'text', 'Create Database': 'line' }), rows: [[database, sql]] };
 }

@@ -139,6 +139,11 @@ export function sessionTimeZone(sources: VariableSources, session: Session): str
 
 // ## Setting
 
+/** Longest text of a variable: each session keeps its own in the memory of the server. */
+const TEXT_CHARS_MAX = 4096;
+/** How much of a text that is too long its error repeats. */
+const SHOWN_CHARS_MAX = 80;
+
 const TRUE = new Set(['1', 'ON', 'TRUE', 'YES']);
 const FALSE = new Set(['0', 'OFF', 'FALSE', 'NO']);
 
@@ -171,6 +176,8 @@ function checkedText(name: string, definition: VariableDefinition, value: SqlVal
   if (value === null && name === 'character_set_results') return null;
   if (value === null || value instanceof Uint8Array) throw fail('VARIABLE_VALUE', { variable: name, value: 'NULL' });
   const text = String(value);
+  if (text.length > TEXT_CHARS_MAX)
+    throw fail('VARIABLE_VALUE', { variable: name, value: `${text.slice(0, SHOWN_CHARS_MAX)}…` });
   switch (definition.kind) {
     case 'charset': {
       const charset = findCharset(text);
@@ -254,7 +261,9 @@ function setTenantTimeZone(
 ): void {
   const zone = value === undefined ? sources.store.cluster.timeZone : String(checked(session, variable, value));
   const timeZone = zone.toUpperCase() === 'SYSTEM' ? localTimeZone() : zone;
-  sources.store.tenants.change({ tenantId: session.tenantId }, { timeZone });
+  const { tenantId, tenantName } = session;
+  // The tenant may have been dropped while its session was open.
+  if (!sources.store.tenants.update({ tenantId }, { timeZone })) throw fail('TENANT_NOT_EXIST', { tenant: tenantName });
 }
 
 // ## References in a text

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -31,6 +31,16 @@ describe('the metadata store', () => {
     dataDir = mkdtempSync(join(tmpdir(), 'holdfast-store-'));
   });
   afterEach(() => rmSync(dataDir, { recursive: true, force: true }));
+
+  test('is private, also in a directory that others can read', () => {
+    chmodSync(dataDir, 0o755);
+    const store = openStore(dataDir, options);
+    store.tenants.insert(tenant);
+    for (const file of ['holdfast.db', 'holdfast.db-wal', 'cluster.key']) {
+      expect(statSync(join(dataDir, file)).mode & 0o777, file).toBe(0o600);
+    }
+    store[Symbol.dispose]();
+  });
 
   test('keeps the cluster, records and secrets over a reopening', () => {
     const first = openStore(dataDir, options);

@@ -1,6 +1,7 @@
 // The metadata store: one embedded SQLite file, opened by one server at a time. Every state is durable here before its
 // effect starts. Records are the nouns of `model`; compare-and-set on states through `Table.update`.
 import { randomUUID } from 'node:crypto';
+import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import { assert } from '../base/assert.ts';
 import { fail } from '../base/errors.ts';
@@ -207,6 +208,8 @@ export function openStore(dataDir: string, options: OpenStoreOptions): Store {
   const path = join(dataDir, 'holdfast.db');
   const db = new Statements(new DatabaseSync(path, { timeout: 0 }));
   try {
+    // Password verifiers are in it, and the directory may be one that others can read. Its WAL gets the same mode.
+    chmodSync(path, 0o600);
     // EXCLUSIVE keeps the file lock for the life of the process, and the kernel drops it however the process ends.
     db.exec(
       'PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON',

@@ -33,11 +33,13 @@ export interface CreateTenantRequest {
 }
 
 export interface TenantService {
-  /** Finishes what a previous server left half done: creations go away, drops are completed. */
+  /** Removes what a previous server left half created: nobody has used it. Before logins, so that the names are free. */
   start(): Promise<void>;
+  /** Completes the drops that a previous server left half done. After the rooms that hold tenants have started. */
+  finishDrops(): Promise<void>;
   /** @throws 5156, 4650, 4626, 1210, ADOPT_REFUSED */
   create(request: CreateTenantRequest): Promise<void>;
-  /** Adopted databases stay where they are. @throws 4179 for sys, 9036 for a running backup without FORCE */
+  /** Adopted databases stay where they are. @throws 4179 for sys, 5161 while created or restored, 9036 for a running backup without FORCE */
   drop(tenant: Tenant, options: { isForced: boolean }): Promise<void>;
   /** How the engine sees a tenant. */
   engineTenant(tenant: Tenant): EngineTenant;
@@ -68,16 +70,33 @@ export function createTenantService(deps: TenantDependencies): TenantService {
 
 class Tenants implements TenantService {
   readonly #deps: TenantDependencies;
+  /** Tenants whose database is being made now: they can not be dropped from under it. */
+  readonly #creating = new Set<number>();
 
   constructor(deps: TenantDependencies) {
     this.#deps = deps;
   }
 
   async start(): Promise<void> {
-    for (const tenant of this.#deps.store.userTenants()) {
-      if (tenant.status !== 'CREATING' && tenant.status !== 'DROPPING') continue;
-      this.#deps.log.warn('tenant left half done, removing it', { tenantId: tenant.tenantId, status: tenant.status });
-      await this.#remove(tenant);
+    await this.#eachLeft('CREATING', (tenant) => this.#remove(tenant));
+  }
+
+  async finishDrops(): Promise<void> {
+    // Not only the database goes: its archive round and its backups must come to their end as well.
+    await this.#eachLeft('DROPPING', (tenant) => this.drop(tenant, { isForced: true }));
+  }
+
+  /** One tenant that can not be removed (a disk error, say) must not keep the others from their server. */
+  async #eachLeft(status: TenantStatus, finish: (tenant: Tenant) => Promise<void>): Promise<void> {
+    const { store, log } = this.#deps;
+    for (const tenant of store.userTenants().filter((one) => one.status === status)) {
+      const { tenantId } = tenant;
+      log.warn('tenant left half done, removing it', { tenantId, status });
+      try {
+        await finish(tenant);
+      } catch (error) {
+        log.error('tenant left half done is still there, DROP TENANT tries again', { tenantId, status, error });
+      }
     }
   }
 
@@ -105,12 +124,15 @@ class Tenants implements TenantService {
     const driver = this.driver(request.engine);
     const location = request.location === null ? null : await this.#realLocation(request.location);
     const tenant = store.transaction(() => this.#insert({ ...request, location }, driver.name));
+    this.#creating.add(tenant.tenantId);
     try {
       if (tenant.isAdopted) await driver.adopt(this.engineTenant(tenant));
       else await driver.create(this.engineTenant(tenant));
     } catch (error) {
       await this.#remove(tenant);
       throw error;
+    } finally {
+      this.#creating.delete(tenant.tenantId);
     }
     this.#move(tenant, 'NORMAL');
     this.#deps.log.info('tenant created', {
@@ -128,6 +150,8 @@ class Tenants implements TenantService {
         status: 'RESTORE; ALTER SYSTEM CANCEL RESTORE removes it',
       });
     }
+    if (this.#creating.has(tenant.tenantId))
+      throw fail('TENANT_NOT_NORMAL', { tenant: tenant.name, status: tenant.status });
     if (!options.isForced && this.#deps.isBackupRunning(tenant.tenantId)) throw fail('BACKUP_IN_PROGRESS', {});
     if (tenant.status !== 'DROPPING') this.#move(tenant, 'DROPPING');
     for (const holder of this.#deps.holders()) await holder.forget(tenant.tenantId);

@@ -4,7 +4,7 @@ import type { ByteWriter } from './byte-writer.ts';
 import { HEADER } from './constants.ts';
 
 /** The text of a number as MySQL writes it: integers in full, exponents without a plus. */
-export function numberText(value: number): string {
+function numberText(value: number): string {
   if (Number.isInteger(value) && !Object.is(value, -0)) return BigInt(value).toString();
   return String(value).replace('e+', 'e');
 }

@@ -238,7 +238,7 @@ export async function archiveTenant(sys: Connection, fixture: HoldfastFixture, t
   await waitForDoing(sys, tenant);
 }
 
-export async function waitForDoing(sys: Connection, tenant: string): Promise<void> {
+async function waitForDoing(sys: Connection, tenant: string): Promise<void> {
   await waitFor(
     sys,
     `SELECT a.STATUS FROM oceanbase.CDB_OB_ARCHIVELOG a JOIN oceanbase.DBA_OB_TENANTS t USING (TENANT_ID) WHERE t.TENANT_NAME = '${tenant}'`,

@@ -2,7 +2,7 @@
 // those of a real engine, one at a time and again until the destination has them.
 import { assert } from '../../base/assert.ts';
 import type { Clock } from '../../base/clock.ts';
-import { fail } from '../../base/errors.ts';
+import { fail, messageOf } from '../../base/errors.ts';
 import { encodeLogBatch } from '../../format/log-batch.ts';
 import { nextScn, type Scn } from '../../model/scn.ts';
 import type { Capture, CapturedBatch, CaptureRequest, CaptureStatus, LogPosition, Snapshot } from '../engine-driver.ts';
@@ -245,7 +245,7 @@ export class FakeCapture implements Capture {
         this.#comment = '';
         return true;
       } catch (error) {
-        this.#comment = error instanceof Error ? error.message : String(error);
+        this.#comment = messageOf(error);
       }
       if (this.#state === 'ended') return false;
       await this.#pause(pauseMs);

@@ -27,7 +27,7 @@ export interface BatchChain {
 }
 
 /** Thrown when frames are not any more what was captured. */
-export class FramesLost extends Error {
+class FramesLost extends Error {
   override readonly name = 'FramesLost';
 }
 

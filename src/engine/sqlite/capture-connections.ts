@@ -14,7 +14,7 @@ const SQLITE_BUSY = 5;
 export type DatabaseConnection = DatabaseSync;
 
 /** Opens a connection that never waits inside SQLite. */
-export function openConnection(path: string, options: { readOnly: boolean }): DatabaseConnection {
+function openConnection(path: string, options: { readOnly: boolean }): DatabaseConnection {
   const database = new DatabaseSync(path, { readOnly: options.readOnly, timeout: 0 });
   if (!options.readOnly) database.exec('PRAGMA wal_autocheckpoint = 0');
   return database;
@@ -75,7 +75,7 @@ export interface CheckpointResult {
 }
 
 /** PASSIVE only, ever: every other mode makes applications wait. */
-export function passiveCheckpoint(database: DatabaseConnection): CheckpointResult {
+function passiveCheckpoint(database: DatabaseConnection): CheckpointResult {
   const row = database.prepare('PRAGMA wal_checkpoint(PASSIVE)').get() as Record<string, number>;
   return { isBusy: row.busy !== 0, log: Number(row.log), checkpointed: Number(row.checkpointed) };
 }

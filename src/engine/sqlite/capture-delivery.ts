@@ -1,7 +1,9 @@
 // Delivers the captured commits of one tenant as batches, one at a time and in order. While one is on its way the next
 // accumulates. What counts as captured for good is decided here: a batch that the server called durable.
+
 import { assert } from '../../base/assert.ts';
 import type { Clock } from '../../base/clock.ts';
+import { messageOf } from '../../base/errors.ts';
 import type { Scn } from '../../model/scn.ts';
 import type { CapturedBatch, LogOwner } from '../engine-driver.ts';
 import { BATCH_FRAMES_BYTES, BatchBuilder, type BatchChain } from './capture-batch.ts';
@@ -143,7 +145,7 @@ export class Delivery {
     } catch (error) {
       // Whatever went wrong here, these commits can not be archived: never go on as if nothing had happened.
       this.halt(error);
-      this.#onLost(error instanceof Error ? error.message : String(error));
+      this.#onLost(messageOf(error));
     } finally {
       this.#isRunning = false;
     }

@@ -5,7 +5,7 @@ import { fail } from '../../base/errors.ts';
 import { type Checksum, parseWalHeader, WAL_HEADER_BYTES, type WalHeader } from './wal-format.ts';
 
 const VERSION = 1;
-export const POSITION_BYTES = 88;
+const POSITION_BYTES = 88;
 
 export interface CapturePosition {
   /** undefined while the WAL is empty (0 bytes). */

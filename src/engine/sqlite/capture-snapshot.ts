@@ -12,7 +12,7 @@ import { newestFrames } from './wal-scan.ts';
 const LOCK_BYTE = 0x40000000;
 
 /** The lock-byte page of a database of that size; 0 when it is too small to have one. */
-export function lockBytePage(pageSize: number, pageCount: number): number {
+function lockBytePage(pageSize: number, pageCount: number): number {
   const page = Math.floor(LOCK_BYTE / pageSize) + 1;
   return pageCount >= page ? page : 0;
 }

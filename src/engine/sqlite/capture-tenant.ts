@@ -4,7 +4,7 @@ import { type FSWatcher, watch } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { assert } from '../../base/assert.ts';
 import type { Clock } from '../../base/clock.ts';
-import { fail } from '../../base/errors.ts';
+import { fail, messageOf } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import type { Scn } from '../../model/scn.ts';
 import type { LogPosition } from '../engine-driver.ts';
@@ -169,7 +169,7 @@ export class TenantCapture {
   #failed(what: string, error: unknown): void {
     if (this.#state === 'ended') return;
     this.#commentMs = this.#of.clock.monotonicMs();
-    this.#comment = `${what}: ${error instanceof Error ? error.message : String(error)}`;
+    this.#comment = `${what}: ${messageOf(error)}`;
     this.#of.log.warn('capture', { captureId: this.captureId, what, error });
   }
 

@@ -2,7 +2,7 @@
 // them, and attaches every capture again where it stood when the host died.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ChannelClosed, type Child, forkChild } from '../../base/child-process.ts';
-import { fail, HoldfastError, isFailure } from '../../base/errors.ts';
+import { fail, HoldfastError, isFailure, messageOf } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import { type Scn, toScn } from '../../model/scn.ts';
 import type { Capture, CapturedBatch, CaptureRequest, CaptureStatus, LogPosition, Snapshot } from '../engine-driver.ts';
@@ -258,7 +258,7 @@ class SqliteCapture implements Capture {
         await Promise.race([this.#of.request.deliver(batch), this.#abandoned]);
         break;
       } catch (error) {
-        const because = error instanceof Error ? error.message : String(error);
+        const because = messageOf(error);
         // Once is enough for a destination that stays away.
         if (because !== this.#deliverComment)
           this.#of.log.warn('batch not delivered', { ...this.#of.request.owner, batchNo: batch.batchNo, error });
@@ -408,7 +408,7 @@ async function closeSnapshot(host: Host | undefined, of: { captureId: number; sn
     if (await host?.child.call<boolean>('closeSnapshot', of)) return;
   } catch (error) {
     if (error instanceof HoldfastError) throw error;
-    throw lost(error instanceof Error ? error.message : String(error));
+    throw lost(messageOf(error));
   }
   throw lost('the log capture ended');
 }

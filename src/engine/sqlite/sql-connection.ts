@@ -4,7 +4,7 @@
 import { assert } from '../../base/assert.ts';
 import { systemClock } from '../../base/clock.ts';
 import { fail } from '../../base/errors.ts';
-import { KIB } from '../../base/limits.ts';
+import { KIB, MIB } from '../../base/limits.ts';
 import type { DatabaseSync } from '../../base/sqlite.ts';
 import type { Column, ColumnType, SqlValue } from '../../model/result.ts';
 import { registerMysqlFunctions } from '../mysql-functions.ts';
@@ -19,6 +19,8 @@ import type { Answer, Batch, OpenSession, Prepared, SessionState } from './sql-v
 const BATCH_ROWS_MAX = 1000;
 const BATCH_BYTES_MAX = 256 * KIB;
 const BATCH_MS_MAX = 25;
+/** Largest row of an answer: MySQL's max_allowed_packet, as SHOW VARIABLES tells it. The server holds a row whole. */
+const ROW_BYTES_MAX = 64 * MIB;
 
 const INT64_MIN = -(2n ** 63n);
 const INT64_MAX = 2n ** 63n - 1n;
@@ -205,8 +207,10 @@ export class SqlConnection {
         running.rows = null;
         return { rows: batch, isLast: true };
       }
+      const rowBytes = sizeOf(next.value);
+      if (rowBytes > ROW_BYTES_MAX) throw fail('PACKET_TOO_LARGE', { bytes: rowBytes });
       batch.push(next.value);
-      bytes += sizeOf(next.value);
+      bytes += rowBytes;
       if (systemClock.monotonicMs() > endMs) break;
     }
     return { rows: batch, isLast: false };

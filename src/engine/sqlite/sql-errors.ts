@@ -38,7 +38,7 @@ export function isBusy(error: unknown): boolean {
 }
 
 /** Another connection wrote after this transaction began to read: only a new transaction helps. */
-export function isStaleSnapshot(error: unknown): boolean {
+function isStaleSnapshot(error: unknown): boolean {
   return codeOf(error) === BUSY_SNAPSHOT;
 }
 

@@ -47,6 +47,16 @@ describe('create, drop and check', () => {
 });
 
 describe('statements', () => {
+  it('refuses a row larger than max_allowed_packet, which the server would have to hold whole', async () => {
+    const { session } = await openTenant();
+    const tooLarge = { errorName: 'PACKET_TOO_LARGE' };
+    await expect(query(session, 'SELECT zeroblob(70000000)')).rejects.toMatchObject(tooLarge);
+    await expect(query(session, 'SELECT hex(zeroblob(20000000)), hex(zeroblob(20000000))')).rejects.toMatchObject(
+      tooLarge,
+    );
+    expect(await rowsOf(session, 'SELECT length(zeroblob(70000000))')).toEqual([[70_000_000n]]);
+  });
+
   it('answers affected rows and last insert ids of data changes only', async () => {
     const { session } = await openTenant();
     expect(await run(session, 'CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT)')).toMatchObject({ affectedRows: 0n });

@@ -4,8 +4,8 @@ import type { Binding } from '../../model/archive-round.ts';
 import { parseDurationUs } from '../../model/size-text.ts';
 
 /** Below a minute a piece would cost more objects than log. OceanBase allows whole days only. */
-export const PIECE_SWITCH_INTERVAL_US_MIN = 60_000_000n;
-export const PIECE_SWITCH_INTERVAL_US_MAX = 7n * 86_400_000_000n;
+const PIECE_SWITCH_INTERVAL_US_MIN = 60_000_000n;
+const PIECE_SWITCH_INTERVAL_US_MAX = 7n * 86_400_000_000n;
 
 const DEFAULT_INTERVAL = { pieceSwitchIntervalText: '1d', pieceSwitchIntervalUs: 86_400_000_000n };
 

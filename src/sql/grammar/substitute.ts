@@ -1,6 +1,8 @@
 // The text of a statement as an engine can read it: session values in place of @@x, @x and DATABASE(), MySQL's
 // lexical rules turned into those of the SQL standard. One pass of edits over the original text.
+
 import { fail } from '../../base/errors.ts';
+import { quoteName, quoteString } from '../../engine/sql-tokens.ts';
 import type { SqlValue } from '../../model/result.ts';
 import type { Reference, TextFacts } from './statement.ts';
 import { decodeString, type Lexical, type LexicalRules, rulesOf, type Token, Tokenizer } from './tokenizer.ts';
@@ -16,8 +18,6 @@ export type ResolveReference = (reference: Reference) => SqlValue | undefined;
 
 /** Texts without any of these read the same under MySQL's rules and the engine's. */
 const NEEDS_REWRITING = /[\\#]|\/\*!|--/;
-
-const quote = (text: string) => `'${text.replaceAll("'", "''")}'`;
 
 function toHex(bytes: Uint8Array): string {
   return `x'${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')}'`;
@@ -35,7 +35,7 @@ export function toLiteral(value: SqlValue): string {
     return String(value);
   }
   if (typeof value !== 'string') return toHex(value);
-  return value.includes('\0') ? `CAST(${toHex(Buffer.from(value))} AS TEXT)` : quote(value);
+  return value.includes('\0') ? `CAST(${toHex(Buffer.from(value))} AS TEXT)` : quoteString(value);
 }
 
 /** A literal in the place of a reference; a sign must not meet the one before it and make a comment. */
@@ -55,7 +55,7 @@ function aliasEdits(facts: TextFacts): Edit[] {
   return facts.aliases.map(({ offset, name }) => ({
     start: offset,
     end: offset,
-    by: ` AS "${name.replaceAll('"', '""').replaceAll('\0', '')}"`,
+    by: ` AS ${quoteName(name.replaceAll('\0', ''))}`,
   }));
 }
 
