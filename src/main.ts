@@ -8,9 +8,11 @@ import { fail } from './base/errors.ts';
 import { SYS_TENANT_ID } from './base/limits.ts';
 import { createLog, type Log, type LogLevel } from './base/log.ts';
 import { createCatalog } from './catalog/catalog.ts';
+import type { Destination } from './destination/destination.ts';
 import { openDestination } from './destination/open-destination.ts';
 import { createSqliteDriver } from './engine/sqlite/sqlite-driver.ts';
 import { closeViewHost } from './engine/view-query.ts';
+import { type DestinationUri, formatDestinationUri } from './model/destination-uri.ts';
 import { SCN_NONE } from './model/scn.ts';
 import { isTimeZone, localTimeZone } from './model/time-zone.ts';
 import { createPipeline } from './pipeline/create-pipeline.ts';
@@ -88,6 +90,15 @@ function checkListen(store: Store, listen: string): void {
   });
 }
 
+/** No statement may put archives or sets among the server's own files, or read them as such. */
+function openOutside(dataDir: string, uri: DestinationUri): Destination {
+  if (uri.path === dataDir || uri.path.startsWith(`${dataDir}/`)) {
+    const because = "it lies in the server's own data directory";
+    throw fail('BACKUP_PERMISSION_DENIED', { uri: formatDestinationUri(uri), because });
+  }
+  return openDestination(uri);
+}
+
 /** The rooms below SQL, wired to each other. */
 function buildWork(options: HoldfastOptions, store: Store, log: Log) {
   const clock = systemClock;
@@ -107,7 +118,7 @@ function buildWork(options: HoldfastOptions, store: Store, log: Log) {
     store,
     clock,
     log,
-    openDestination,
+    openDestination: (uri: DestinationUri) => openOutside(options.dataDir, uri),
     driver: (name: string) => tenants.driver(name),
     engineTenant: tenants.engineTenant.bind(tenants),
   };

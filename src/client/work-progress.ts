@@ -20,7 +20,8 @@ export interface WorkOutcome {
 }
 
 /** What a statement has started; undefined for every other statement. */
-export function startedWork(sql: string): 'backup' | 'restore' | undefined {
+export function startedWork(text: string): 'backup' | 'restore' | undefined {
+  const sql = text.replace(/^(\s|--\s.*(\n|$)|#.*(\n|$)|\/\*[\s\S]*?\*\/)+/, '');
   if (/^\s*ALTER\s+SYSTEM\s+BACKUP\s+(?!KEY)/i.test(sql)) return 'backup';
   if (/^\s*ALTER\s+SYSTEM\s+RESTORE\s/i.test(sql) && !/\bPREVIEW\s*$/i.test(sql)) return 'restore';
   return undefined;

@@ -149,7 +149,10 @@ export interface CaptureRequest {
 export interface CapturedBatch {
   bytes: Uint8Array;
   batchNo: number;
-  /** First and last commit in it; both equal `checkpointScn` when it holds no commit. */
+  /**
+   * First and last commit in it; both equal `checkpointScn` when it holds no commit, and the scn of the commit when it
+   * holds a part of one that is not its last.
+   */
   firstScn: Scn;
   lastScn: Scn;
   /** Every commit up to here is in this batch or an earlier one. */

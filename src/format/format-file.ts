@@ -1,4 +1,5 @@
 // `format.obbak`: who owns a destination. Checked JSON of kind `format-file`, at the root of every destination.
+import { fail } from '../base/errors.ts';
 import { KIB } from '../base/limits.ts';
 import { checkedJson } from './checked-json.ts';
 import { clusterId, id, name, uuid } from './fact-codecs.ts';
@@ -47,5 +48,8 @@ export function encodeFormatFile(value: FormatFile): Uint8Array {
 
 /** @throws BACKUP_DATA_CORRUPT (9010) naming `object` */
 export function decodeFormatFile(bytes: Uint8Array, object = 'format.obbak'): FormatFile {
-  return file.decode(bytes, object);
+  const value = file.decode(bytes, object);
+  if (value.formatVersion === FORMAT_FILE_VERSION) return value;
+  const because = `its layout is version ${value.formatVersion}, this server knows ${FORMAT_FILE_VERSION}`;
+  throw fail('BACKUP_DATA_CORRUPT', { object, because });
 }

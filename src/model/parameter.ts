@@ -26,7 +26,7 @@ export const PARAMETERS = {
     default: '0',
     range: ['0', '100'],
     section: 'LOG_ARCHIVE',
-    info: 'Archive workers; 0 lets the server choose.',
+    info: 'Accepted for compatibility: each tenant has one capture, and the server shares them out.',
   },
   log_archive_wal_limit: {
     scope: 'tenant',
@@ -49,7 +49,7 @@ export const PARAMETERS = {
     default: '0',
     range: ['0', '100'],
     section: 'OBSERVER',
-    info: 'Workers for restore; 0 lets the server choose.',
+    info: 'Accepted for compatibility: `concurrency` in the WITH string of RESTORE sets the workers.',
   },
   log_restore_concurrency: {
     scope: 'tenant',
@@ -57,7 +57,7 @@ export const PARAMETERS = {
     default: '0',
     range: ['0', '100'],
     section: 'LOGSERVICE',
-    info: 'Workers for reading the archive during restore; 0 lets the server choose.',
+    info: 'Accepted for compatibility: reading the archive needs one.',
   },
   backup_data_file_size: {
     scope: 'tenant',

@@ -130,3 +130,21 @@ describe('parseTime', () => {
     }
   });
 });
+
+describe('a time that a clock change repeats or skips', () => {
+  const utc = (text: string) => BigInt(Date.parse(text)) * 1_000_000n;
+
+  test('means the earlier of its two readings, on both sides of Greenwich', () => {
+    expect(parseTime('2026-10-25 02:30:00', 'Europe/Berlin')).toBe(utc('2026-10-25T00:30:00Z'));
+    expect(parseTime('2026-11-01 01:30:00', 'America/New_York')).toBe(utc('2026-11-01T05:30:00Z'));
+  });
+
+  test('of the first century is not one of the last', () => {
+    expect(parseTime('0099-01-01 00:00:00', '+00:00')).toBeUndefined();
+  });
+});
+
+test('an offset goes up to 14:00', () => {
+  expect(isTimeZone('+14:00')).toBe(true);
+  expect(isTimeZone('+14:01')).toBe(false);
+});

@@ -4,12 +4,15 @@ import { assert } from '../base/assert.ts';
 
 const NS_PER_SECOND = 1_000_000_000n;
 const MS_PER_MINUTE = 60_000;
+const MS_PER_DAY = 86_400_000;
+/** Kiribati's, and MySQL's bound. */
+const OFFSET_MINUTES_MAX = 14 * 60;
 const OFFSET = /^([+-])(\d{1,2}):(\d{2})$/;
 
 /** True when the zone is an offset up to 14:00 or a name this machine knows. */
 export function isTimeZone(zone: string): boolean {
   const offset = OFFSET.exec(zone);
-  if (offset) return Number(offset[2]) <= 14 && Number(offset[3]) < 60;
+  if (offset) return Number(offset[3]) < 60 && Number(offset[2]) * 60 + Number(offset[3]) <= OFFSET_MINUTES_MAX;
   try {
     new Intl.DateTimeFormat('en-US', { timeZone: zone });
     return true;
@@ -77,10 +80,21 @@ export function parseTime(text: string, zone: string): bigint | undefined {
   const asUtcMs = Date.UTC(+year!, +month! - 1, +day!, +hour, +minute, +second);
   const check = new Date(asUtcMs);
   const isReal =
-    check.getUTCMonth() === +month! - 1 && check.getUTCDate() === +day! && +hour < 24 && +minute < 60 && +second < 60;
+    // Date.UTC takes the years 0 to 99 for 1900 to 1999.
+    check.getUTCFullYear() === +year! &&
+    check.getUTCMonth() === +month! - 1 &&
+    check.getUTCDate() === +day! &&
+    +hour < 24 &&
+    +minute < 60 &&
+    +second < 60;
   if (!isReal) return undefined;
-  let epochMs = asUtcMs - offsetMinutes(zone, asUtcMs) * MS_PER_MINUTE;
-  epochMs = asUtcMs - offsetMinutes(zone, epochMs) * MS_PER_MINUTE;
+  // The offsets a day before and after are those on the two sides of a clock change. Both readings hold for a repeated
+  // time, neither for a skipped one: then the earlier is meant. Otherwise exactly one shows the same local time again.
+  const readings = [asUtcMs - MS_PER_DAY, asUtcMs + MS_PER_DAY].map(
+    (nearMs) => asUtcMs - offsetMinutes(zone, nearMs) * MS_PER_MINUTE,
+  );
+  const fitting = readings.filter((ms) => ms + offsetMinutes(zone, ms) * MS_PER_MINUTE === asUtcMs);
+  const epochMs = Math.min(...(fitting.length > 0 ? fitting : readings));
   if (epochMs < 0) return undefined;
   return BigInt(epochMs) * 1_000_000n + BigInt(fraction.padEnd(9, '0'));
 }

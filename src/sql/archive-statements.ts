@@ -1,11 +1,22 @@
 // Statements of log archive and destinations.
-import { fail, HoldfastError, toClientError } from '../base/errors.ts';
+import { fail, HoldfastError, isFailure, toClientError } from '../base/errors.ts';
 import { okResult, type StatementResult } from '../model/result.ts';
 import { isSys, type SqlDependencies } from './dependencies.ts';
 import { parseArchiveDest } from './grammar/archive-dest.ts';
 import type { StatementOf } from './grammar/statement.ts';
 import type { Session } from './session.ts';
 import { oneTenant, someTenants } from './target-tenants.ts';
+
+/** Whose a directory is, is for the cluster's administrator to know. */
+async function withoutOwner(session: Session, work: Promise<void>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    if (isSys(session) || !isFailure(error, 'BACKUP_FORMAT_FILE_NOT_MATCH')) throw error;
+    const { uri } = error.facts as { uri: string };
+    throw fail('BACKUP_FORMAT_FILE_NOT_MATCH', { uri, because: 'it belongs to another owner or purpose' });
+  }
+}
 
 export async function setArchiveDest(
   deps: SqlDependencies,
@@ -14,15 +25,13 @@ export async function setArchiveDest(
 ): Promise<StatementResult> {
   const tenant = oneTenant(deps, session, statement.tenants, 'setting log_archive_dest');
   const dest = parseArchiveDest(statement.attributes);
-  await deps.archive.setDest(
-    tenant.tenantId,
-    dest && {
-      uri: dest.location,
-      binding: dest.binding,
-      pieceSwitchIntervalUs: dest.pieceSwitchIntervalUs,
-      pieceSwitchIntervalText: dest.pieceSwitchIntervalText,
-    },
-  );
+  const request = dest && {
+    uri: dest.location,
+    binding: dest.binding,
+    pieceSwitchIntervalUs: dest.pieceSwitchIntervalUs,
+    pieceSwitchIntervalText: dest.pieceSwitchIntervalText,
+  };
+  await withoutOwner(session, deps.archive.setDest(tenant.tenantId, request));
   return okResult();
 }
 
@@ -42,7 +51,8 @@ export async function setDataBackupDest(
   statement: StatementOf<'setDataBackupDest'>,
 ): Promise<StatementResult> {
   const tenant = oneTenant(deps, session, statement.tenants, 'setting data_backup_dest');
-  await deps.backup.setDataDest(tenant.tenantId, statement.uri === '' ? null : statement.uri);
+  const uri = statement.uri === '' ? null : statement.uri;
+  await withoutOwner(session, deps.backup.setDataDest(tenant.tenantId, uri));
   return okResult();
 }
 

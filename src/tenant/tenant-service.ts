@@ -1,7 +1,7 @@
 // The life of a tenant: created or adopted, activated, dropped. Its row is durable before its database exists and goes
 // last, so that a start after a crash finds what to finish.
-import { realpath, stat } from 'node:fs/promises';
-import { isAbsolute, join } from 'node:path';
+import { realpath, rmdir, stat } from 'node:fs/promises';
+import { dirname, isAbsolute, join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import { fail } from '../base/errors.ts';
 import { SYS_TENANT_ID } from '../base/limits.ts';
@@ -167,6 +167,7 @@ class Tenants implements TenantService {
   /** Removes the database (never an adopted one), then the records. Safe to repeat. */
   async #remove(tenant: Tenant): Promise<void> {
     await this.driver(tenant.engine).drop(this.engineTenant(tenant), { removeData: !tenant.isAdopted });
+    if (tenant.location === this.locationOf(tenant.tenantId, tenant.name)) await removeEmpty(dirname(tenant.location));
     this.#deps.store.forgetTenant(tenant.tenantId);
   }
 
@@ -233,4 +234,11 @@ class Tenants implements TenantService {
     const unit = pool && this.#deps.store.units.get({ name: pool.unitName });
     return Math.max(1, Math.ceil(unit?.maxCpu ?? MAX_CPU_DEFAULT));
   }
+}
+
+/** Removes a directory of our own; what somebody else put there stays, and so does the directory. */
+async function removeEmpty(directory: string): Promise<void> {
+  await rmdir(directory).catch((error: NodeJS.ErrnoException) => {
+    if (!['ENOENT', 'ENOTEMPTY', 'EEXIST'].includes(error.code ?? '')) throw error;
+  });
 }

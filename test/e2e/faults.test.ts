@@ -126,6 +126,27 @@ describe('a destination', () => {
   });
 });
 
+describe("the server's own directory", () => {
+  test('is no destination, and a tenant is not told whose a directory is', async () => {
+    const error = await failure(
+      sys.query(`ALTER SYSTEM SET DATA_BACKUP_DEST='file://${fixture.dataDir}/x' TENANT = plain`),
+    );
+    expect([error.errno, error.sqlMessage]).toEqual([9071, expect.stringContaining("the server's own data directory")]);
+    const own = await fixture.login('root@plain');
+    const foreign = await failure(
+      own.query(`ALTER SYSTEM SET DATA_BACKUP_DEST='${fixture.uri('backup', 'moved', 'data')}'`),
+    );
+    expect(foreign.errno).toBe(9081);
+    expect(foreign.sqlMessage).not.toContain("'moved'");
+  });
+
+  test('keeps nothing of a dropped tenant', async () => {
+    await sys.query('CREATE TENANT passing');
+    await sys.query('DROP TENANT passing');
+    expect(readdirSync(join(fixture.dataDir, 'tenants')).filter((name) => name.startsWith('passing'))).toEqual([]);
+  });
+});
+
 describe('one file', () => {
   test('is one tenant, whatever links lead to it', async () => {
     const writer = await adopt('linked');

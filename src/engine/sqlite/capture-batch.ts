@@ -132,7 +132,11 @@ export class BatchBuilder {
       compressionLevel: COMPRESSION_LEVEL,
     });
     const position = { batchNo: header.batchNo, batchHash: header.hash, scn: checkpointScn, engine };
-    const { batchNo, firstScn, lastScn, pageCount } = header;
+    const { batchNo, pageCount } = header;
+    // A part belongs where its commit does: a piece that ends before the commit ends before its first part.
+    const ofCommit = isPart ? commits[0]?.scn : undefined;
+    const firstScn = ofCommit ?? header.firstScn;
+    const lastScn = ofCommit ?? header.lastScn;
     const batch = { bytes, batchNo, firstScn, lastScn, checkpointScn, commitCount, pageCount, plainBytes, position };
     return { batch, commitCount };
   }
