@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { listProcesses } from './process-list.ts';
 
 const QUICKSTART = fileURLToPath(new URL('../../dist/quickstart/quickstart.js', import.meta.url));
 
@@ -35,7 +36,7 @@ test('the quick start runs the main job to its end and stops what it started', {
     ]) {
       expect(stdout).toContain(text);
     }
-    expect(spawnSync('pgrep', ['-f', dir], { encoding: 'utf8' }).stdout.trim()).toBe('');
+    expect(listProcesses().filter(({ command }) => command.includes(dir))).toEqual([]);
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }

@@ -5,6 +5,7 @@ import { connect as connectSocket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CLI, failure, HoldfastFixture, query } from './holdfast-fixture.ts';
+import { listProcesses } from './process-list.ts';
 
 let fixture: HoldfastFixture;
 beforeAll(async () => {
@@ -21,12 +22,6 @@ function run(args: string[], input?: string): { status: number | null; out: stri
     ...(input === undefined ? {} : { input }),
   });
   return { status, out: stdout, err: stderr };
-}
-
-/** False for a process that has ended, also where nobody has collected it yet. */
-function isRunning(pid: string): boolean {
-  const { status, stdout } = spawnSync('ps', ['-o', 'stat=', '-p', pid], { encoding: 'utf8' });
-  return status === 0 && !stdout.trim().startsWith('Z');
 }
 
 const sqlArgs = (...rest: string[]) => ['sql', '-P', String(fixture.port), ...rest];
@@ -152,14 +147,12 @@ describe('a running server', () => {
   });
 
   test('leaves no process behind when it is killed', async () => {
-    const children = spawnSync('pgrep', ['-P', String(fixture.pid)], { encoding: 'utf8' })
-      .stdout.trim()
-      .split('\n')
-      .filter(Boolean);
+    const children = listProcesses().filter(({ parentPid }) => parentPid === fixture.pid);
     expect(children.length).toBeGreaterThan(0);
     await fixture.kill();
     await sleep(1000);
-    expect(children.filter(isRunning)).toEqual([]);
+    const pids = new Set(listProcesses().map(({ pid }) => pid));
+    expect(children.filter(({ pid }) => pids.has(pid))).toEqual([]);
     await fixture.startServer();
   });
 });
