@@ -1,9 +1,11 @@
 // Does the work of one backup job: a machine over the task's states in the documented order. Each state is durable
 // before its effect and each effect may be repeated. What the data phases know lives in memory only, so after a crash
 // they begin again from BACKUP_DATA_MINOR; a set whose manifest was already written is finished instead.
+
 import { assert, unreachable } from '../base/assert.ts';
 import { fail, toComment, toResult } from '../base/errors.ts';
 import { SYS_TENANT_ID } from '../base/limits.ts';
+import { ServerStopping } from '../base/server-stopping.ts';
 import type { Destination } from '../destination/destination.ts';
 import type { Snapshot } from '../engine/engine-driver.ts';
 import { pagesPerBlock } from '../format/backup-set-index.ts';
@@ -25,10 +27,6 @@ import { clearAttempt, findOwnManifest, putNew, putPlaceholders, writeSet } from
 const COMPRESSION_LEVEL = 1;
 /** Progress is written at most four times a second. */
 const PROGRESS_INTERVAL_MS = 250;
-/** Thrown through a worker whose server stops: its job stays as it is and is taken up at the next start. */
-export class ServerStopping extends Error {
-  override readonly name = 'ServerStopping';
-}
 
 /** What one attempt at the data phases knows and no row holds. */
 interface Attempt {

@@ -1,7 +1,9 @@
 // The backup service: checks and records what a statement asks for, and keeps a bounded number of workers going.
+
 import { assert } from '../base/assert.ts';
 import { fail, toComment, toResult } from '../base/errors.ts';
 import { COMMENT_CHARS_MAX, SYS_TENANT_ID } from '../base/limits.ts';
+import { ServerStopping } from '../base/server-stopping.ts';
 import { claimDestination } from '../destination/claim-destination.ts';
 import { FORMAT_FILE_VERSION } from '../format/format-file.ts';
 import type { PasswordKey } from '../format/key-slot.ts';
@@ -14,7 +16,7 @@ import type { BackupDependencies } from './backup-dependencies.ts';
 import { newJobKeys, statementKey } from './backup-keys.ts';
 import { childJob, newTask, sysJob, sysOutcome } from './backup-records.ts';
 import { type BackupRequest, type BackupService, backupObstacle, type SkippedTenant } from './backup-service.ts';
-import { BackupWorker, ServerStopping } from './backup-worker.ts';
+import { BackupWorker } from './backup-worker.ts';
 import { type OpenJob, OpenJobs } from './open-jobs.ts';
 
 /** Tenants that are backed up at once: more would only share the same cores and the same destination. */

@@ -7,12 +7,17 @@ import type { Viewer } from './viewer.ts';
 /** One open connection, for PROCESSLIST. */
 export interface ConnectionFacts {
   readonly id: number;
+  /** Empty while the login is not complete. */
   readonly user: string;
+  /** Address and port of the client. */
   readonly host: string;
+  /** 0 while the login is not complete. */
   readonly tenantId: number;
   readonly tenantName: string;
   readonly database: string | null;
+  /** What it does, in MySQL's words: `Connect` (logging in), `Sleep`, `Query`, `Execute`, `Prepare`, … */
   readonly command: string;
+  /** How long it has been doing that. */
   readonly elapsedMs: number;
   /** The running statement with secrets redacted; null when idle. */
   readonly info: string | null;

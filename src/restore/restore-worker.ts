@@ -1,11 +1,13 @@
 // Does the work of one restore job: writes the database file under a temporary name, checks it, gives it its name, and
 // only then the tenant is usable. Each state is durable before its effect; a failure leaves nothing behind.
+
 import { dirname } from 'node:path';
 import { assert, unreachable } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
 import { fail, toComment } from '../base/errors.ts';
 import { COMMENT_CHARS_MAX } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
+import { ServerStopping } from '../base/server-stopping.ts';
 import { syncDirectory } from '../destination/file-destination.ts';
 import type { EngineDriver } from '../engine/engine-driver.ts';
 import type { IndexEntry } from '../format/backup-set-index.ts';
@@ -55,11 +57,6 @@ const PROGRESS_INTERVAL_MS = 250;
 
 /** So much of a cluster's uuid tells it from every other that shares a directory with it. */
 const CLUSTER_CHARS = 8;
-
-/** Thrown through a worker whose server stops: its job is taken up, from the start, by the next one. */
-export class ServerStopping extends Error {
-  override readonly name = 'ServerStopping';
-}
 
 /** Where a data key of a job is sealed: the same words when it is opened. */
 export const keyContext = (jobId: number, backupSetId: number) => `restore job ${jobId}, backup set ${backupSetId}`;

@@ -1,6 +1,8 @@
 // The restore service: plans, checks passwords and pools, records the job with its tenant, and keeps workers going.
+
 import { fail } from '../base/errors.ts';
 import { COMMENT_CHARS_MAX, SYS_TENANT_ID } from '../base/limits.ts';
+import { ServerStopping } from '../base/server-stopping.ts';
 import { manifestSha256 } from '../format/backup-set-manifest.ts';
 import { parsePieceDirectory } from '../format/layout.ts';
 import { maskUri } from '../model/destination-uri.ts';
@@ -15,7 +17,7 @@ import { type FoundSet, type FoundSources, readSources } from './read-sources.ts
 import { parseRestoreOption, type RestoreOption } from './restore-option.ts';
 import { encodeSeed, type RestoreSeed } from './restore-seed.ts';
 import type { RestorePreview, RestoreRequest, RestoreService, RestoreWindow } from './restore-service.ts';
-import { keyContext, type RestoreDependencies, RestoreWorker, ServerStopping } from './restore-worker.ts';
+import { keyContext, type RestoreDependencies, RestoreWorker } from './restore-worker.ts';
 import { storedWindows } from './stored-windows.ts';
 import { checkDirectoryExists, checkPlaceIsFree } from './target-file.ts';
 

@@ -1,8 +1,8 @@
 // Accounts: finding the one behind a login, and setting passwords. Only verifiers are kept, never passwords.
-import { createHash } from 'node:crypto';
 import { fail } from '../base/errors.ts';
 import { administratorOf } from '../model/tenant.ts';
 import type { Account } from '../store/records.ts';
+import { nativeHashOf, sha2HashOf } from '../wire/auth.ts';
 import { isSys, ownTenant, type SqlDependencies } from './dependencies.ts';
 import { parseLoginName } from './grammar/login-name.ts';
 import type { StatementOf } from './grammar/statement.ts';
@@ -13,16 +13,17 @@ const PASSWORD_CHARS_MAX = 1024;
 
 const EMPTY = new Uint8Array(0);
 
-function digestTwice(algorithm: 'sha1' | 'sha256', password: string): Uint8Array {
-  const once = createHash(algorithm).update(password, 'utf8').digest();
-  return new Uint8Array(createHash(algorithm).update(once).digest());
+/** What the two login methods check a password against. */
+function verifiersOf(password: string): Pick<Account, 'nativeHash' | 'sha2Hash'> {
+  const bytes = Buffer.from(password, 'utf8');
+  return { nativeHash: nativeHashOf(bytes), sha2Hash: sha2HashOf(bytes) };
 }
 
 /** The verifiers of a password: both empty for an empty one. */
 function passwordVerifiers(password: string): Pick<Account, 'nativeHash' | 'sha2Hash'> {
   if (password.length > PASSWORD_CHARS_MAX) throw fail('INVALID_ARGUMENT', { what: 'password: it is too long' });
   if (password === '') return { nativeHash: EMPTY, sha2Hash: EMPTY };
-  return { nativeHash: digestTwice('sha1', password), sha2Hash: digestTwice('sha256', password) };
+  return verifiersOf(password);
 }
 
 /**
@@ -39,13 +40,14 @@ export function findAccount(deps: SqlDependencies, request: LoginRequest): Login
   const account = deps.store.accounts.get({ tenantId: tenant.tenantId, user: name.user });
   if (account && account.nativeHash.length === 0 && !request.isLoopback)
     throw fail('PASSWORD_REQUIRED', { user: name.user });
+  const verifiers = account ?? verifiersOf(request.userText);
   return {
     user: account?.user ?? name.user,
     tenantId: tenant.tenantId,
     tenantName: tenant.name,
     mode: tenant.mode,
-    nativeHash: account?.nativeHash ?? digestTwice('sha1', request.userText),
-    sha2Hash: account?.sha2Hash ?? digestTwice('sha256', request.userText),
+    nativeHash: verifiers.nativeHash,
+    sha2Hash: verifiers.sha2Hash,
     isReal: account !== undefined,
   };
 }

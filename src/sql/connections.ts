@@ -1,23 +1,9 @@
 // The open connections as statements see them: SHOW PROCESSLIST lists them, KILL ends them. The server room implements it.
+import type { ConnectionFacts } from '../catalog/information-schema-table.ts';
 
 /** One connection, for SHOW PROCESSLIST. */
-export interface ConnectionInfo {
-  readonly id: number;
-  /** Empty while the login is not complete. */
-  readonly user: string;
-  /** Address and port of the client. */
-  readonly host: string;
-  /** 0 while the login is not complete. */
-  readonly tenantId: number;
-  readonly tenantName: string;
-  readonly database: string | null;
+export interface ConnectionInfo extends ConnectionFacts {
   readonly isTls: boolean;
-  /** What it does, in MySQL's words: `Connect` (logging in), `Sleep`, `Query`, `Execute`, `Prepare`, … */
-  readonly command: string;
-  /** How long it has been doing that. */
-  readonly elapsedMs: number;
-  /** The running statement with secrets already redacted; null when idle. */
-  readonly info: string | null;
 }
 
 export interface ConnectionRegistry {

@@ -12,7 +12,7 @@ import {
 import type { Scn } from '../model/scn.ts';
 import { formatTime } from '../model/time-zone.ts';
 import type { RestorePreview, RestoreRequest, RestoreTarget } from '../restore/restore-service.ts';
-import { requireSys, type SqlDependencies } from './dependencies.ts';
+import { isSys, requireSys, type SqlDependencies } from './dependencies.ts';
 import type { StatementOf, Until } from './grammar/statement.ts';
 import type { Session } from './session.ts';
 import { oneTenant } from './target-tenants.ts';
@@ -21,7 +21,7 @@ import { oneTenant } from './target-tenants.ts';
 const RESTORE_SOURCES_MAX = 1000;
 
 export function setDecryption(session: Session, statement: StatementOf<'setDecryption'>): StatementResult {
-  if (session.tenantId !== 1) throw fail('NOT_SUPPORTED', { what: 'SET DECRYPTION in a user tenant is' });
+  if (!isSys(session)) throw fail('NOT_SUPPORTED', { what: 'SET DECRYPTION in a user tenant is' });
   session.decryptionPasswords = statement.passwords;
   return okResult();
 }

@@ -2,7 +2,7 @@
 import { fail, HoldfastError, toClientError } from '../base/errors.ts';
 import type { Column, SqlValue, StatementResult } from '../model/result.ts';
 import { findAccount } from './accounts.ts';
-import type { SqlDependencies } from './dependencies.ts';
+import { isSys, type SqlDependencies } from './dependencies.ts';
 import { engineOf, textForEngine } from './engine-statements.ts';
 import { parseStatement } from './grammar/parse.ts';
 import { redactSecrets } from './grammar/redact.ts';
@@ -134,7 +134,7 @@ async function prepare(
     // Statements of ours take no parameters; whether they return rows shows when they run.
     return { parameterCount: 0, columns: [] };
   }
-  if (session.tenantId === 1)
+  if (isSys(session))
     throw fail('NOT_SUPPORTED', { what: 'this statement in the sys tenant, which holds no user data,' });
   const engine = await engineOf(deps, session);
   return engine.prepare(textForEngine(deps, session, sql, statement));
