@@ -8,6 +8,8 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // A simulated server that is dead goes on trying, with nobody left to catch what it throws.
+    onUnhandledError: (error) => error.name !== 'SimulatedDeath',
     reporters: ['default', './test/count-reporter.ts'],
     coverage: { provider: 'v8', include: ['src/**'], exclude: ['src/**/*.test.ts'] },
   },

@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
-const SECTIONS = ['backup', 'restore', 'archive', 'latency'] as const;
+const SECTIONS = ['backup', 'incremental', 'restore', 'archive', 'latency', 'tenants'] as const;
 export type SectionName = (typeof SECTIONS)[number];
 
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -13,6 +13,7 @@ export const HELP = `npm run bench -- [section…] [options]     sections: ${SEC
   --seconds N        how long a writer writes in each case                  [20]
   --rate N           commits per second in the archive section              [300]
   --latency-rate N   commits per second in the latency section              [200]
+  --tenants N        tenants in the tenants section                         [1000]
   --synchronous M    the writer's PRAGMA synchronous: NORMAL or FULL        [NORMAL]
   --dir DIR          where the temporary directory is made                  [the system's]
   --results DIR      where the JSON goes                                    [bench/results]
@@ -27,6 +28,8 @@ export interface BenchOptions {
   writerSeconds: number;
   archiveRate: number;
   latencyRate: number;
+  /** Tenants in the tenants section. */
+  tenants: number;
   synchronous: 'NORMAL' | 'FULL';
   /** Parent of the temporary directory; undefined takes the system's. */
   dir: string | undefined;
@@ -35,8 +38,8 @@ export interface BenchOptions {
   isSmoke: boolean;
 }
 
-const SMOKE = { mb: '8', runs: '1', seconds: '2' } as const;
-const FULL_SIZE = { mb: '1000', runs: '3', seconds: '20' } as const;
+const SMOKE = { mb: '8', runs: '1', seconds: '2', tenants: '3' } as const;
+const FULL_SIZE = { mb: '1000', runs: '3', seconds: '20', tenants: '1000' } as const;
 
 function count(name: string, text: string): number {
   const value = Number(text);
@@ -55,6 +58,7 @@ export function parseOptions(args: string[]): BenchOptions | undefined {
       seconds: { type: 'string' },
       rate: { type: 'string', default: '300' },
       'latency-rate': { type: 'string', default: '200' },
+      tenants: { type: 'string' },
       synchronous: { type: 'string', default: 'NORMAL' },
       dir: { type: 'string' },
       results: { type: 'string' },
@@ -78,6 +82,7 @@ export function parseOptions(args: string[]): BenchOptions | undefined {
     writerSeconds: count('seconds', values.seconds ?? sizes.seconds),
     archiveRate: count('rate', values.rate),
     latencyRate: count('latency-rate', values['latency-rate']),
+    tenants: count('tenants', values.tenants ?? sizes.tenants),
     synchronous,
     dir: values.dir,
     resultsDir: values.results ?? (values.smoke ? undefined : `${ROOT}bench/results`),

@@ -3,16 +3,20 @@
 import { join } from 'node:path';
 import { archiveSection } from './archive-section.ts';
 import { backupSection, restoreSection } from './backup-section.ts';
+import { incrementalSection } from './incremental-section.ts';
 import { latencySection } from './latency-section.ts';
 import { type BenchOptions, HELP, parseOptions, type SectionName } from './options.ts';
 import { machine, type Report, say } from './report.ts';
 import { Scratch } from './scratch.ts';
+import { tenantsSection } from './tenants-section.ts';
 
 const RUN: Record<SectionName, (scratch: Scratch, options: BenchOptions) => Promise<Report>> = {
   backup: backupSection,
+  incremental: incrementalSection,
   restore: restoreSection,
   archive: archiveSection,
   latency: latencySection,
+  tenants: tenantsSection,
 };
 
 async function main(options: BenchOptions): Promise<void> {

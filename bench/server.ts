@@ -14,6 +14,10 @@ const START_TIMEOUT_MS = 60_000;
 const WAIT_TIMEOUT_MS = 600_000;
 /** How often a view is asked whether a job is over: half of it is how much too long a job seems on average. */
 const POLL_MS = 50;
+/** The same where jobs are short. */
+const SHORT_POLL_MS = 5;
+/** How often it is looked whether the server is ready. */
+const READY_POLL_MS = 5;
 const PASSWORD = 'a password of the benchmark';
 
 export const TENANT = 'bench';
@@ -37,11 +41,8 @@ export class BenchServer implements AsyncDisposable {
   }
 
   static async start(scratch: Scratch): Promise<BenchServer> {
-    if (!existsSync(CLI)) throw new Error('dist/cli.js is missing: npm run build first');
     const dir = scratch.newDir('server');
-    const args = ['--data-dir', join(dir, 'data'), '--port', '0', '--time-zone', '+00:00', '--log-level', 'warn'];
-    const child = scratch.start([CLI, 'serve', ...args]);
-    const { host, port } = await untilReady(child);
+    const { child, host, port } = await spawnServer(scratch, dir);
     const login = () => connect({ host, port, user: 'root@sys', password: '' });
     const clients = { plain: await login(), withPassword: await login() };
     await clients.withPassword.run(`SET ENCRYPTION ON IDENTIFIED BY '${PASSWORD}' ONLY`);
@@ -78,26 +79,38 @@ export class BenchServer implements AsyncDisposable {
     await this.#until('SELECT STATUS FROM oceanbase.CDB_OB_ARCHIVELOG', ([row]) => row?.STATUS === 'STOP');
   }
 
-  /** One full backup, from the statement until the history says that it is complete. */
-  async backUp({
-    isEncrypted,
-  }: {
-    isEncrypted: boolean;
-  }): Promise<{ seconds: number; scn: string; outputBytes: number }> {
+  /** Waits until everything that is committed by now is in the archive. */
+  async untilArchived(): Promise<void> {
+    const nowScn = BigInt(Date.now()) * 1_000_000n;
+    const sql = 'SELECT CHECKPOINT_SCN FROM oceanbase.CDB_OB_ARCHIVELOG';
+    await this.#until(sql, ([row]) => BigInt(row?.CHECKPOINT_SCN ?? 0) >= nowScn);
+  }
+
+  /** One backup, full unless asked otherwise, from the statement until the history says that it is complete. */
+  async backUp({ isEncrypted, isIncremental = false }: { isEncrypted: boolean; isIncremental?: boolean }): Promise<{
+    seconds: number;
+    scn: string;
+    inputBytes: number;
+    outputBytes: number;
+  }> {
     const client = isEncrypted ? this.#withPassword : this.#plain;
     const known = (await this.#backupHistory()).length;
     const startNs = process.hrtime.bigint();
-    await client.run('ALTER SYSTEM BACKUP DATABASE');
-    const rows = await this.#until(BACKUP_HISTORY, ({ length }) => length > known);
+    await client.run(`ALTER SYSTEM BACKUP ${isIncremental ? 'INCREMENTAL ' : ''}DATABASE`);
+    const rows = await this.#until(BACKUP_HISTORY, ({ length }) => length > known, SHORT_POLL_MS);
     const seconds = secondsSince(startNs);
     const job = rows.at(-1)!;
     if (job.STATUS !== 'COMPLETED') throw new Error(`the backup ended as ${job.STATUS}: ${job.COMMENT}`);
     const sets = await this.#plain.rows(
-      'SELECT MIN_RESTORE_SCN, OUTPUT_BYTES, ENCRYPTION_MODE FROM oceanbase.CDB_OB_BACKUP_SET_FILES ORDER BY BACKUP_SET_ID',
+      `SELECT MIN_RESTORE_SCN, INPUT_BYTES, OUTPUT_BYTES, ENCRYPTION_MODE, BACKUP_TYPE, COMMENT
+       FROM oceanbase.CDB_OB_BACKUP_SET_FILES ORDER BY BACKUP_SET_ID`,
     );
     const set = sets.at(-1)!;
     if ((set.ENCRYPTION_MODE !== 'NONE') !== isEncrypted) throw new Error(`encryption is ${set.ENCRYPTION_MODE}`);
-    return { seconds, scn: set.MIN_RESTORE_SCN!, outputBytes: Number(set.OUTPUT_BYTES) };
+    if ((set.BACKUP_TYPE === 'INC') !== isIncremental) throw new Error(`the set is ${set.BACKUP_TYPE}: ${job.COMMENT}`);
+    if (set.COMMENT) throw new Error(`the set says: ${set.COMMENT}`);
+    const { MIN_RESTORE_SCN: scn, INPUT_BYTES: input, OUTPUT_BYTES: output } = set;
+    return { seconds, scn: scn!, inputBytes: Number(input), outputBytes: Number(output) };
   }
 
   /** One restore to an scn, from the statement until the history says that it is complete. */
@@ -134,17 +147,35 @@ export class BenchServer implements AsyncDisposable {
     return this.#plain.rows(BACKUP_HISTORY);
   }
 
-  async #until(sql: string, isDone: (rows: Row[]) => boolean): Promise<Row[]> {
-    for (let waitedMs = 0; waitedMs < WAIT_TIMEOUT_MS; waitedMs += POLL_MS) {
+  async #until(sql: string, isDone: (rows: Row[]) => boolean, pollMs = POLL_MS): Promise<Row[]> {
+    for (let waitedMs = 0; waitedMs < WAIT_TIMEOUT_MS; waitedMs += pollMs) {
       const rows = await this.#plain.rows(sql);
       if (isDone(rows)) return rows;
-      await sleep(POLL_MS);
+      await sleep(pollMs);
     }
     throw new Error(`still waiting after ${WAIT_TIMEOUT_MS / 1000} s for: ${sql}`);
   }
 }
 
-const BACKUP_HISTORY = 'SELECT JOB_ID, STATUS, COMMENT FROM oceanbase.CDB_OB_BACKUP_JOB_HISTORY ORDER BY JOB_ID';
+/** A server that accepts logins. */
+export interface ServerProcess {
+  child: ChildProcess;
+  pid: number;
+  host: string;
+  port: number;
+}
+
+/** Starts a server whose data directory lies in `dir`, and waits until it is ready. */
+export async function spawnServer(scratch: Scratch, dir: string): Promise<ServerProcess> {
+  if (!existsSync(CLI)) throw new Error('dist/cli.js is missing: npm run build first');
+  const args = ['--data-dir', join(dir, 'data'), '--port', '0', '--time-zone', '+00:00', '--log-level', 'warn'];
+  const child = scratch.start([CLI, 'serve', ...args]);
+  return { child, pid: child.pid ?? 0, ...(await untilReady(child)) };
+}
+
+/** The row of the sys tenant is the last of a statement to end. */
+const BACKUP_HISTORY =
+  'SELECT JOB_ID, STATUS, COMMENT FROM oceanbase.CDB_OB_BACKUP_JOB_HISTORY WHERE TENANT_ID = 1 ORDER BY JOB_ID';
 
 const secondsSince = (startNs: bigint): number => Number(process.hrtime.bigint() - startNs) / 1e9;
 
@@ -153,10 +184,10 @@ async function untilReady(child: ChildProcess): Promise<{ host: string; port: nu
   child.stdout?.setEncoding('utf8').on('data', (text: string) => {
     output += text;
   });
-  for (let waitedMs = 0; ; waitedMs += POLL_MS) {
+  for (let waitedMs = 0; ; waitedMs += READY_POLL_MS) {
     const [, host, port] = READY.exec(output) ?? [];
     if (host !== undefined) return { host, port: Number(port) };
     if (child.exitCode !== null || waitedMs > START_TIMEOUT_MS) throw new Error(`the server did not start:\n${output}`);
-    await sleep(POLL_MS);
+    await sleep(READY_POLL_MS);
   }
 }

@@ -44,7 +44,7 @@ function errorsPage(): string {
 
 function parametersPage(): string {
   const rows = Object.entries(PARAMETERS).map(([name, definition]: [string, ParameterDefinition]) => {
-    const range = definition.range ? definition.range.join(' to ') : '';
+    const range = definition.range?.join(' to ') ?? definition.values?.join(', ') ?? '';
     return `| ${name} | ${definition.scope} | ${definition.type} | ${definition.default} | ${range} | ${cell(definition.info)} |`;
   });
   return [

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The `holdfast` command: `serve` runs a server, `sql` is a small client.
+// The `holdfast` command: `serve` runs a server, `sql` is a small client, `inspect` looks at a destination.
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -11,6 +11,7 @@ import { HoldfastError } from './base/errors.ts';
 import type { LogLevel } from './base/log.ts';
 import { connect, formatError } from './client/sql-client.ts';
 import { runInteractive, runScript, type ShellOptions } from './client/sql-shell.ts';
+import { EXIT_FAILED, INSPECT_HELP, inspectCommand } from './inspect/inspect-command.ts';
 import { startHoldfast } from './main.ts';
 import { VERSION } from './version.ts';
 
@@ -20,6 +21,7 @@ const HELP = `holdfast ${VERSION}: tenant-level backup, log archive and point-in
 
   holdfast serve --data-dir DIR [options]      run a server
   holdfast sql -u user@tenant [options]        a small SQL client
+  holdfast inspect URI [options]               show what lies at a destination
   holdfast --help | --version
 
 holdfast serve
@@ -40,7 +42,8 @@ holdfast sql
   -D, --database NAME   database to use
   -e, --execute SQL     run these statements and leave
       --wait            with -e: wait for a backup or restore they start
-`;
+
+${INSPECT_HELP}`;
 
 class UsageError extends Error {}
 
@@ -203,10 +206,27 @@ async function sql(args: string[]): Promise<void> {
   }
 }
 
+/** Writes to standard output no faster than it is read; a reader that went away (`| head`) ends the command quietly. */
+async function writeOut(text: string): Promise<void> {
+  if (process.stdout.write(text)) return;
+  await new Promise<void>((drained) => process.stdout.once('drain', drained));
+}
+
+async function inspect(args: string[]): Promise<void> {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : EXIT_FAILED));
+  try {
+    process.exitCode = await inspectCommand(args, writeOut);
+  } catch (error) {
+    process.stderr.write(`${explain(error)}\n`);
+    process.exitCode = EXIT_FAILED;
+  }
+}
+
 async function main(args: string[]): Promise<void> {
   const [command, ...rest] = args;
   if (command === 'serve') return serve(rest);
   if (command === 'sql') return sql(rest);
+  if (command === 'inspect') return inspect(rest);
   if (command === '--version' || command === 'version') process.stdout.write(`holdfast ${VERSION}\n`);
   else if (command === undefined || ['--help', '-h', 'help'].includes(command)) process.stdout.write(HELP);
   else throw new UsageError(`unknown command ${command}`);

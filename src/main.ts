@@ -1,6 +1,7 @@
 // The composition root: builds every room from the configuration, and owns start and stop.
 import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import { createArchive } from './archive/archive.ts';
 import { createBackup } from './backup/backup.ts';
 import { systemClock } from './base/clock.ts';
@@ -16,6 +17,7 @@ import { type DestinationUri, formatDestinationUri } from './model/destination-u
 import { SCN_NONE } from './model/scn.ts';
 import { isTimeZone, localTimeZone } from './model/time-zone.ts';
 import { createPipeline } from './pipeline/create-pipeline.ts';
+import { createRebuild } from './rebuild/rebuild.ts';
 import { createRestore } from './restore/restore.ts';
 import { Connections } from './server/registry.ts';
 import { type RunningServer, startServer } from './server/server.ts';
@@ -102,7 +104,14 @@ function openOutside(dataDir: string, uri: DestinationUri): Destination {
 /** The rooms below SQL, wired to each other. */
 function buildWork(options: HoldfastOptions, store: Store, log: Log) {
   const clock = systemClock;
-  const sqlite = createSqliteDriver({ log, clock });
+  const sqlite = createSqliteDriver({
+    log,
+    clock,
+    sessionLog: {
+      beforeUse: (tenantId) => archive.wake(tenantId),
+      keepsLog: (tenantId) => archive.keepsLog(tenantId),
+    },
+  });
   const pipeline = createPipeline({ log });
   const cores = availableParallelism();
   const tenants = createTenantService({
@@ -121,8 +130,15 @@ function buildWork(options: HoldfastOptions, store: Store, log: Log) {
     openDestination: (uri: DestinationUri) => openOutside(options.dataDir, uri),
     driver: (name: string) => tenants.driver(name),
     engineTenant: tenants.engineTenant.bind(tenants),
+    pageMapPath: (tenantId: number) => join(options.dataDir, 'page_maps', `${tenantId}.map`),
   };
-  const archive = createArchive(common);
+  const archive = createArchive({
+    ...common,
+    use: {
+      isOwn: ({ isAdopted, location }) => !isAdopted && location.startsWith(`${options.dataDir}/`),
+      isInUse: (tenantId) => sqlite.isInUse(tenantId) || backup.isBusy(tenantId),
+    },
+  });
   // Every tenant's engine is sqlite for now: jobs take the driver itself until there are more.
   const work = { ...common, driver: sqlite, pipeline, archive, cores, serverVersion: VERSION };
   const backup = createBackup(work);
@@ -131,7 +147,8 @@ function buildWork(options: HoldfastOptions, store: Store, log: Log) {
     checkpointOf: (tenantId) => archive.figures(tenantId)?.checkpointScn,
     tenantLocation: (tenantId: number, name: string) => tenants.locationOf(tenantId, name),
   });
-  return { clock, sqlite, pipeline, tenants, archive, backup, restore };
+  const rebuild = createRebuild(common);
+  return { clock, sqlite, pipeline, tenants, archive, backup, restore, rebuild };
 }
 
 type Work = ReturnType<typeof buildWork>;

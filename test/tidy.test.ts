@@ -22,6 +22,8 @@ const RANK: Record<string, number> = {
   store: 3,
   archive: 4,
   backup: 4,
+  inspect: 4,
+  rebuild: 4,
   restore: 4,
   clean: 4,
   tenant: 4,

@@ -6,6 +6,7 @@ import type { EngineDriver, EngineTenant } from '../engine/engine-driver.ts';
 import type { DestinationUri } from '../model/destination-uri.ts';
 import type { Tenant } from '../model/tenant.ts';
 import type { Store } from '../store/store.ts';
+import type { TenantUse } from './dormant.ts';
 
 /** Bounds in time; tests shorten them. */
 export interface ArchiveTiming {
@@ -18,14 +19,34 @@ export interface ArchiveTiming {
   detachMs: number;
   /** How long NOARCHIVELOG tries to freeze the last piece at a destination that is away. */
   finishMs: number;
+  /** How long a statement waits for a resting tenant's capture; then it goes on, and the log waits for the capture. */
+  wakeMs: number;
+  /** Between two looks at who may rest and at the files of those who do. */
+  restSweepMs: number;
+  /** A tenant that nobody uses is let go of after so long. */
+  restAfterMs: number;
+  /** With more tenants attached than this they rest sooner: each has some five files open. */
+  attachedCalm: number;
+  restAfterCrowdedMs: number;
+  /** Between looks at how much log waits to be archived. */
+  pressureMs: number;
+  /** How long one call to a destination may take: 64 MiB at a megabyte a second. One on a dead network mount never ends. */
+  callMs: number;
 }
 
 export const ARCHIVE_TIMING: ArchiveTiming = {
   persistMs: 1000,
   retryMsMin: 500,
-  retryMsMax: 30_000,
+  retryMsMax: 5_000,
   detachMs: 10_000,
   finishMs: 60_000,
+  wakeMs: 5000,
+  restSweepMs: 1000,
+  restAfterMs: 60_000,
+  attachedCalm: 100,
+  restAfterCrowdedMs: 2000,
+  pressureMs: 1000,
+  callMs: 60_000,
 };
 
 export interface ArchiveContext {
@@ -37,5 +58,9 @@ export interface ArchiveContext {
   engineTenant(tenant: Tenant): EngineTenant;
   /** Opens a destination without touching it. */
   openDestination(uri: DestinationUri): Destination;
+  /** Where a tenant's page map is kept between starts: an absolute path that ends in `.map`. */
+  pageMapPath(tenantId: number): string;
   timing: ArchiveTiming;
+  /** Who uses a tenant; absent: every capture stays attached. */
+  use?: TenantUse;
 }

@@ -1,9 +1,11 @@
 // Goal: a server that dies at any moment loses no commit that it called archived, and gives none back twice.
 // Method: the life of a round is run again and again; each run dies at one effect later than the run before (an effect is
 // one call to the destination or one change of the store), is started again on what is left, and must get to the end.
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { listRounds } from '../destination/archive-listing.ts';
 import { DAY_US, destRequest, makeWorld, readCommits, TENANT_ID, type World } from './archive.fixture.ts';
+import { type KnownState, keepPageMap, replay } from './gap.fixture.ts';
 
 /** Far more effects than a life has. */
 const EFFECTS_MAX = 1000;
@@ -66,6 +68,55 @@ async function check(world: World, acknowledged: readonly number[]): Promise<voi
   }
 }
 
+/** The life of an archive whose log is lost, each time repaired by a round of its own. Notes what a backup has. */
+async function liveThroughGaps(world: World, known: KnownState[], gaps: number): Promise<void> {
+  const { fate, archive, driver } = world;
+  const alive = async <T>(work: Promise<T>) => {
+    const value = await work;
+    if (fate.isDead) throw new Error('dead');
+    return value;
+  };
+  await alive(archive.setDest(TENANT_ID, destRequest()));
+  archive.enable(TENANT_ID);
+  await alive(world.untilStatus('DOING'));
+  await alive(world.commit(9));
+  known.push(await alive(keepPageMap(world)));
+  for (let roundId = 2; roundId < 2 + gaps; roundId++) {
+    await alive(world.commit(1));
+    driver.recycleLog(world.tenant);
+    await alive(world.commit(2));
+    const isThere = () => world.store.currentRound(TENANT_ID)?.roundId === roundId && archive.capture(TENANT_ID);
+    await alive(world.until(() => isThere() !== undefined && isThere() !== false, 'the next round'));
+    await alive(archive.flush(TENANT_ID));
+  }
+}
+
+/** @returns whether the life was over before the effect */
+async function dieInGapAt(effect: number, death: Death): Promise<boolean> {
+  await using world = await makeWorld();
+  const { fate } = world;
+  fate.diesAt = effect;
+  fate.diesAfter = death === 'after';
+  if (death === 'half way through') fate.landsOnFailure = 'half';
+  const known: KnownState[] = [];
+  const living = liveThroughGaps(world, known, death === 'before' ? 2 : 1).then(
+    () => true,
+    (error) => {
+      if (!fate.isDead) throw error;
+      return false;
+    },
+  );
+  const isOver = await Promise.race([living, world.until(() => fate.isDead, 'death').then(() => false)]);
+  await world.crash();
+  await recover(world);
+  for (const state of known)
+    expect((await replay(world, state)).equals(readFileSync(world.tenant.location))).toBe(true);
+  const current = world.store.currentRound(TENANT_ID)!.roundId;
+  for (const { roundId, status } of world.store.rounds.find({ tenantId: TENANT_ID }))
+    expect(status).toBe(roundId === current ? 'DOING' : 'INTERRUPTED');
+  return isOver;
+}
+
 /** @returns whether the life was over before the effect */
 async function dieAt(effect: number, death: Death): Promise<boolean> {
   await using world = await makeWorld();
@@ -103,6 +154,19 @@ describe('a server that dies', () => {
       let effect = 1;
       while (
         !(await dieAt(effect, death).catch((error) => Promise.reject(new Error(`effect ${effect}`, { cause: error }))))
+      ) {
+        effect++;
+        expect(effect).toBeLessThan(EFFECTS_MAX);
+      }
+      expect(effect).toBeGreaterThan(50);
+    }, 300_000);
+
+    test(`${death} any effect of an interruption and its repair still leads over the gap`, async () => {
+      let effect = 1;
+      while (
+        !(await dieInGapAt(effect, death).catch((error) =>
+          Promise.reject(new Error(`effect ${effect}`, { cause: error })),
+        ))
       ) {
         effect++;
         expect(effect).toBeLessThan(EFFECTS_MAX);

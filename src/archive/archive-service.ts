@@ -42,10 +42,27 @@ export interface ArchiveService {
   enable(tenantId: number): void;
   /** NOARCHIVELOG. @throws 9092 */
   disable(tenantId: number): void;
-  /** archive_lag_target changed. */
+  /** archive_lag_target or gap_repair changed. */
   refreshLagTarget(tenantId: number): void;
+  /**
+   * The log was proved not to be the database's: the running round becomes INTERRUPTED, and is repaired as after any
+   * interruption. Nothing happens when no round runs.
+   */
+  interrupt(tenantId: number, because: string): void;
 
-  /** The running capture while the round is DOING; undefined otherwise. */
+  /**
+   * Called before a session uses the tenant's file: the log of a tenant that rests is attached first.
+   * @returns undefined when the session may go on at once; otherwise it resolves when the capture is attached, or when
+   *          that can not be soon: what is written then is kept in the engine's log
+   */
+  wake(tenantId: number): Promise<void> | undefined;
+  /** True while the engine's log of the tenant is to be archived: sessions must not make it reusable. */
+  keepsLog(tenantId: number): boolean;
+
+  /**
+   * The running capture while the round is DOING; undefined otherwise. One that rests begins to attach: whoever needs it
+   * asks again.
+   */
   capture(tenantId: number): Capture | undefined;
   figures(tenantId: number): ArchiveFigures | undefined;
   /**

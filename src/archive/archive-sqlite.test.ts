@@ -1,22 +1,30 @@
-// Goal: the embedded engine and a directory as destination work under the archive as the fake ones do.
+// Goal: the embedded engine and a directory as destination work under the archive as the fake ones do; what happens to a
+// database while nobody watches is noticed, and repaired by the next round.
 // Method: the real service, engine and files; the archive is read back from the directory alone.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../base/clock.ts';
 import { silentLog } from '../base/log.ts';
+import { DatabaseSync } from '../base/sqlite.ts';
 import { listRounds } from '../destination/archive-listing.ts';
 import { walkRound } from '../destination/archive-reader.ts';
 import { openDestination } from '../destination/open-destination.ts';
-import type { EngineTenant } from '../engine/engine-driver.ts';
+import { PageMapRoll } from '../destination/roll-page-map.ts';
+import { walkSince } from '../destination/walk-since.ts';
+import type { EngineDriver, EngineTenant } from '../engine/engine-driver.ts';
 import { createSqliteDriver } from '../engine/sqlite/sqlite-driver.ts';
+import { PageMap, pageHash } from '../format/page-map.ts';
+import { decodePageMap, type PageMapPoint } from '../format/page-map-file.ts';
 import { parseDestinationUri } from '../model/destination-uri.ts';
-import { openStore } from '../store/store.ts';
+import { openStore, type Store } from '../store/store.ts';
 import { destRequest, TENANT_ID, tenantRow } from './archive.fixture.ts';
 import { createArchive } from './archive.ts';
+import type { ArchiveService } from './archive-service.ts';
 
 const WAIT_MS_MAX = 30_000;
+const TEST_MS_MAX = 120_000;
 
 async function until(condition: () => boolean): Promise<void> {
   const endMs = performance.now() + WAIT_MS_MAX;
@@ -26,63 +34,182 @@ async function until(condition: () => boolean): Promise<void> {
   }
 }
 
-test('archives a sqlite tenant to a directory, over a restart, and ends the round', async () => {
-  const directory = mkdtempSync(join(tmpdir(), 'archive-sqlite-'));
-  const dataDir = join(directory, 'data');
-  const store = openStore(join(directory, 'meta'), { clusterName: 'c1', clusterId: 1, timeZone: '+08:00' });
-  const location = join(dataDir, 't1', 'data.db');
-  const engineTenant: EngineTenant = {
-    ...{ tenantId: TENANT_ID, name: 't1002', location, isReadOnly: false, maxCpu: 1 },
-    mode: 'mysql',
-  };
-  const uri = `file://${join(directory, 'archive')}`;
-  store.tenants.insert({ ...tenantRow(TENANT_ID, location), engine: 'sqlite' });
-  const serve = () => {
-    const driver = createSqliteDriver({ log: silentLog, clock: systemClock, dataDir, lockWaitMs: 5000 });
+describe('the archive of a sqlite tenant', () => {
+  let directory: string;
+  let store: Store;
+  let tenant: EngineTenant;
+  let uri: string;
+  let server: { driver: EngineDriver; archive: ArchiveService };
+  const mapPath = () => join(directory, 'page_maps', `${TENANT_ID}.map`);
+  const round = () => store.currentRound(TENANT_ID)!;
+  const untilRound = (roundId: number) =>
+    until(() => store.currentRound(TENANT_ID)?.roundId === roundId && server.archive.capture(TENANT_ID) !== undefined);
+
+  function serve(): typeof server {
+    const driver = createSqliteDriver({ log: silentLog, clock: systemClock, lockWaitMs: 5000 });
     const archive = createArchive({
       ...{ store, clock: systemClock, log: silentLog, openDestination },
       driver: () => driver,
-      engineTenant: () => engineTenant,
+      engineTenant: () => tenant,
+      pageMapPath: mapPath,
     });
     archive.start();
     return { driver, archive };
-  };
-  let server = serve();
-  const write = async (count: number) => {
-    const session = await server.driver.openSession(engineTenant);
+  }
+
+  async function stop(): Promise<void> {
+    await server.archive.stop();
+    await server.driver[Symbol.asyncDispose]();
+  }
+
+  beforeEach(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'archive-sqlite-'));
+    store = openStore(join(directory, 'meta'), { clusterName: 'c1', clusterId: 1, timeZone: '+08:00' });
+    const location = join(directory, 't1', 'data.db');
+    tenant = { tenantId: TENANT_ID, name: 't1002', location, isReadOnly: false, maxCpu: 1, mode: 'mysql' };
+    uri = `file://${join(directory, 'archive')}`;
+    store.tenants.insert({ ...tenantRow(TENANT_ID, location), engine: 'sqlite' });
+    server = serve();
+    await server.driver.create(tenant);
+    await server.archive.setDest(TENANT_ID, destRequest({ uri }));
+    server.archive.enable(TENANT_ID);
+    await untilRound(1);
+  });
+  afterEach(async () => {
+    await stop();
+    store[Symbol.dispose]();
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  async function write(count: number): Promise<void> {
+    const session = await server.driver.openSession(tenant);
     const run = (sql: string) => session.execute(sql, [], new AbortController().signal);
     await run('CREATE TABLE IF NOT EXISTS t (id INTEGER PRIMARY KEY, v TEXT)');
     for (let i = 0; i < count; i++) await run("INSERT INTO t (v) VALUES ('x')");
     await session.close();
-  };
-  try {
-    await server.driver.create(engineTenant);
-    await server.archive.setDest(TENANT_ID, destRequest({ uri }));
-    server.archive.enable(TENANT_ID);
-    await until(() => server.archive.capture(TENANT_ID) !== undefined);
-    await write(20);
-    const scn = await server.archive.flush(TENANT_ID);
-    await server.archive.stop();
-    await server.driver[Symbol.asyncDispose]();
-    server = serve();
-    await until(() => server.archive.capture(TENANT_ID) !== undefined);
-    await write(10);
-    server.archive.disable(TENANT_ID);
-    await until(() => store.currentRound(TENANT_ID)?.status === 'STOP');
-    const destination = openDestination(parseDestinationUri(uri));
-    const [round] = await listRounds(destination);
-    expect(round!.end).toMatchObject({ status: 'STOP', lastPieceId: 1 });
-    let [before, after] = [0, 0];
-    for await (const { table } of walkRound(destination, round!, { verifyImages: 'all' })) {
-      for (const commit of table.commits) commit.scn <= scn ? before++ : after++;
-    }
-    // The table, then the rows; the second CREATE TABLE IF NOT EXISTS changes nothing.
-    expect([before, after]).toEqual([21, 10]);
-    expect(store.pieces.find({ tenantId: TENANT_ID })[0]).toMatchObject({ status: 'FROZEN', fileStatus: 'AVAILABLE' });
-  } finally {
-    await server.archive.stop();
-    await server.driver[Symbol.asyncDispose]();
-    store[Symbol.dispose]();
-    rmSync(directory, { recursive: true, force: true });
   }
+
+  /** What an application does while no server runs. */
+  function asApplication(location: string, ...statements: string[]): void {
+    const db = new DatabaseSync(location);
+    for (const sql of statements) db.exec(sql);
+    db.close();
+  }
+
+  function keptMap(): PageMapPoint {
+    const owner = { clusterUuid: store.cluster.uuid, tenantId: TENANT_ID, setUuid: '' };
+    return decodePageMap(readFileSync(mapPath()), { object: 'the kept map', owner, dataKey: null });
+  }
+
+  /** Rolls an earlier state over the archive, and compares it with the database as it is when nobody has it open. */
+  async function expectLedTo(known: PageMapPoint): Promise<void> {
+    await server.archive.flush(TENANT_ID);
+    const { destId, roundId: toRoundId } = round();
+    const roll = new PageMapRoll({ map: known.map, scn: known.scn });
+    const owner = { clusterUuid: store.cluster.uuid, tenantId: TENANT_ID };
+    const span = { destId, roundId: known.roundId, scn: known.scn, toRoundId };
+    for await (const batch of walkSince(openDestination(parseDestinationUri(uri)), span, owner)) roll.add(batch);
+    await stop();
+    asApplication(tenant.location, 'PRAGMA wal_checkpoint(TRUNCATE)');
+    const file = readFileSync(tenant.location);
+    const { pageSize } = known.map;
+    const hashes = new BigUint64Array(file.length / pageSize);
+    for (let i = 0; i < hashes.length; i++) hashes[i] = pageHash(file.subarray(i * pageSize, (i + 1) * pageSize));
+    const actual = new PageMap(pageSize, hashes);
+    expect([...roll.map.changedSince(actual), ...actual.changedSince(roll.map)]).toEqual([]);
+    expect(roll.isProved).toBe(true);
+  }
+
+  test(
+    'goes to a directory, over a restart, to the end of the round',
+    async () => {
+      await write(20);
+      const scn = await server.archive.flush(TENANT_ID);
+      await stop();
+      server = serve();
+      await untilRound(1);
+      await write(10);
+      server.archive.disable(TENANT_ID);
+      await until(() => round().status === 'STOP');
+      const destination = openDestination(parseDestinationUri(uri));
+      const [found] = await listRounds(destination);
+      expect(found!.end).toMatchObject({ status: 'STOP', lastPieceId: 1 });
+      let [before, after] = [0, 0];
+      for await (const { table } of walkRound(destination, found!, { verifyImages: 'all' })) {
+        for (const commit of table.commits) commit.scn <= scn ? before++ : after++;
+      }
+      // The table, then the rows; the second CREATE TABLE IF NOT EXISTS changes nothing.
+      expect([before, after]).toEqual([21, 10]);
+      expect(store.pieces.find({ tenantId: TENANT_ID })[0]).toMatchObject({
+        status: 'FROZEN',
+        fileStatus: 'AVAILABLE',
+      });
+    },
+    TEST_MS_MAX,
+  );
+
+  test(
+    'is repaired after the application reset the log while the server was down',
+    async () => {
+      await write(200);
+      await server.archive.flush(TENANT_ID);
+      await stop();
+      const known = keptMap();
+      const grow =
+        'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) INSERT INTO t (v) SELECT hex(randomblob(40)) FROM n';
+      asApplication(tenant.location, grow, 'PRAGMA wal_checkpoint(TRUNCATE)', "INSERT INTO t (v) VALUES ('y')");
+      server = serve();
+      await untilRound(2);
+      expect(store.rounds.get({ tenantId: TENANT_ID, roundId: 1 })!.status).toBe('INTERRUPTED');
+      await write(5);
+      await expectLedTo(known);
+    },
+    TEST_MS_MAX,
+  );
+
+  test(
+    'is repaired after the file was replaced by another one',
+    async () => {
+      await write(50);
+      await server.archive.flush(TENANT_ID);
+      await stop();
+      const known = keptMap();
+      const other = join(dirname(tenant.location), 'other.db');
+      asApplication(tenant.location, 'PRAGMA wal_checkpoint(TRUNCATE)');
+      copyFileSync(tenant.location, other);
+      asApplication(other, 'DELETE FROM t WHERE id % 3 = 0', 'CREATE TABLE u (a, b)', 'INSERT INTO u VALUES (1, 2)');
+      renameSync(other, tenant.location);
+      for (const ending of ['-wal', '-shm']) rmSync(tenant.location + ending, { force: true });
+      server = serve();
+      await untilRound(2);
+      await write(5);
+      await expectLedTo(known);
+    },
+    TEST_MS_MAX,
+  );
+
+  test(
+    'stands alone after the file was replaced by one of another page size',
+    async () => {
+      await write(50);
+      await server.archive.flush(TENANT_ID);
+      await stop();
+      const other = join(dirname(tenant.location), 'other.db');
+      asApplication(
+        other,
+        'PRAGMA page_size = 1024',
+        'PRAGMA journal_mode = WAL',
+        'CREATE TABLE t (id INTEGER PRIMARY KEY, v)',
+      );
+      renameSync(other, tenant.location);
+      for (const ending of ['-wal', '-shm']) rmSync(tenant.location + ending, { force: true });
+      server = serve();
+      await until(() => round().roundId > 1 && server.archive.capture(TENANT_ID) !== undefined);
+      const found = await listRounds(openDestination(parseDestinationUri(uri)));
+      expect(found.at(-1)!.start.base).toBeNull();
+      await write(5);
+      await server.archive.flush(TENANT_ID);
+    },
+    TEST_MS_MAX,
+  );
 });

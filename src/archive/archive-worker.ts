@@ -4,25 +4,30 @@
 import { assert } from '../base/assert.ts';
 import { fail, isFailure } from '../base/errors.ts';
 import type { Capture } from '../engine/engine-driver.ts';
-import { type ArchiveRound, moveRound, pieceEndScn, type RoundStatus } from '../model/archive-round.ts';
-import { parseDestinationUri } from '../model/destination-uri.ts';
-import { nextScn, SCN_NONE, type Scn } from '../model/scn.ts';
+import { type ArchiveRound, moveRound, type RoundStatus } from '../model/archive-round.ts';
+import type { Scn } from '../model/scn.ts';
+import type { ArchiveRest } from '../store/records.ts';
 import type { ArchiveContext } from './archive-context.ts';
 import { ArchiveDamaged } from './archive-damaged.ts';
-import { writeRoundStart } from './archive-files.ts';
 import type { ArchiveFigures } from './archive-service.ts';
 import { pause } from './attachment.ts';
+import { insertFirstPiece, openRound, startRound } from './begin-round.ts';
+import { leaveUnfinished, writeEnd } from './end-round.ts';
 import { type AnnouncedScns, HeldRound } from './held-round.ts';
-import { checkArchiveDestination } from './log-tail.ts';
-import { archiveOwner, because, newPiece, raiseLastScn, segmentOwner } from './round-log.ts';
-import { decideRoundStep, type RoundStep, STEP_ENDS } from './round-step.ts';
+import { letRest } from './let-rest.ts';
+import { RestWatch } from './rest-watch.ts';
+import { RetryPace } from './retry-pace.ts';
+import { because } from './round-log.ts';
+import { decideRoundStep, keepsLog, type RoundStep, STEP_ENDS } from './round-step.ts';
 
 /** What the workers of all tenants share. */
 export interface ArchiveShared extends AnnouncedScns {
   /** Runs the work when one of the few places for attaching is free. */
-  attachSlot<T>(work: () => Promise<T>): Promise<T>;
+  attachSlot<T>(work: () => Promise<T>, options?: { isUrgent: boolean }): Promise<T>;
   /** The worker has figures for the store. */
   markDirty(worker: ArchiveWorker): void;
+  /** The tenant rests: the worker has let go of everything, and is over. */
+  fellAsleep(worker: ArchiveWorker, rest: ArchiveRest): void;
 }
 
 export class ArchiveWorker {
@@ -32,22 +37,34 @@ export class ArchiveWorker {
   readonly #held: HeldRound;
   #running: Promise<void> | undefined;
   #isKicked = false;
-  #retry: NodeJS.Timeout | undefined;
-  #failures = 0;
+  readonly #pace: RetryPace;
   #finishDeadlineMs: number | undefined;
+  /** Rounds in a row that were interrupted before their capture was attached. */
+  #barren = 0;
+  /** The next round waits so long for its turn. */
+  #replaceAtMs = 0;
   #isStopped = false;
   #isForgotten = false;
+  #isRestDue = false;
+  #isFallingAsleep = false;
+  #waking: Promise<void> | undefined;
+  #keepsLog: boolean | undefined;
+  readonly #watch: RestWatch;
 
   constructor(context: ArchiveContext, shared: ArchiveShared, tenantId: number) {
     this.#context = context;
     this.#shared = shared;
     this.tenantId = tenantId;
+    this.#watch = new RestWatch(context, tenantId);
+    this.#pace = new RetryPace(context.timing, () => this.kick());
     this.#held = new HeldRound({
       ...{ tenantId, context, scns: shared },
       worker: {
-        onDelivered: () => this.#shared.markDirty(this),
+        onDelivered: () => {
+          this.#watch.noteUse();
+          this.#shared.markDirty(this);
+        },
         onGap: () => this.kick(),
-        isAttachWanted: () => this.#decide() === 'attach',
         isStopped: () => this.#isStopped,
       },
     });
@@ -56,8 +73,7 @@ export class ArchiveWorker {
   /** Looks again at what is wanted; returns at once. */
   kick(): void {
     if (this.#isStopped) return;
-    clearTimeout(this.#retry);
-    this.#retry = undefined;
+    this.#pace.clear();
     this.#isKicked = true;
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined;
@@ -68,6 +84,45 @@ export class ArchiveWorker {
 
   get capture(): Capture | undefined {
     return this.#held.capture;
+  }
+
+  /** A capture is attached, or just attaching. */
+  get isHolding(): boolean {
+    return this.#held.attached !== undefined;
+  }
+
+  /** The log is to be archived: nobody may make it reusable. */
+  get keepsLog(): boolean {
+    // Before the first step nothing was decided yet, but a session may be faster.
+    if (this.#keepsLog === undefined) this.#decide();
+    return this.#keepsLog === true;
+  }
+
+  /** @see ArchiveService.wake */
+  get waking(): Promise<void> | undefined {
+    return this.#isFallingAsleep ? this.wakeUp() : this.#waking;
+  }
+
+  /** Resolves when the capture is attached again, or when the first attempt failed or takes too long. */
+  wakeUp(): Promise<void> {
+    this.kick();
+    this.#waking ??= Promise.race([this.#running, pause(this.#context.timing.wakeMs)]).then(() => {
+      this.#waking = undefined;
+    });
+    return this.#waking;
+  }
+
+  /** Somebody else than the capture itself needs the tenant attached. */
+  noteUse(): void {
+    this.#watch.noteUse();
+  }
+
+  /** Looks whether the capture may rest. @param attached how many tenants are attached */
+  considerRest(attached: number): void {
+    const capture = this.#held.attached?.capture;
+    if (!capture || this.#isStopped || this.#running) return;
+    this.#isRestDue = this.#watch.isRestDue(capture, { comment: this.#held.comment, attached });
+    if (this.#isRestDue) this.kick();
   }
 
   figures(): ArchiveFigures | undefined {
@@ -82,6 +137,19 @@ export class ArchiveWorker {
     this.#held.refreshLagTarget();
   }
 
+  /** The log was proved not to be the database's: nothing more may go into the round. */
+  interrupt(because: string): void {
+    const status = this.#round?.status;
+    if (status !== 'BEGINNING' && status !== 'DOING') return;
+    this.#held.noteGap(because);
+    this.kick();
+  }
+
+  /** Looks how much log waits to be archived. */
+  checkPressure(): void {
+    this.#held.checkPressure();
+  }
+
   /** The figures of the round into the caller's transaction. */
   persist(): void {
     this.#held.persist();
@@ -90,13 +158,19 @@ export class ArchiveWorker {
   /** Archives to the end and lets go; the round stays as it is. */
   async stop(): Promise<void> {
     this.#isStopped = true;
-    clearTimeout(this.#retry);
-    this.#retry = undefined;
+    this.#pace.clear();
     const running = this.#running;
     if (!this.capture) this.#held.attached?.leave();
     if (running) await Promise.race([running, pause(this.#context.timing.detachMs)]);
-    await this.#held.attached?.detach(fail('LOG_ARCHIVE_NOT_RUNNING', {}));
-    await this.#held.close();
+    await letRest(this.#context, this.#held, { tenantId: this.tenantId, mayRest: () => this.#mayRest() });
+  }
+
+  /** Nothing is wanted of the round but that it goes on. */
+  #mayRest(): boolean {
+    const { store, use } = this.#context;
+    const { tenantId } = this;
+    if (this.#isForgotten || this.#round?.status !== 'DOING' || use?.isInUse(tenantId) !== false) return false;
+    return store.tenants.get({ tenantId })?.isArchiveMode === true;
   }
 
   /** Ends the round because the tenant goes away; a destination that is away does not hold it up for long. */
@@ -123,7 +197,7 @@ export class ArchiveWorker {
   /** Brings the row of a forgotten round to its end without its destination. */
   #endUnseen(): void {
     for (let round = this.#round; round && round.status !== 'STOP'; round = this.#round) {
-      if (round.status === 'STOPPING') this.#leaveUnfinished(round, fail('CANCELED', {}));
+      if (round.status === 'STOPPING') leaveUnfinished(this.#context, round, fail('CANCELED', {}));
       const to = round.status === 'PREPARE' ? 'BEGINNING' : round.status === 'STOPPING' ? 'STOP' : 'STOPPING';
       this.#save(round, to);
     }
@@ -139,7 +213,7 @@ export class ArchiveWorker {
       try {
         let step = this.#decide();
         for (; step !== 'rest' && !this.#isStopped; step = this.#decide()) await this.#take(step);
-        this.#failures = 0;
+        this.#pace.succeeded();
       } catch (error) {
         if (!this.#isStopped) this.#fail(error);
       }
@@ -151,19 +225,32 @@ export class ArchiveWorker {
     const { tenantId } = this;
     const tenant = store.tenants.get({ tenantId });
     const dest = store.archiveDests.get({ tenantId });
+    const status = this.#round?.status ?? null;
+    this.#keepsLog = keepsLog(status, tenant?.isArchiveMode ?? false);
     return decideRoundStep({
-      status: this.#round?.status ?? null,
+      status,
       isArchiveMode: (tenant?.isArchiveMode ?? false) && !this.#isForgotten,
       hasDest: dest !== undefined,
       destState: dest?.state ?? 'ENABLE',
       isTenantNormal: tenant?.status === 'NORMAL',
       isAttached: this.#held.attached?.capture !== undefined,
       hasGap: this.#held.gap !== undefined,
+      isRepaired: status === 'INTERRUPTED' && this.#isRepaired(),
+      isRestDue: this.#isRestDue,
     });
   }
 
+  /** Whether another round follows the interrupted one, now. */
+  #isRepaired(): boolean {
+    const { store, clock } = this.#context;
+    if (store.parameter(this.tenantId, 'gap_repair').toLowerCase() !== 'auto') return false;
+    const waitMs = this.#replaceAtMs - clock.monotonicMs();
+    if (waitMs > 0) this.#pace.after(waitMs);
+    return waitMs <= 0;
+  }
+
   async #take(step: Exclude<RoundStep, 'rest'>): Promise<void> {
-    if (step === 'open') return this.#open();
+    if (step === 'open') return openRound(this.#context, this.tenantId);
     const round = this.#round;
     assert(round, `a round is there to ${step}`);
     switch (step) {
@@ -171,8 +258,12 @@ export class ArchiveWorker {
         return await this.#begin(round);
       case 'attach':
         return await this.#attachOrGap(round);
+      case 'sleep':
+        return await this.#sleep();
       case 'interrupt':
         return await this.#interrupt(round);
+      case 'replace':
+        return await this.#replace(round);
       case 'pause':
         return await this.#pause(round);
       case 'finish':
@@ -202,52 +293,13 @@ export class ArchiveWorker {
     if (to !== 'STOPPING') this.#held.forgetComment();
   }
 
-  /** A new round: it has its number before anything of it exists. */
-  #open(): void {
-    const { store, log } = this.#context;
-    const { tenantId } = this;
-    store.transaction(() => {
-      const dest = store.archiveDests.get({ tenantId });
-      assert(dest, 'a round has a destination');
-      const { destId, uri, pieceSwitchIntervalUs } = dest;
-      const roundId = store.nextId(tenantId, 'round');
-      const pieceId = store.nextId(tenantId, 'piece');
-      store.rounds.insert({
-        ...{ tenantId, destId, roundId, uri, pieceSwitchIntervalUs },
-        status: 'PREPARE',
-        startScn: SCN_NONE,
-        checkpointScn: SCN_NONE,
-        basePieceId: pieceId,
-        usedPieceId: pieceId,
-        inputBytes: 0n,
-        outputBytes: 0n,
-        comment: '',
-      });
-      log.info('archive round moved', { tenantId, roundId, from: null, to: 'PREPARE' });
-    });
-  }
-
-  /** Chooses where the round starts. An earlier attempt may have written it: then that start counts. */
   async #begin(round: ArchiveRound): Promise<void> {
-    const { store, clock } = this.#context;
-    const { tenantId, destId, roundId, basePieceId, pieceSwitchIntervalUs } = round;
-    const createdNs = clock.nowNs();
-    const destination = this.#context.openDestination(parseDestinationUri(round.uri));
-    let startScn: Scn;
-    try {
-      await checkArchiveDestination(destination, segmentOwner(this.#context, tenantId));
-      const owner = archiveOwner(this.#context, tenantId);
-      const facts = { destId, roundId, basePieceId, pieceSwitchIntervalUs, createdNs };
-      const chosenScn = nextScn(this.#held.lastScn(), createdNs);
-      ({ startScn } = await writeRoundStart(destination, { ...owner, ...facts, startScn: chosenScn }));
-    } finally {
-      await destination[Symbol.asyncDispose]();
-    }
-    const endScn = pieceEndScn(startScn, pieceSwitchIntervalUs);
-    store.transaction(() => {
-      store.pieces.insert(newPiece(round, { pieceId: basePieceId, startScn, endScn, createdNs }));
-      raiseLastScn(this.#context, tenantId, startScn);
-      this.#save(round, STEP_ENDS.begin, { startScn, checkpointScn: startScn, comment: '' });
+    const start = await this.#shared.attachSlot(() => startRound(this.#context, round, this.#held.lastScn()));
+    const { startScn } = start;
+    this.#context.store.transaction(() => {
+      insertFirstPiece(this.#context, round, start);
+      const repairs = { baseRoundId: start.base?.roundId ?? null, baseScn: start.base?.scn ?? null };
+      this.#save(round, STEP_ENDS.begin, { startScn, checkpointScn: startScn, comment: '', ...repairs });
     });
   }
 
@@ -269,9 +321,32 @@ export class ArchiveWorker {
     log.advance(capture.startScn);
     this.#context.store.transaction(() => {
       log.persist();
-      if (round.status === 'BEGINNING') this.#save(round, STEP_ENDS.attach, { comment: '' });
+      // A capture that starts in a round that repairs a gap has archived the repair.
+      const isRepaired = Boolean(round.baseRoundId) && !round.repairedScn;
+      const repaired = isRepaired ? { repairedScn: capture.startScn } : {};
+      if (round.status === 'BEGINNING') this.#save(round, STEP_ENDS.attach, { comment: '', ...repaired });
     });
     this.#held.clearComment();
+  }
+
+  /** Lets the capture rest. Who wants something meanwhile has kicked: then the next step attaches it again. */
+  async #sleep(): Promise<void> {
+    this.#isRestDue = false;
+    this.#isFallingAsleep = true;
+    const mayRest = () => !this.#isKicked && this.#mayRest();
+    try {
+      // Thousands may wait to be attached: they need what this one gives back.
+      const rest = await this.#shared.attachSlot(
+        async () => (mayRest() ? await letRest(this.#context, this.#held, { tenantId: this.tenantId, mayRest }) : null),
+        { isUrgent: true },
+      );
+      this.#watch.noteUse();
+      if (!rest) return;
+      this.#isStopped = true;
+      this.#shared.fellAsleep(this, rest);
+    } finally {
+      this.#isFallingAsleep = false;
+    }
   }
 
   async #interrupt(round: ArchiveRound): Promise<void> {
@@ -281,6 +356,22 @@ export class ArchiveWorker {
     await this.#held.close();
     this.#save(round, STEP_ENDS.interrupt, { comment: reason });
     this.#held.clearGap();
+    this.#barren = round.status === 'BEGINNING' ? this.#barren + 1 : 0;
+    const pauseMs = this.#barren === 0 ? 0 : this.#pace.pauseMs(this.#barren);
+    this.#replaceAtMs = this.#context.clock.monotonicMs() + pauseMs;
+  }
+
+  /** The interrupted round stays as it is, its cause with it; another one follows. */
+  async #replace(round: ArchiveRound): Promise<void> {
+    try {
+      await writeEnd(this.#held, round, 'INTERRUPTED');
+    } catch (error) {
+      if (!(error instanceof ArchiveDamaged)) throw error;
+      leaveUnfinished(this.#context, this.#round ?? round, error);
+    }
+    await this.#held.close();
+    openRound(this.#context, this.tenantId);
+    this.#held.forgetComment();
   }
 
   async #pause(round: ArchiveRound): Promise<void> {
@@ -296,14 +387,12 @@ export class ArchiveWorker {
     this.#finishDeadlineMs ??= clock.monotonicMs() + (this.#isForgotten ? timing.detachMs : timing.finishMs);
     await this.#held.attached?.detach(fail('LOG_ARCHIVE_NOT_RUNNING', {}));
     try {
-      if (this.#held.attached?.log.pending) await this.#held.close();
-      const { log } = this.#held.attached ?? (await this.#held.open(round));
-      await log.freeze();
-      await log.end({ status: round.comment === '' ? 'STOP' : 'INTERRUPTED', comment: round.comment });
+      await writeEnd(this.#held, round, round.comment === '' ? 'STOP' : 'INTERRUPTED');
     } catch (error) {
       const isOver = clock.monotonicMs() >= this.#finishDeadlineMs || error instanceof ArchiveDamaged;
       if (!isOver) throw error;
-      this.#leaveUnfinished(round, error);
+      // The last batches may have opened another piece since the step began.
+      leaveUnfinished(this.#context, this.#round ?? round, error);
     }
     await this.#held.close();
     this.#finishDeadlineMs = undefined;
@@ -311,29 +400,12 @@ export class ArchiveWorker {
     this.#save(round, STEP_ENDS.finish, { comment: '' });
   }
 
-  /** The round ends without its last objects: what is at the destination can be restored as that of a running round. */
-  #leaveUnfinished(round: ArchiveRound, error: unknown): void {
-    const { store, log } = this.#context;
-    // The last batches may have opened another piece since the step began.
-    const { tenantId, roundId, usedPieceId: pieceId } = this.#round ?? round;
-    log.warn('archive round ends without its end at the destination', { tenantId, roundId, pieceId, error });
-    const piece = store.pieces.get({ tenantId, pieceId });
-    if (piece && piece.status !== 'FROZEN')
-      store.pieces.change(
-        { tenantId, pieceId },
-        { status: 'FROZEN', fileStatus: 'INCOMPLETE' },
-        { status: piece.status },
-      );
-  }
-
   #fail(error: unknown): void {
-    const { log, timing } = this.#context;
+    const { log } = this.#context;
     const { tenantId } = this;
     const text = because(error);
     if (text !== this.#held.comment) log.warn('archive step failed', { tenantId, error });
     this.#held.setComment(text);
-    const pauseMs = Math.min(timing.retryMsMin * 2 ** this.#failures, timing.retryMsMax);
-    this.#failures = Math.min(this.#failures + 1, 30);
-    this.#retry ??= setTimeout(() => this.kick(), pauseMs).unref();
+    this.#pace.failed();
   }
 }

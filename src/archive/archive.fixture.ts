@@ -58,6 +58,8 @@ class Fate {
   away: RegExp | undefined;
   /** Of a failing append, or of the one that it dies in: how much of it lands all the same. */
   landsOnFailure: 'nothing' | 'half' | 'all' = 'nothing';
+  /** While there is one, no call is answered; what was asked for happens when it resolves. */
+  hanging: Promise<void> | undefined;
 
   /** The next effect is the one that it dies at, undone. */
   get isLast(): boolean {
@@ -74,6 +76,7 @@ class Fate {
 
   /** Counts an effect of a call that answers later; a dead one never does. */
   async later<T>(work: () => Promise<T>): Promise<T> {
+    if (this.hanging) await this.hanging;
     if (this.isDead) return await new Promise<never>(() => {});
     try {
       this.#begin();
@@ -230,6 +233,7 @@ export interface ReadCommit {
 export async function readCommits(destination: Destination): Promise<ReadCommit[]> {
   const commits: ReadCommit[] = [];
   for (const round of await listRounds(destination)) {
+    const { start } = round;
     for await (const { object, header, table, roundId, pieceId } of walkRound(destination, round)) {
       const images: Buffer[] = [];
       for (const block of table.blocks) {
@@ -238,8 +242,11 @@ export async function readCommits(destination: Destination): Promise<ReadCommit[
         for (let i = 0; i < block.imageCount; i++)
           images.push(plain.subarray(i * header.pageSize, (i + 1) * header.pageSize));
       }
-      for (const { scn, firstImage } of table.commits)
+      for (const { scn, firstImage, imageCount } of table.commits) {
+        // A commit that repairs a gap is that of no number.
+        if (imageCount === 0 || table.pages[firstImage] !== 1 || (start.base && header.batchNo === 1)) continue;
         commits.push({ scn, commitNo: Number(images[firstImage]!.readBigUInt64BE(16)), roundId, pieceId });
+      }
     }
   }
   return commits;
@@ -251,6 +258,7 @@ export interface World extends AsyncDisposable {
   readonly tenant: EngineTenant;
   /** The destination as it really is. */
   readonly memory: MemoryDestination;
+  readonly pageMapPath: string;
   fate: Fate;
   archive: ArchiveService;
   driver: FakeDriver;
@@ -265,10 +273,19 @@ export interface World extends AsyncDisposable {
   until(condition: () => boolean, what: string): Promise<void>;
 }
 
-const TIMING: ArchiveTiming = { persistMs: 10, retryMsMin: 5, retryMsMax: 20, detachMs: 300, finishMs: 300 };
+const TIMING: Partial<ArchiveTiming> = {
+  persistMs: 10,
+  retryMsMin: 5,
+  retryMsMax: 20,
+  detachMs: 300,
+  finishMs: 300,
+  pressureMs: 10,
+};
 
 /** A world with one NORMAL tenant that does not archive yet. */
-export async function makeWorld(options: { canAppend?: boolean } = {}): Promise<World> {
+export async function makeWorld(
+  options: { canAppend?: boolean; timing?: Partial<ArchiveTiming> } = {},
+): Promise<World> {
   const directory = mkdtempSync(join(tmpdir(), 'archive-'));
   const store = openStore(join(directory, 'meta'), { clusterName: 'c1', clusterId: 1, timeZone: '+08:00' });
   const clock = new ManualClock();
@@ -287,8 +304,9 @@ export async function makeWorld(options: { canAppend?: boolean } = {}): Promise<
       log: silentLog,
       driver: () => driver,
       engineTenant: (of) => engineTenant(directory, of.tenantId),
+      pageMapPath: (tenantId) => pageMapPath(directory, tenantId),
       openDestination: (uri) => new FaultyDestination(destinationAt(uri), fate),
-      timing: TIMING,
+      timing: { ...TIMING, ...options.timing },
     });
     return { fate, driver, archive };
   };
@@ -298,6 +316,7 @@ export async function makeWorld(options: { canAppend?: boolean } = {}): Promise<
     store,
     tenant,
     memory,
+    pageMapPath: pageMapPath(directory, TENANT_ID),
     async crash() {
       world.fate.isDead = true;
       const { driver, archive } = world;
@@ -344,6 +363,8 @@ export async function makeWorld(options: { canAppend?: boolean } = {}): Promise<
   world.archive.start();
   return world;
 }
+
+const pageMapPath = (directory: string, tenantId: number) => join(directory, 'page_maps', `${tenantId}.map`);
 
 function engineTenant(directory: string, tenantId: number): EngineTenant {
   const location = join(directory, `${tenantId}.db`);

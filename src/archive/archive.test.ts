@@ -284,6 +284,7 @@ describe('the archive', () => {
     });
 
     test('is INTERRUPTED, and stays so, when the log is recycled', async () => {
+      world.store.setParameter(TENANT_ID, 'gap_repair', 'manual');
       await startArchive();
       await world.commit(2);
       await world.archive.flush(TENANT_ID);
@@ -306,6 +307,7 @@ describe('the archive', () => {
     });
 
     test('is INTERRUPTED at a start when the engine lost what is not archived', async () => {
+      world.store.setParameter(TENANT_ID, 'gap_repair', 'manual');
       await startArchive();
       await world.commit(2);
       await world.archive.stop();
@@ -316,6 +318,7 @@ describe('the archive', () => {
     });
 
     test('tries again after DEFER and ENABLE from INTERRUPTED', async () => {
+      world.store.setParameter(TENANT_ID, 'gap_repair', 'manual');
       await startArchive();
       await world.commit(1);
       world.driver.recycleLog(world.tenant);
@@ -328,6 +331,7 @@ describe('the archive', () => {
     });
 
     test('is INTERRUPTED when archived objects are missing', async () => {
+      world.store.setParameter(TENANT_ID, 'gap_repair', 'manual');
       await startArchive();
       await world.commit(2);
       await world.archive.flush(TENANT_ID);
@@ -339,6 +343,7 @@ describe('the archive', () => {
     });
 
     test('is INTERRUPTED when the proof of a flush is missing: what was committed since can not be told', async () => {
+      world.store.setParameter(TENANT_ID, 'gap_repair', 'manual');
       await startArchive();
       await world.archive.flush(TENANT_ID);
       await world.archive.stop();
@@ -413,6 +418,7 @@ describe('the archive', () => {
     });
 
     test('gives up an Optional archive before the log fills the disk', async () => {
+      world.store.setParameter(TENANT_ID, 'gap_repair', 'manual');
       await startArchive();
       world.store.setParameter(TENANT_ID, 'log_archive_wal_limit', '64K');
       world.fate.failures = Number.POSITIVE_INFINITY;

@@ -3,9 +3,10 @@ import { assert } from '../base/assert.ts';
 import { fail } from '../base/errors.ts';
 import { SYS_TENANT_ID } from '../base/limits.ts';
 import { claimDestination } from '../destination/claim-destination.ts';
+import { DestinationDeadlines } from '../destination/deadline-destination.ts';
 import type { Capture } from '../engine/engine-driver.ts';
 import { FORMAT_FILE_VERSION } from '../format/format-file.ts';
-import { type DestState, isRoundRunning } from '../model/archive-round.ts';
+import { type ArchiveRound, type DestState, isRoundRunning } from '../model/archive-round.ts';
 import { type DestinationUri, formatDestinationUri, parseDestinationUri } from '../model/destination-uri.ts';
 import { SCN_NONE, type Scn } from '../model/scn.ts';
 import type { Tenant } from '../model/tenant.ts';
@@ -13,11 +14,16 @@ import { ARCHIVE_TIMING, type ArchiveContext, type ArchiveTiming } from './archi
 import type { ArchiveDestRequest, ArchiveFigures, ArchiveService } from './archive-service.ts';
 import { type ArchiveShared, ArchiveWorker } from './archive-worker.ts';
 import { pause } from './attachment.ts';
+import { DormantTenants } from './dormant.ts';
+import { removePageMaps } from './gap-repair.ts';
 
 /** Tenants that attach at once: each reads the end of its log and opens a database. */
 const ATTACHING_MAX = 8;
 /** A place is given on after so long: a destination that does not answer must not keep other tenants waiting. */
 const ATTACH_SLOT_MS_MAX = 5000;
+
+/** Workers that look what is wanted of them before other work gets its turn: some 10 ms. */
+const KICKS_PER_TURN = 100;
 
 export interface ArchiveOptions extends Omit<ArchiveContext, 'timing'> {
   timing?: Partial<ArchiveTiming>;
@@ -25,7 +31,10 @@ export interface ArchiveOptions extends Omit<ArchiveContext, 'timing'> {
 
 /** Builds the archive service. Nothing runs before `start`. */
 export function createArchive(options: ArchiveOptions): ArchiveService {
-  return new Archive({ ...options, timing: { ...ARCHIVE_TIMING, ...options.timing } });
+  const timing = { ...ARCHIVE_TIMING, ...options.timing };
+  const deadlines = new DestinationDeadlines(timing.callMs);
+  const openDestination = (uri: DestinationUri) => deadlines.wrap(options.openDestination(uri));
+  return new Archive({ ...options, timing, openDestination });
 }
 
 class Archive implements ArchiveService {
@@ -39,11 +48,18 @@ class Archive implements ArchiveService {
   #attaching = 0;
   readonly #waiting: Array<() => void> = [];
   #isRunning = false;
+  readonly #dormant: DormantTenants;
+  /** Tenants whose wishes have changed, in the order of their changes. */
+  readonly #toKick: number[] = [];
+  #sweep: NodeJS.Timeout | undefined;
+  #watch: NodeJS.Timeout | undefined;
 
   constructor(context: ArchiveContext) {
     this.#context = context;
+    const { store, clock } = context;
+    this.#dormant = new DormantTenants({ store, clock, onChanged: (tenantId) => this.#tryToKick(tenantId) });
     this.#shared = {
-      attachSlot: (work) => this.#attachSlot(work),
+      attachSlot: (work, options) => this.#attachSlot(work, options),
       markDirty: (worker) => {
         this.#dirty.add(worker);
         this.#persistSoon();
@@ -54,6 +70,11 @@ class Archive implements ArchiveService {
         this.#persistSoon();
       },
       announcedScn: () => this.#announced,
+      fellAsleep: (worker, rest) => {
+        this.#dirty.delete(worker);
+        if (this.#workers.get(worker.tenantId) === worker) this.#workers.delete(worker.tenantId);
+        this.#dormant.add(rest, this.#tenant(rest.tenantId).location);
+      },
     };
   }
 
@@ -61,14 +82,74 @@ class Archive implements ArchiveService {
     const { store } = this.#context;
     this.#isRunning = true;
     this.#announced = this.#stored = store.tenants.get({ tenantId: SYS_TENANT_ID })?.lastScn ?? SCN_NONE;
-    for (const { tenantId, isArchiveMode } of store.userTenants()) {
-      const round = store.currentRound(tenantId);
-      if (isArchiveMode || (round && isRoundRunning(round.status))) this.#worker(tenantId).kick();
+    const tenants = store.userTenants();
+    // By tenant and number: the last one of a tenant is its current one.
+    const rounds = new Map(store.rounds.find().map((round) => [round.tenantId, round]));
+    this.#loadDormant(tenants, rounds);
+    this.#watch = setInterval(() => this.#checkPressure(), this.#context.timing.pressureMs).unref();
+    const wanted = tenants.filter(({ tenantId, isArchiveMode }) => {
+      const round = rounds.get(tenantId);
+      return (isArchiveMode || (round && isRoundRunning(round.status))) && !this.#dormant.has(tenantId);
+    });
+    for (const { tenantId } of wanted) {
+      this.#worker(tenantId);
+      this.#kickSoon(tenantId);
+    }
+  }
+
+  /** The looks of thousands of workers in one go would keep statements waiting for seconds. */
+  #kickSoon(tenantId: number): void {
+    const kickSome = () => {
+      for (const id of this.#toKick.splice(0, KICKS_PER_TURN)) this.#tryToKick(id);
+      if (this.#toKick.length > 0) setImmediate(kickSome);
+    };
+    if (this.#toKick.push(tenantId) === 1) setImmediate(kickSome);
+  }
+
+  /** One tenant's trouble must not keep the others from being looked at. */
+  #checkPressure(): void {
+    for (const worker of this.#workers.values()) {
+      try {
+        worker.checkPressure();
+      } catch (error) {
+        this.#context.log.error('archive pressure was not checked', { tenantId: worker.tenantId, error });
+      }
+    }
+  }
+
+  /** Tenants whose files are as they were left need no capture; that is looked at in turns with other work. */
+  #loadDormant(tenants: readonly Tenant[], rounds: ReadonlyMap<number, ArchiveRound>): void {
+    const { store, use, timing } = this.#context;
+    const enabled = new Set(store.archiveDests.find({ state: 'ENABLE' }).map(({ tenantId }) => tenantId));
+    this.#dormant.load((tenant, rest) => {
+      const round = rounds.get(tenant.tenantId);
+      const isDoing = round?.roundId === rest.roundId && round.status === 'DOING' && enabled.has(tenant.tenantId);
+      return isDoing && tenant.isArchiveMode && tenant.status === 'NORMAL' && use?.isOwn(tenant) === true;
+    }, tenants);
+    if (!use) return;
+    const lookOnce = () => {
+      if (this.#isRunning && this.#dormant.look()) setImmediate(lookOnce);
+    };
+    setImmediate(lookOnce);
+    this.#sweep = setInterval(() => this.#sweepOnce(), timing.restSweepMs).unref();
+  }
+
+  #sweepOnce(): void {
+    try {
+      this.#dormant.look();
+      const workers = [...this.#workers.values()];
+      const attached = workers.filter((worker) => worker.isHolding).length;
+      for (const worker of workers) worker.considerRest(attached);
+    } catch (error) {
+      // The next sweep is soon.
+      this.#context.log.error('tenants at rest were not looked at', { error });
     }
   }
 
   async stop(): Promise<void> {
     this.#isRunning = false;
+    clearInterval(this.#sweep);
+    clearInterval(this.#watch);
     const workers = [...this.#workers.values()];
     this.#workers.clear();
     const results = await Promise.allSettled(workers.map((worker) => worker.stop()));
@@ -118,42 +199,73 @@ class Archive implements ArchiveService {
     if (tenant.isArchiveMode) throw fail('ALREADY_IN_ARCHIVE_MODE', {});
     if (tenant.status !== 'NORMAL') throw fail('CANNOT_START_LOG_ARCHIVE', { because: 'tenant status is not normal.' });
     store.tenants.change({ tenantId }, { isArchiveMode: true }, { isArchiveMode: false });
-    this.#kick(tenantId);
+    this.#kickSoon(tenantId);
   }
 
   disable(tenantId: number): void {
     const { store } = this.#context;
     if (!this.#tenant(tenantId).isArchiveMode) throw fail('ALREADY_IN_NOARCHIVE_MODE', {});
     store.tenants.change({ tenantId }, { isArchiveMode: false }, { isArchiveMode: true });
-    this.#kick(tenantId);
+    this.#kickSoon(tenantId);
   }
 
   refreshLagTarget(tenantId: number): void {
     this.#workers.get(tenantId)?.refreshLagTarget();
+    // An interrupted round may be wanted to be followed by another one now.
+    this.#workers.get(tenantId)?.kick();
+  }
+
+  interrupt(tenantId: number, because: string): void {
+    if (!this.#isRunning) return;
+    void this.wake(tenantId);
+    this.#worker(tenantId).interrupt(because);
+  }
+
+  wake(tenantId: number): Promise<void> | undefined {
+    const worker = this.#workers.get(tenantId);
+    if (worker) return worker.waking;
+    return this.#isRunning && this.#dormant.has(tenantId) ? this.#worker(tenantId).wakeUp() : undefined;
+  }
+
+  keepsLog(tenantId: number): boolean {
+    return this.#dormant.has(tenantId) || this.#workers.get(tenantId)?.keepsLog === true;
   }
 
   capture(tenantId: number): Capture | undefined {
-    return this.#workers.get(tenantId)?.capture;
+    // Whoever asks again finds it attached.
+    void this.wake(tenantId);
+    const worker = this.#workers.get(tenantId);
+    worker?.noteUse();
+    return worker?.capture;
   }
 
   figures(tenantId: number): ArchiveFigures | undefined {
-    return this.#workers.get(tenantId)?.figures();
+    const dormant = this.#dormant.figures(tenantId, this.#announced);
+    if (!dormant) return this.#workers.get(tenantId)?.figures();
+    this.#shared.noteAnnounced(dormant.checkpointScn);
+    return dormant;
   }
 
   async flush(tenantId: number): Promise<Scn> {
+    await this.wake(tenantId);
     const worker = this.#workers.get(tenantId);
+    worker?.noteUse();
     if (!worker) throw fail('LOG_ARCHIVE_NOT_RUNNING', {});
     return await worker.flush();
   }
 
   async forget(tenantId: number): Promise<void> {
+    const queued = this.#toKick.indexOf(tenantId);
+    if (queued >= 0) this.#toKick.splice(queued, 1);
     const round = this.#context.store.currentRound(tenantId);
     const known = this.#workers.get(tenantId);
-    if (!known && !(round && isRoundRunning(round.status))) return;
-    const worker = known ?? this.#worker(tenantId);
-    await worker.forget();
-    this.#dirty.delete(worker);
-    this.#workers.delete(tenantId);
+    if (known || (round && isRoundRunning(round.status))) {
+      const worker = known ?? this.#worker(tenantId);
+      await worker.forget();
+      this.#dirty.delete(worker);
+      this.#workers.delete(tenantId);
+    }
+    await removePageMaps(this.#context, tenantId);
   }
 
   /** @throws TENANT_NOT_EXIST (5160) */
@@ -166,6 +278,8 @@ class Archive implements ArchiveService {
   #worker(tenantId: number): ArchiveWorker {
     let worker = this.#workers.get(tenantId);
     if (!worker) {
+      // Durable before anything is attached or written.
+      this.#dormant.rouse(tenantId, this.#announced);
       worker = new ArchiveWorker(this.#context, this.#shared, tenantId);
       this.#workers.set(tenantId, worker);
     }
@@ -174,6 +288,15 @@ class Archive implements ArchiveService {
 
   #kick(tenantId: number): void {
     if (this.#isRunning) this.#worker(tenantId).kick();
+  }
+
+  /** Nobody waits for an answer: what went wrong is tried again when the tenant is used. */
+  #tryToKick(tenantId: number): void {
+    try {
+      this.#kick(tenantId);
+    } catch (error) {
+      this.#context.log.error('archive did not start for a tenant', { tenantId, error });
+    }
   }
 
   /** @source OceanBase 4.3.3 docs, LOG_ARCHIVE_DEST; a suspended or interrupted round counts as running */
@@ -199,8 +322,9 @@ class Archive implements ArchiveService {
     });
   }
 
-  async #attachSlot<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#attaching >= ATTACHING_MAX) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  async #attachSlot<T>(work: () => Promise<T>, { isUrgent = false } = {}): Promise<T> {
+    const wait = (resolve: () => void) => (isUrgent ? this.#waiting.unshift(resolve) : this.#waiting.push(resolve));
+    if (this.#attaching >= ATTACHING_MAX) await new Promise<void>(wait);
     else this.#attaching++;
     const working = work();
     // Both ways of ending give the place on; the outcome is the caller's.

@@ -1,10 +1,13 @@
 // A round while this server works on it: its log at the destination and, when archiving goes on, the engine's capture.
 import { assert } from '../base/assert.ts';
-import { fail, type HoldfastError, isFailure } from '../base/errors.ts';
+import { fail, type HoldfastError, isFailure, messageOf } from '../base/errors.ts';
 import type { Capture, CapturedBatch, LogPosition } from '../engine/engine-driver.ts';
+import type { RoundStartInfo } from '../format/archive-info.ts';
 import type { ArchiveRound } from '../model/archive-round.ts';
 import type { Scn } from '../model/scn.ts';
 import type { ArchiveContext } from './archive-context.ts';
+import { ArchiveDamaged } from './archive-damaged.ts';
+import { basePageMapPath, checkBaseMap } from './gap-repair.ts';
 import { RoundLog } from './round-log.ts';
 
 /** What an attachment tells its worker. */
@@ -23,30 +26,43 @@ export class Attachment {
   readonly log: RoundLog;
   readonly #context: ArchiveContext;
   readonly #resume: LogPosition | null;
+  /** What the round says of its start at the destination. */
+  readonly start: RoundStartInfo;
   #capture: Capture | undefined;
+  /** The capture is, or was, attached; until then `leave` ends everything. */
+  #isStarted = false;
   #isLeft = false;
+  #leftBecause: unknown;
   #isDetached = false;
+  /** The end of the capture was not waited for. */
+  #isAbandoned = false;
+  /** The latest batch did not become durable. */
+  #hasFailed = false;
   #leave: () => void = () => {};
-  readonly #leaving = new Promise<'leaving'>((resolve) => {
-    this.#leave = () => resolve('leaving');
+  readonly #leaving = new Promise<never>((_, reject) => {
+    this.#leave = () => reject(fail('CANCELED', {}));
   });
   #end: (error: HoldfastError) => void = () => {};
   readonly #ended = new Promise<never>((_, reject) => {
     this.#end = reject;
   });
 
-  private constructor(context: ArchiveContext, log: RoundLog, resume: LogPosition | null) {
+  private constructor(
+    context: ArchiveContext,
+    of: { log: RoundLog; start: RoundStartInfo; resume: LogPosition | null },
+  ) {
     this.#context = context;
-    this.log = log;
-    this.#resume = resume;
+    this.log = of.log;
+    this.start = of.start;
+    this.#resume = of.resume;
     // Nobody may be waiting when it ends.
     this.#ended.catch(() => {});
+    this.#leaving.catch(() => {});
   }
 
   /** Opens a round's log where the destination says that it stands; no capture yet. @throws what `RoundLog.open` throws */
   static async open(context: ArchiveContext, round: ArchiveRound): Promise<Attachment> {
-    const { log, resume } = await RoundLog.open(context, round);
-    return new Attachment(context, log, resume);
+    return new Attachment(context, await RoundLog.open(context, round));
   }
 
   get capture(): Capture | undefined {
@@ -54,8 +70,8 @@ export class Attachment {
   }
 
   /**
-   * Attaches the engine's capture. Its first batch may find no destination for days: `leave` ends the waiting.
-   * @throws CLOG_RECYCLE_BEFORE_ARCHIVE (9087); CANCELED (4072) when it was left
+   * Attaches the engine's capture, which first delivers what repairs a gap. `leave` ends the waiting.
+   * @throws CLOG_RECYCLE_BEFORE_ARCHIVE (9087), ArchiveDamaged; CANCELED (4072), or what it was left for
    */
   async startCapture(of: { lastScn: Scn; lagTargetMs: number; events: AttachmentEvents }): Promise<void> {
     const { store } = this.#context;
@@ -63,30 +79,44 @@ export class Attachment {
     const tenant = store.tenants.get({ tenantId });
     assert(tenant, 'a round has a tenant');
     const resume = this.#resume;
+    const { base } = this.start;
+    if (base && resume === null) await checkBaseMap(this.#context, { tenantId, base });
     const starting = this.#context.driver(tenant.engine).startCapture({
       tenant: this.#context.engineTenant(tenant),
       owner: { clusterUuid: store.cluster.uuid, tenantId, roundId },
       resume,
+      repair: base ? { prevHash: base.batchHash, pageMapPath: basePageMapPath(this.#context, tenantId) } : null,
+      pageMapPath: this.#context.pageMapPath(tenantId),
       afterScn: resume && resume.scn > of.lastScn ? resume.scn : of.lastScn,
       lagTargetMs: of.lagTargetMs,
       cutScn: this.log.cutScn,
       deliver: (batch) => this.#deliver(batch, of.events),
       onGap: (because) => of.events.onGap(because),
     });
-    const first = await Promise.race([starting, this.#leaving]);
-    if (first === 'leaving') {
-      this.#isLeft = true;
-      this.#capture = await starting;
-      await this.detach(fail('CANCELED', {}), { isAbandoned: true });
-      throw fail('CANCELED', {});
-    }
+    const first = await starting.catch((error: unknown) => {
+      if (this.#isLeft) throw this.#leftBecause ?? fail('CANCELED', {});
+      // Tried again it would fail again; a round that can not repair its gap is replaced.
+      if (!base || !isFailure(error, 'CANNOT_START_LOG_ARCHIVE')) throw error;
+      throw new ArchiveDamaged(messageOf(error), { cause: error });
+    });
+    this.#isStarted = true;
     this.#capture = first;
+    if (this.#isLeft) {
+      await this.detach(fail('CANCELED', {}), { isAbandoned: true });
+      throw this.#leftBecause ?? fail('CANCELED', {});
+    }
     this.log.onCut = (scn) => first.setCutScn(scn);
     first.setCutScn(this.log.cutScn);
   }
 
-  /** The capture that is just attaching is not wanted any more. */
-  leave(): void {
+  /**
+   * The capture that is just attaching is not wanted any more: what it still wants to deliver is refused.
+   * @param because what `startCapture` throws instead of CANCELED
+   */
+  leave(because?: unknown): void {
+    if (this.#isStarted) return;
+    this.#isLeft = true;
+    this.#leftBecause ??= because;
     this.#leave();
   }
 
@@ -95,15 +125,21 @@ export class Attachment {
     return await Promise.race([capture.flush(), this.#ended]);
   }
 
-  /** Ends the capture: archives to the end as far as time allows. The log stays open. */
-  async detach(failure: HoldfastError, options: { isAbandoned?: boolean } = {}): Promise<void> {
+  /**
+   * Ends the capture: archives to the end as far as time allows. The log stays open.
+   * @returns true when all that is committed is archived, and the destination says where that ends
+   */
+  async detach(failure: HoldfastError, options: { isAbandoned?: boolean } = {}): Promise<boolean> {
     this.leave();
     const capture = this.#capture;
-    if (!capture) return;
+    if (!capture) return false;
     this.#capture = undefined;
+    let isComplete = !options.isAbandoned;
+    this.#isAbandoned = false;
     try {
       this.log.advance((await this.#stop(capture, options.isAbandoned ?? false)).scn);
     } catch (error) {
+      isComplete = false;
       // Where the log ends is found again at the destination; a capture that met a gap has ended by itself.
       const { tenantId, roundId } = this.log.round;
       if (!isFailure(error, 'LOG_ARCHIVE_NOT_RUNNING'))
@@ -112,6 +148,7 @@ export class Attachment {
     this.#isDetached = true;
     this.#end(failure);
     this.#context.store.transaction(() => this.log.persist());
+    return isComplete && !this.#isAbandoned && !this.#hasFailed;
   }
 
   async close(): Promise<void> {
@@ -126,17 +163,20 @@ export class Attachment {
     if (first !== 'late') return first;
     // Its own end is of no interest once it is abandoned.
     stopping.catch(() => {});
+    this.#isAbandoned = true;
     return await capture.stop({ isAbandoned: true });
   }
 
   async #deliver(batch: CapturedBatch, events: AttachmentEvents): Promise<void> {
-    // Of a capture that nobody wants any more the first, empty batch is taken without being kept anywhere: then it ends.
-    if (this.#isLeft && batch.batchNo === 1) return;
+    if (this.#isLeft) throw fail('CANCELED', {});
     // A capture that did not end in time must not write behind the end of its round.
     if (this.#isDetached) throw fail('LOG_ARCHIVE_NOT_RUNNING', {});
     try {
-      await this.log.deliver(batch);
+      // The destination may take its time; whoever has left does not wait for it.
+      await Promise.race([this.log.deliver(batch), this.#leaving]);
+      this.#hasFailed = false;
     } catch (error) {
+      this.#hasFailed = true;
       events.onDeliverFailed(error);
       throw error;
     }

@@ -1,7 +1,7 @@
 // What the server holds of one tenant's round from step to step: at most one attachment, a write that still lingers, the
 // gap that ends the log, and why nothing moves.
 import { fail } from '../base/errors.ts';
-import type { Capture } from '../engine/engine-driver.ts';
+import type { Capture, CaptureStatus } from '../engine/engine-driver.ts';
 import type { ArchiveRound } from '../model/archive-round.ts';
 import { parseCapacityBytes } from '../model/parameter.ts';
 import { SCN_NONE, type Scn } from '../model/scn.ts';
@@ -9,11 +9,14 @@ import { parseDurationUs } from '../model/size-text.ts';
 import type { ArchiveContext } from './archive-context.ts';
 import { ArchiveDamaged } from './archive-damaged.ts';
 import type { ArchiveFigures } from './archive-service.ts';
-import { Attachment, type AttachmentEvents } from './attachment.ts';
+import { Attachment, type AttachmentEvents, pause } from './attachment.ts';
+import { isBeyondLimit, pressureComment } from './pressure.ts';
 import { because } from './round-log.ts';
 
 /** A destination that can append takes a batch a second gladly, whatever lag is allowed. */
 const APPEND_LAG_MS_MAX = 1000;
+/** A destination that owes an answer for longer is shown as what holds the log up. */
+const SLOW_ANSWER_MS = 3000;
 
 /** The scns that were told to anybody, of all tenants. */
 export interface AnnouncedScns {
@@ -28,16 +31,18 @@ export interface HeldRoundWorker {
   onDelivered(): void;
   /** The log cannot be continued: another step is due. */
   onGap(): void;
-  /** Whether a capture that is just attaching is still wanted. */
-  isAttachWanted(): boolean;
   /** The worker has let go for good, or is doing so. */
   isStopped(): boolean;
 }
 
 /** What is to be said when neither a failure nor the capture says anything. */
 function quietComment(round: ArchiveRound, isAttached: boolean): string {
-  if (round.status === 'INTERRUPTED') return round.comment;
   return round.status === 'DOING' && !isAttached ? "the tenant's log is being attached" : '';
+}
+
+/** Why the round is over, and what keeps the next one from beginning. */
+function interruptedComment(round: ArchiveRound, because: string): string {
+  return because === '' ? round.comment : `${round.comment}; the next round can not begin: ${because}`;
 }
 
 export class HeldRound {
@@ -50,6 +55,10 @@ export class HeldRound {
   #lingering: Promise<void> | undefined;
   #gap: string | undefined;
   #comment = '';
+  /** When the destination began to refuse what is delivered, ns since 1970; undefined while it takes it. */
+  #refusedNs: bigint | undefined;
+  /** Why the round is of no use without a full backup; '' when it is. */
+  #note = '';
 
   constructor(of: { tenantId: number; context: ArchiveContext; scns: AnnouncedScns; worker: HeldRoundWorker }) {
     this.#tenantId = of.tenantId;
@@ -115,8 +124,50 @@ export class HeldRound {
       pendingCommits: status?.pendingCommits ?? 0,
       logBytes: status?.logBytes ?? 0,
       isAttached: status !== undefined,
-      comment: this.#comment || status?.comment || quietComment(round, status !== undefined),
+      comment:
+        this.#pressureComment(status, checkpointScn) ||
+        (round.status === 'INTERRUPTED' ? interruptedComment(round, this.#comment) : this.#comment) ||
+        status?.comment ||
+        quietComment(round, status !== undefined) ||
+        this.#backupNote(round),
     };
+  }
+
+  /** Why nothing moves while a capture is attached, and what waits meanwhile. */
+  #pressureComment(status: CaptureStatus | undefined, checkpointScn: Scn): string {
+    const { clock, store } = this.#context;
+    const { log } = this.#attached ?? {};
+    if (!status || !log) return '';
+    const isSlow = log.pendingMs > SLOW_ANSWER_MS;
+    const slow = `${log.round.uri}: no answer for ${Math.floor(log.pendingMs / 1000)} s`;
+    const nowNs = clock.nowNs();
+    return pressureComment({
+      because: isSlow ? slow : this.#refusedNs === undefined ? '' : this.#comment,
+      pendingCommits: status.pendingCommits,
+      logBytes: status.logBytes,
+      sinceNs: this.#refusedNs ?? nowNs - BigInt(Math.floor(log.pendingMs)) * 1_000_000n,
+      checkpointNs: checkpointScn,
+      nowNs,
+      timeZone: store.tenants.get({ tenantId: this.#tenantId })?.timeZone || store.cluster.timeZone,
+    });
+  }
+
+  /** A round that stands alone behind backups of earlier ones says so until there is a backup in it. */
+  #backupNote({ tenantId, roundId }: ArchiveRound): string {
+    if (this.#note === '') return '';
+    if (this.#context.store.backupSets.find({ tenantId, roundId, status: 'SUCCESS' }).length > 0) this.#note = '';
+    return this.#note;
+  }
+
+  #noteStandingAlone(attached: Attachment): void {
+    const { store } = this.#context;
+    const tenantId = this.#tenantId;
+    const { base, roundId } = attached.start;
+    const sets = base ? [] : store.backupSets.find({ tenantId, status: 'SUCCESS' });
+    const isBehind = sets.length > 0 && sets.every((set) => set.roundId < roundId);
+    this.#note = isBehind
+      ? `round ${roundId} does not go on from an earlier one: a full backup is needed to restore to points in it`
+      : '';
   }
 
   /** @throws LOG_ARCHIVE_NOT_RUNNING (9029), LOG_ARCHIVE_INTERRUPTED (9027) */
@@ -168,6 +219,7 @@ export class HeldRound {
     const events: AttachmentEvents = {
       onDelivered: () => {
         if (this.#attached !== attached) return;
+        this.#refusedNs = undefined;
         this.setComment('');
         this.#worker.onDelivered();
       },
@@ -177,6 +229,7 @@ export class HeldRound {
     try {
       const lagTargetMs = this.#lagTargetMs();
       await attached.startCapture({ lastScn: this.lastScn(), lagTargetMs, events });
+      this.#noteStandingAlone(attached);
     } catch (error) {
       // How far the destination reaches is known now, also when the engine's log does not continue it.
       this.#context.store.transaction(() => attached.log.persist());
@@ -190,13 +243,17 @@ export class HeldRound {
     const attached = this.#attached;
     if (!attached) return;
     this.#attached = undefined;
+    this.#refusedNs = undefined;
     const { pending } = attached.log;
-    if (!pending) return await attached.close();
+    // It closes behind the answer that it still waits for.
+    const closing = attached.close().catch((error) => this.#context.log.warn('archive log did not close', { error }));
+    if (!pending) {
+      await Promise.race([closing, pause(this.#context.timing.detachMs)]);
+      return;
+    }
     this.#lingering = pending.then(() => {
       this.#lingering = undefined;
     });
-    // It closes behind the answer that it still waits for.
-    attached.close().catch((error) => this.#context.log.warn('archive log did not close', { error }));
   }
 
   /** Shows why nothing moves; '' when all is well again. */
@@ -243,10 +300,16 @@ export class HeldRound {
       this.#onGap(attached, error.message);
       return;
     }
+    this.#refusedNs ??= this.#context.clock.nowNs();
     this.setComment(because(error));
-    this.#checkWalLimit(attached);
-    // An attaching capture repeats its first batch by itself; meanwhile the operator may want something else.
-    if (!attached.capture && !this.#worker.isAttachWanted()) attached.leave();
+    // A capture that can not begin must not hold the engine's log meanwhile: the worker attaches another one later.
+    if (!attached.capture) attached.leave(error);
+    else this.#checkWalLimit(attached);
+  }
+
+  /** To be called about once a second: a destination that hangs reports nothing by itself. */
+  checkPressure(): void {
+    if (this.#attached?.capture && this.#gap === undefined) this.#checkWalLimit(this.#attached);
   }
 
   #onGap(attached: Attachment, reason: string): void {
@@ -257,17 +320,20 @@ export class HeldRound {
 
   /** An Optional archive gives up before an unarchived log fills the tenant's disk. */
   #checkWalLimit(attached: Attachment): void {
+    const status = attached.capture?.status();
+    if (!status) return;
+    const isWaiting = status.pendingCommits > 0 || this.#refusedNs !== undefined || attached.log.pending !== undefined;
+    if (!isWaiting || status.logBytes === 0) return;
     const { store } = this.#context;
     const tenantId = this.#tenantId;
     const text = store.parameter(tenantId, 'log_archive_wal_limit');
     const limitBytes = parseCapacityBytes(text) ?? 0n;
-    if (limitBytes === 0n || store.archiveDests.get({ tenantId })?.binding === 'MANDATORY') return;
-    const logBytes = attached.capture?.status().logBytes ?? 0;
-    if (logBytes <= limitBytes) return;
-    this.#onGap(
-      attached,
-      `the unarchived log grew to ${logBytes} bytes, beyond log_archive_wal_limit = ${text}: ${this.#comment}`,
-    );
+    const binding = store.archiveDests.get({ tenantId })?.binding ?? 'OPTIONAL';
+    const { logBytes, pendingCommits } = status;
+    if (!isBeyondLimit({ binding, limitBytes, logBytes, isWaiting })) return;
+    const why = this.#comment === '' ? 'the destination is too slow' : this.#comment;
+    const waiting = `${pendingCommits} commits wait in ${logBytes} bytes of log`;
+    this.#onGap(attached, `${waiting}, beyond log_archive_wal_limit = ${text}: ${why}`);
   }
 
   /** What an unanswered write does in the end must not surprise a later log. @throws BACKUP_DEST_NOT_CONNECT (9070) */

@@ -1,7 +1,7 @@
 // Where a round's log stands: found in the last batch that is whole at the destination, the only truth.
 import { fail } from '../base/errors.ts';
-import { type ArchivedPiece, listPiece } from '../destination/archive-listing.ts';
-import { walkPiece } from '../destination/archive-reader.ts';
+import { type ArchivedPiece, listPiece, readPieceInfo } from '../destination/archive-listing.ts';
+import { listedSegments, walkPiece } from '../destination/archive-reader.ts';
 import type { ReadBatch } from '../destination/batch-chain.ts';
 import { readFormatFile } from '../destination/claim-destination.ts';
 import type { Destination } from '../destination/destination.ts';
@@ -60,7 +60,9 @@ async function findPieceTail(
   piece: ArchivedPiece,
   owner: SegmentOwner,
 ): Promise<LogTail | undefined> {
-  for (const segment of piece.segments.toReversed()) {
+  // Of a frozen piece, only its list tells which segments are the last: it may have been compacted.
+  const segments = piece.isFrozen ? listedSegments(piece, await readPieceInfo(destination, piece)) : piece.segments;
+  for (const segment of segments.toReversed()) {
     const alone = { ...piece, isFrozen: false, segments: [segment] };
     const walk = walkPiece(destination, alone, undefined, { owner, acceptsDamagedTail: true });
     const batches: TailBatch[] = [];

@@ -4,11 +4,11 @@
 import { AssertionFailure, assert } from '../base/assert.ts';
 import { fail, isFailure, toComment } from '../base/errors.ts';
 import { COMMENT_CHARS_MAX } from '../base/limits.ts';
-import { listPiece } from '../destination/archive-listing.ts';
-import { ROUND_START } from '../destination/batch-chain.ts';
+import { listPiece, readRoundStart } from '../destination/archive-listing.ts';
+import { roundStartPosition } from '../destination/batch-chain.ts';
 import type { Destination } from '../destination/destination.ts';
 import type { CapturedBatch, LogPosition } from '../engine/engine-driver.ts';
-import type { ArchiveOwner } from '../format/archive-info.ts';
+import type { ArchiveOwner, RoundStartInfo } from '../format/archive-info.ts';
 import {
   type ArchivePiece,
   type ArchiveRound,
@@ -23,6 +23,7 @@ import { type Scn, toScn } from '../model/scn.ts';
 import type { ArchiveContext } from './archive-context.ts';
 import { ArchiveDamaged } from './archive-damaged.ts';
 import { readPieceContent, writePieceInfo, writePieceStart, writeRoundEnd } from './archive-files.ts';
+import { compactPiece, removeReplaced } from './compact-piece.ts';
 import { checkArchiveDestination, findLogTail, type LogTail } from './log-tail.ts';
 import { type SegmentOwner, SegmentWriter } from './segment-writer.ts';
 
@@ -70,6 +71,7 @@ export class RoundLog {
   #writer: SegmentWriter;
   #isClosed = false;
   #inFlight: Promise<void> | undefined;
+  #askedMs = 0;
   /** Called when a later scn ends the active piece. */
   onCut: ((scn: Scn) => void) | undefined;
 
@@ -86,29 +88,32 @@ export class RoundLog {
 
   /**
    * Opens a round where its destination says that it stands.
-   * @returns the log and the position to resume from; null when the round has no batch yet
+   * @returns the log, the round's start, and the position to resume from; null when the round has no batch yet
    * @throws ArchiveDamaged; 9070, 9071, 9080, 9081 while the destination is away
    */
   static async open(
     context: ArchiveContext,
     round: ArchiveRound,
-  ): Promise<{ log: RoundLog; resume: LogPosition | null }> {
+  ): Promise<{ log: RoundLog; start: RoundStartInfo; resume: LogPosition | null }> {
     const { tenantId } = round;
     const owner = segmentOwner(context, tenantId);
     const destination = context.openDestination(parseDestinationUri(round.uri));
     try {
       await checkArchiveDestination(destination, owner);
+      const start = await readStart(destination, round);
       const tail = await findTail(destination, round, owner);
       const piece = context.store.pieces.get({ tenantId, pieceId: round.usedPieceId });
       assert(piece, 'a round that has begun has a piece');
       checkNothingLost(context, round, tail);
       const { segments } = await listPiece(destination, piece);
-      const position = tail ? { batchNo: tail.position.batchNo, hash: tail.position.batchHash } : ROUND_START;
+      const position = tail
+        ? { batchNo: tail.position.batchNo, hash: tail.position.batchHash }
+        : roundStartPosition(start);
       const nextSegmentNo = (segments.at(-1)?.segmentNo ?? 0) + 1;
       const writer = new SegmentWriter({ destination, owner, piece: refOf(piece), nextSegmentNo, position });
       const log = new RoundLog(context, { destination, round, piece, writer });
       await log.#takeUp(tail);
-      return { log, resume: tail?.position ?? null };
+      return { log, start, resume: tail?.position ?? null };
     } catch (error) {
       await destination[Symbol.asyncDispose]();
       throw error;
@@ -135,6 +140,11 @@ export class RoundLog {
   /** Settles when the destination has answered; undefined when nothing was asked. */
   get pending(): Promise<void> | undefined {
     return this.#inFlight;
+  }
+
+  /** How long the destination has been owing an answer; 0 when nothing was asked. */
+  get pendingMs(): number {
+    return this.#inFlight ? this.#context.clock.monotonicMs() - this.#askedMs : 0;
   }
 
   /** Makes one batch durable. The same batch may come again, even after it became durable. */
@@ -207,6 +217,7 @@ export class RoundLog {
       () => {},
     );
     this.#inFlight = settled;
+    this.#askedMs = this.#context.clock.monotonicMs();
     try {
       await running;
     } finally {
@@ -316,13 +327,16 @@ export class RoundLog {
     const piece = this.#piece;
     const { tenantId, roundId, pieceId } = piece;
     const owner = archiveOwner(this.#context, tenantId);
+    const segments = segmentOwner(this.#context, tenantId);
+    const readContent = async () =>
+      (await this.#writer.content()) ?? (await readPieceContent(this.#destination, refOf(piece), segments));
     await this.#writer.close();
     try {
-      const content =
-        (await this.#writer.content()) ??
-        (await readPieceContent(this.#destination, refOf(piece), segmentOwner(this.#context, tenantId)));
+      const content = await compactPiece(this.#destination, { piece, owner: segments, readContent });
       const frozenNs = clock.nowNs();
-      const { outputBytes } = await writePieceInfo(this.#destination, { owner, piece, content, frozenNs });
+      const info = await writePieceInfo(this.#destination, { owner, piece, content, frozenNs });
+      await removeReplaced(this.#destination, info, log);
+      const { outputBytes } = info;
       return { fileStatus: 'AVAILABLE', outputBytes };
     } catch (error) {
       if (!isFailure(error, 'BACKUP_DATA_CORRUPT') && !isFailure(error, 'BACKUP_FILE_NOT_EXIST')) throw error;
@@ -350,6 +364,16 @@ const refOf = ({ destId, roundId, pieceId }: ArchivePiece) => ({ destId, roundId
 export function raiseLastScn({ store }: ArchiveContext, tenantId: number, scn: Scn): void {
   const tenant = store.tenants.get({ tenantId });
   if (tenant && tenant.lastScn < scn) store.tenants.update({ tenantId }, { lastScn: scn });
+}
+
+/** What a round goes on from stands in its start. */
+async function readStart(destination: Destination, round: ArchiveRound): Promise<RoundStartInfo> {
+  try {
+    return await readRoundStart(destination, round);
+  } catch (error) {
+    if (!isFailure(error, 'BACKUP_DATA_CORRUPT') && !isFailure(error, 'BACKUP_FILE_NOT_EXIST')) throw error;
+    throw new ArchiveDamaged(`archived log is missing at the destination: ${toComment(error)}`, { cause: error });
+  }
 }
 
 async function findTail(

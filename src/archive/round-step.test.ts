@@ -15,6 +15,8 @@ function facts(status: RoundStatus | null, wanted: Wanted, over: Partial<RoundFa
     isTenantNormal: true,
     isAttached: false,
     hasGap: false,
+    isRestDue: false,
+    isRepaired: false,
     ...over,
   };
 }
@@ -96,6 +98,32 @@ describe('the next step of a round', () => {
           if (step === 'rest' || status === null || STEP_ENDS[step] === status) continue;
           if (step === 'open') expect(status).toBe('STOP');
           else expect(ROUND_MOVES[status], `${status} ${step}`).toContain(STEP_ENDS[step]);
+        }
+      }
+    }
+  });
+
+  test('replaces an interrupted round where gaps are repaired, and only while a new one may begin', () => {
+    const over = { isRepaired: true };
+    expect(decideRoundStep(facts('INTERRUPTED', 'ENABLE', over))).toBe('replace');
+    for (const wanted of ['DEFER', 'no destination'] as const)
+      expect(decideRoundStep(facts('INTERRUPTED', wanted, over))).toBe('rest');
+    expect(decideRoundStep(facts('INTERRUPTED', 'ENABLE', { ...over, isTenantNormal: false }))).toBe('rest');
+    expect(decideRoundStep(facts('INTERRUPTED', 'NOARCHIVELOG', over))).toBe('close');
+    for (const status of STATUSES.filter((other) => other !== 'INTERRUPTED')) {
+      for (const wanted of WANTED)
+        expect(decideRoundStep(facts(status, wanted, over))).toBe(decideRoundStep(facts(status, wanted)));
+    }
+  });
+
+  test('lets a capture rest only while nothing else is wanted of the round', () => {
+    for (const status of STATUSES) {
+      for (const wanted of WANTED) {
+        for (const over of [{}, { isAttached: true }, { isAttached: true, hasGap: true }]) {
+          const step = decideRoundStep(facts(status, wanted, { ...over, isRestDue: true }));
+          const without = decideRoundStep(facts(status, wanted, over));
+          const isIdle = status === 'DOING' && over.isAttached === true && without === 'rest';
+          expect(step, `${status} ${wanted}`).toBe(isIdle ? 'sleep' : without);
         }
       }
     }

@@ -14,6 +14,10 @@ export interface RoundFacts {
   isAttached: boolean;
   /** The log cannot be continued. */
   hasGap: boolean;
+  /** `gap_repair` = auto: another round follows one that was interrupted. */
+  isRepaired: boolean;
+  /** Nobody has used the tenant for a while: its capture need not stay attached. */
+  isRestDue: boolean;
 }
 
 /**
@@ -21,7 +25,9 @@ export interface RoundFacts {
  * - open: a new round, PREPARE.
  * - begin: choose the round's start and write it to the destination, then BEGINNING.
  * - attach: find where the log stands, attach the capture, then DOING (or stay there after a restart).
+ * - sleep: let go of the capture of a tenant that nobody uses; still DOING, and the next use attaches it again.
  * - interrupt: let go of the capture, INTERRUPTED.
+ * - replace: freeze the interrupted round's piece and write its end; then a new round, PREPARE, that repairs the gap.
  * - defer, pause: SUSPENDING; let go of the capture, then SUSPEND.
  * - enable: BEGINNING again.
  * - close, finish: STOPPING; archive to the end, freeze the piece, end the round, then STOP.
@@ -31,7 +37,9 @@ export type RoundStep =
   | 'open'
   | 'begin'
   | 'attach'
+  | 'sleep'
   | 'interrupt'
+  | 'replace'
   | 'defer'
   | 'pause'
   | 'enable'
@@ -43,7 +51,9 @@ export const STEP_ENDS = {
   open: 'PREPARE',
   begin: 'BEGINNING',
   attach: 'DOING',
+  sleep: 'DOING',
   interrupt: 'INTERRUPTED',
+  replace: 'PREPARE',
   defer: 'SUSPENDING',
   pause: 'SUSPEND',
   enable: 'BEGINNING',
@@ -57,7 +67,7 @@ export function decideRoundStep(facts: RoundFacts): RoundStep {
   switch (facts.status) {
     case null:
     case 'STOP':
-      return isArchiveMode && facts.hasDest && destState === 'ENABLE' && facts.isTenantNormal ? 'open' : 'rest';
+      return isArchiveMode && canOpen(facts) ? 'open' : 'rest';
     case 'PREPARE':
       // Even when NOARCHIVELOG came in between: a round that has an id also gets a beginning and an end.
       return 'begin';
@@ -70,6 +80,8 @@ export function decideRoundStep(facts: RoundFacts): RoundStep {
       return attachOrInterrupt(facts);
     case 'INTERRUPTED':
       if (!isArchiveMode) return 'close';
+      // A round that is to be replaced is over: it is neither paused nor taken up again.
+      if (facts.isRepaired) return canOpen(facts) ? 'replace' : 'rest';
       return destState === 'DEFER' ? 'defer' : 'rest';
     case 'SUSPENDING':
       return isArchiveMode ? 'pause' : 'close';
@@ -81,9 +93,19 @@ export function decideRoundStep(facts: RoundFacts): RoundStep {
   }
 }
 
+function canOpen({ hasDest, destState, isTenantNormal }: RoundFacts): boolean {
+  return hasDest && destState === 'ENABLE' && isTenantNormal;
+}
+
 function attachOrInterrupt(facts: RoundFacts): RoundStep {
   if (facts.hasGap) return 'interrupt';
   // BEGINNING is left even by an attached capture: its last save may have failed.
-  if (facts.isAttached && facts.status === 'DOING') return 'rest';
+  if (facts.isAttached && facts.status === 'DOING') return facts.isRestDue ? 'sleep' : 'rest';
   return facts.isTenantNormal ? 'attach' : 'rest';
+}
+
+/** While a round is to go on from where it stands, every commit since must stay in the engine's log. */
+export function keepsLog(status: RoundStatus | null, isArchiveMode: boolean): boolean {
+  if (!isArchiveMode || status === null) return false;
+  return ['BEGINNING', 'DOING', 'SUSPENDING', 'SUSPEND'].includes(status);
 }

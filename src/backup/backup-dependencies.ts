@@ -18,6 +18,8 @@ export interface BackupDependencies {
   openDestination(uri: DestinationUri): Destination;
   pipeline: Pipeline;
   archive: BackupArchive;
+  /** Where a tenant's page map is kept between starts; absolute. */
+  pageMapPath(tenantId: number): string;
   /** Cores of this machine: workers of one backup at most. */
   cores: number;
   /** Written into manifests; default `holdfast`. */

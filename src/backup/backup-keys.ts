@@ -1,16 +1,84 @@
 // Data keys of backup sets: made per set, wrapped under the statement's password for the destination, and sealed under
 // the cluster's key so that a restarted server goes on. The password itself is kept nowhere.
 import { randomBytes, randomUUID } from 'node:crypto';
-import { derivePasswordKey, type PasswordKey, wrapDataKey } from '../format/key-slot.ts';
+import { isFailure } from '../base/errors.ts';
+import type { BackupSetManifest } from '../format/backup-set-manifest.ts';
+import {
+  derivePasswordKey,
+  keySlotParameters,
+  type PasswordKey,
+  SCRYPT_DEFAULT,
+  type ScryptCost,
+  unwrapWithPasswordKey,
+  wrapDataKey,
+} from '../format/key-slot.ts';
 import { DATA_KEY_BYTES } from '../format/object-key.ts';
 import type { BackupJob, JobKeys } from '../model/backup-job.ts';
 import type { ClusterKey } from '../store/cluster-key.ts';
 
 const sealContext = (setUuid: string) => `data key of backup set ${setUuid}`;
 
-/** Derives the statement's wrapping key once, however many tenants it covers; `null` without a password. */
-export async function statementKey(password: string | null): Promise<PasswordKey | null> {
-  return password === null ? null : derivePasswordKey(password);
+/** The wrapping keys of one statement's password: each is derived once, however many tenants and sets it serves. */
+export class StatementKeys {
+  readonly #password: string;
+  readonly #derived = new Map<string, Promise<PasswordKey>>();
+  #fresh: Promise<PasswordKey> | undefined;
+
+  constructor(password: string) {
+    this.#password = password;
+  }
+
+  /** The key for sets that begin a chain. */
+  fresh(): Promise<PasswordKey> {
+    this.#fresh ??= derivePasswordKey(this.#password);
+    return this.#fresh;
+  }
+
+  /**
+   * Opens a set with the password.
+   * @returns the set's data key, which the caller clears, and the key that opened it; undefined when it is not its password
+   * @throws BACKUP_DATA_CORRUPT (9010) naming `object`
+   */
+  async open(
+    { keySlots, set }: Pick<BackupSetManifest, 'keySlots' | 'set'>,
+    object: string,
+  ): Promise<{ dataKey: Uint8Array; passwordKey: PasswordKey } | undefined> {
+    const options = { setUuid: set.uuid, object };
+    for (const slot of keySlots) {
+      const passwordKey = await this.#derive(keySlotParameters(slot, options));
+      try {
+        return { dataKey: unwrapWithPasswordKey(slot, passwordKey, options), passwordKey };
+      } catch (error) {
+        if (!isFailure(error, 'BACKUP_INVALID_PASSWORD')) throw error;
+      }
+    }
+    return undefined;
+  }
+
+  #derive({ salt, cost }: { salt: Uint8Array; cost: ScryptCost }): Promise<PasswordKey> {
+    const id = `${cost.n}/${cost.r}/${cost.p}/${Buffer.from(salt).toString('hex')}`;
+    const known = this.#derived.get(id);
+    if (known) return known;
+    const derived = derivePasswordKey(this.#password, salt, cost);
+    this.#derived.set(id, derived);
+    return derived;
+  }
+
+  /** Overwrites every key. */
+  async clear(): Promise<void> {
+    const all = [...this.#derived.values(), ...(this.#fresh ? [this.#fresh] : [])];
+    for (const derived of await Promise.allSettled(all)) if (derived.status === 'fulfilled') derived.value.key.fill(0);
+  }
+}
+
+/**
+ * Whether the key that opened a set may also wrap the next one's: whoever restores a chain then derives it once. A set
+ * with cheaper costs than those of today is not carried on.
+ */
+export function mayCarryOn(passwordKey: PasswordKey | null): passwordKey is PasswordKey {
+  if (passwordKey === null) return false;
+  const { n, r, p } = passwordKey.cost;
+  return n >= SCRYPT_DEFAULT.n && r >= SCRYPT_DEFAULT.r && p >= SCRYPT_DEFAULT.p;
 }
 
 /** A fresh data key for one set. */
@@ -20,11 +88,20 @@ export function newJobKeys(secrets: ClusterKey, passwordKey: PasswordKey): JobKe
   try {
     return {
       slot: wrapDataKey(dataKey, passwordKey, setUuid),
-      sealedDataKey: secrets.seal(dataKey, sealContext(setUuid)),
+      sealedDataKey: sealDataKey(secrets, dataKey, setUuid),
     };
   } finally {
     dataKey.fill(0);
   }
+}
+
+export function sealDataKey(secrets: ClusterKey, dataKey: Uint8Array, setUuid: string): Uint8Array {
+  return secrets.seal(dataKey, sealContext(setUuid));
+}
+
+/** @returns the data key of a set, which the caller clears; null for a set without encryption */
+export function openSealedKey(secrets: ClusterKey, sealed: Uint8Array | null, setUuid: string): Uint8Array | null {
+  return sealed && secrets.open(sealed, sealContext(setUuid));
 }
 
 export interface SetKeys {
@@ -42,5 +119,5 @@ export function openJobKeys(secrets: ClusterKey, job: Pick<BackupJob, 'keys'>): 
   if (!job.keys) return { setUuid: randomUUID(), dataKey: null, keySlots: [] };
   const { slot, sealedDataKey } = job.keys;
   const { setUuid } = JSON.parse(slot) as { setUuid: string };
-  return { setUuid, dataKey: secrets.open(sealedDataKey, sealContext(setUuid)), keySlots: [slot] };
+  return { setUuid, dataKey: openSealedKey(secrets, sealedDataKey, setUuid), keySlots: [slot] };
 }

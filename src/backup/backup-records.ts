@@ -1,11 +1,9 @@
 // The rows that a statement of backup makes: what each column holds, in one place.
 import { COMMENT_CHARS_MAX, SYS_TENANT_ID } from '../base/limits.ts';
-import type { BackupJob, BackupSet, BackupTask, JobKeys } from '../model/backup-job.ts';
+import type { BackupJob, BackupSet, BackupTask, JobKeys, JobParent } from '../model/backup-job.ts';
 import { SCN_NONE } from '../model/scn.ts';
 import type { BackupRequest, SkippedTenant } from './backup-service.ts';
-
-/** Why an asked-for incremental backup is a full one; shown in the job's COMMENT. */
-const FULL_INSTEAD_OF_INCREMENTAL = 'a FULL backup was taken: incremental sets are not built yet';
+import { becameFull } from './choose-parent.ts';
 
 /** Cuts a text to what a COMMENT column shows. */
 export function commentText(text: string): string {
@@ -21,7 +19,6 @@ function baseJob(request: BackupRequest, nowNs: bigint): BackupJob {
     initiatorJobId: 0,
     executorTenantIds: [],
     isPlusArchivelog: request.isPlusArchivelog,
-    // What is really done; the statement may have asked for INCREMENTAL.
     backupType: 'FULL',
     level: 'USER_TENANT',
     encryptionMode: request.password === null ? 'NONE' : 'PASSWORD_ENCRYPTION',
@@ -38,7 +35,13 @@ function baseJob(request: BackupRequest, nowNs: bigint): BackupJob {
 /** The row of the sys tenant: stands for the whole statement. */
 export function sysJob(
   request: BackupRequest,
-  of: { jobId: number; executorTenantIds: number[]; skipped: readonly SkippedTenant[]; nowNs: bigint },
+  of: {
+    jobId: number;
+    executorTenantIds: number[];
+    skipped: readonly SkippedTenant[];
+    isIncremental: boolean;
+    nowNs: bigint;
+  },
 ): BackupJob {
   return {
     ...baseJob(request, of.nowNs),
@@ -46,6 +49,7 @@ export function sysJob(
     initiatorJobId: of.jobId,
     executorTenantIds: of.executorTenantIds,
     level: request.level,
+    backupType: of.isIncremental ? 'INC' : 'FULL',
     comment: leftOutText(of.skipped),
   };
 }
@@ -67,16 +71,23 @@ export function childJob(
     initiatorJobId: number;
     uri: string;
     keys: JobKeys | undefined;
+    /** What an increment is built on; undefined for a full backup. */
+    parent: JobParent | undefined;
+    /** Why a backup that was to be incremental is full; undefined when it is what was asked for. */
+    fullBecause: string | undefined;
     nowNs: bigint;
   },
 ): BackupJob {
-  const { nowNs, keys, ...ids } = of;
+  const { nowNs, keys, parent, fullBecause, ...ids } = of;
   return {
     ...baseJob(request, nowNs),
     ...ids,
     ...(keys ? { keys } : {}),
+    ...(parent ? { parent } : {}),
+    // What is really done; the statement may have asked for INCREMENTAL.
+    backupType: parent ? 'INC' : 'FULL',
     executorTenantIds: [of.tenantId],
-    comment: request.isIncremental ? FULL_INSTEAD_OF_INCREMENTAL : '',
+    comment: fullBecause === undefined ? '' : commentText(becameFull(fullBecause)),
   };
 }
 
@@ -149,13 +160,14 @@ export function sysOutcome(
   const bad = executed.filter(({ status }) => status !== 'COMPLETED');
   const first = bad.find(({ status }) => status === 'FAILED') ?? bad[0];
   if (sys.status === 'CANCELING') {
-    return { status: 'CANCELED', result: first?.result ?? 0, comment: joined([first?.comment, sys.comment]) };
+    return { status: 'CANCELED', result: first?.result ?? 0, comment: joinRemarks([first?.comment, sys.comment]) };
   }
   if (!first) return { status: 'COMPLETED', result: 0, comment: sys.comment };
   const told = `${bad.length} of ${executed.length} tenants failed; tenant ${first.tenantId}: ${first.comment}`;
-  return { status: 'FAILED', result: first.result, comment: joined([told, sys.comment]) };
+  return { status: 'FAILED', result: first.result, comment: joinRemarks([told, sys.comment]) };
 }
 
-function joined(parts: ReadonlyArray<string | undefined>): string {
-  return commentText(parts.filter((part) => part !== undefined && part !== '').join('; '));
+/** What there is to say, as one COMMENT. */
+export function joinRemarks(parts: ReadonlyArray<string | null | undefined>): string {
+  return commentText(parts.filter((part) => part).join('; '));
 }

@@ -8,6 +8,8 @@ import type { Scn } from '../model/scn.ts';
 export interface BackupArchive {
   capture(tenantId: number): Capture | undefined;
   flush(tenantId: number): Promise<Scn>;
+  /** The log was proved not to be that of the database: the running round becomes INTERRUPTED. None running is fine. */
+  interrupt(tenantId: number, because: string): void | Promise<void>;
 }
 
 export interface BackupRequest {
@@ -29,6 +31,9 @@ export interface SkippedTenant {
   because: string;
 }
 
+/** A tenant whose backup was to be incremental and is full. */
+export type FullInstead = SkippedTenant;
+
 export interface BackupService {
   /** Goes on with, or fails with a reason, every job a previous server left unfinished. */
   start(): void;
@@ -40,7 +45,7 @@ export interface BackupService {
    * Records the jobs and returns; the work goes on in the background.
    * @throws BACKUP_CAN_NOT_START (9040), BACKUP_IN_PROGRESS (9036)
    */
-  startBackup(request: BackupRequest): Promise<{ skipped: SkippedTenant[] }>;
+  startBackup(request: BackupRequest): Promise<{ skipped: SkippedTenant[]; full: FullInstead[] }>;
   /** CANCEL BACKUP: nothing running is fine. Resolves when the jobs are marked. */
   cancel(tenants: readonly number[] | 'all'): void;
   /** True while the tenant has an unfinished job. */

@@ -7,46 +7,41 @@ import { fail, toComment, toResult } from '../base/errors.ts';
 import { SYS_TENANT_ID } from '../base/limits.ts';
 import { ServerStopping } from '../base/server-stopping.ts';
 import type { Destination } from '../destination/destination.ts';
-import type { Snapshot } from '../engine/engine-driver.ts';
-import { pagesPerBlock } from '../format/backup-set-index.ts';
 import { type SetRef, setDirectory, setStartName } from '../format/layout.ts';
+import type { PageMapPoint } from '../format/page-map-file.ts';
 import { type BackupJob, type BackupSet, type BackupTask, TASK_MOVES, type TaskStatus } from '../model/backup-job.ts';
 import { parseDestinationUri } from '../model/destination-uri.ts';
 import { checkMove, isFinal } from '../model/moves.ts';
 import { parseCapacityBytes } from '../model/parameter.ts';
 import { ceilToMicrosecond, toScn } from '../model/scn.ts';
 import type { Tenant } from '../model/tenant.ts';
-import type { BackupResult } from '../pipeline/pipeline.ts';
+import { Attempt } from './attempt.ts';
 import type { BackupDependencies } from './backup-dependencies.ts';
-import { openJobKeys, type SetKeys } from './backup-keys.ts';
-import { commentText, NO_FIGURES, newSet } from './backup-records.ts';
+import { openJobKeys } from './backup-keys.ts';
+import { commentText, joinRemarks, NO_FIGURES, newSet } from './backup-records.ts';
+import { becameFull, predecessorIds } from './choose-parent.ts';
+import { damageText, type OpenParent, openParent } from './open-parent.ts';
+import { savePageMap } from './save-page-map.ts';
 import { attachedCapture, awaitLog } from './watch-archive.ts';
-import { clearAttempt, findOwnManifest, putNew, putPlaceholders, writeSet } from './write-set.ts';
+import { clearAttempt, clearIncrement, findOwnManifest, putNew, putPlaceholders, writeSet } from './write-set.ts';
 
-/** zstd: measured flat in ratio from 1 to 3, at a third of the speed. */
-const COMPRESSION_LEVEL = 1;
 /** Progress is written at most four times a second. */
 const PROGRESS_INTERVAL_MS = 250;
-
-/** What one attempt at the data phases knows and no row holds. */
-interface Attempt {
-  keys: SetKeys;
-  snapshot: Snapshot;
-  /** Facts stay readable after the snapshot is closed. */
-  facts: Snapshot['facts'];
-  isSnapshotOpen: boolean;
-  result?: BackupResult;
-}
 
 export class BackupWorker {
   readonly #deps: BackupDependencies;
   readonly #key: { tenantId: number; jobId: number };
   readonly #taskKey: { tenantId: number; taskId: number };
-  readonly #set: SetRef;
+  #set: SetRef;
   readonly #controller = new AbortController();
   readonly #destination: Destination;
   #attempt: Attempt | undefined;
+  #parent: OpenParent | undefined;
+  /** What was found wrong with the log: it does not tell the pages of an increment any more. */
+  #distrust: string | undefined;
   #isCommitting = false;
+  /** The state in the set that was made. */
+  #made: PageMapPoint | undefined;
 
   constructor(deps: BackupDependencies, job: BackupJob) {
     this.#deps = deps;
@@ -64,6 +59,13 @@ export class BackupWorker {
     return this.#isCommitting;
   }
 
+  /** Keeps the page map of the set that was made beside the server: once the job has ended, and nobody waits. */
+  async keepPageMap(): Promise<void> {
+    const made = this.#made;
+    this.#made = undefined;
+    if (made) await savePageMap(this.#deps, this.#key.tenantId, made);
+  }
+
   /** Makes the work end soon. The reason decides what becomes of the job. */
   abort(reason: Error): void {
     this.#controller.abort(reason);
@@ -71,6 +73,8 @@ export class BackupWorker {
 
   /** Works until the job has ended or the server stops. */
   async run(): Promise<void> {
+    // An increment is short: its worker process comes up while it is planned.
+    if (this.#set.type === 'INC') this.#deps.pipeline.prepare(1);
     try {
       await this.#work();
     } catch (error) {
@@ -131,7 +135,7 @@ export class BackupWorker {
       case 'BACKUP_DATA_MAJOR':
         return this.#attempt ? this.#copy(task, this.#attempt) : this.#startOver(task);
       case 'BEFORE_BACKUP_LOG':
-        return this.#attempt ? this.#awaitLog(task) : this.#startOver(task);
+        return this.#attempt ? this.#awaitLog(task, this.#attempt) : this.#startOver(task);
       case 'BACKUP_LOG':
         return this.#attempt ? this.#finish(task, this.#attempt) : this.#finishOrStartOver(task);
       case 'CANCELING':
@@ -157,8 +161,10 @@ export class BackupWorker {
     return tenant;
   }
 
-  #begin(task: BackupTask): void {
+  async #begin(task: BackupTask): Promise<void> {
     const { store, clock } = this.#deps;
+    const parent = await this.#readParent();
+    this.#controller.signal.throwIfAborted();
     store.transaction(() => {
       const job = this.#job;
       const destId = store.destIdFor(job.tenantId, job.uri);
@@ -169,9 +175,43 @@ export class BackupWorker {
         { status: 'DOING' },
         { status: 'INIT' },
       );
-      store.backupSets.insert(newSet(job, { destId, roundId, nowNs: clock.nowNs() }));
+      const set = newSet(job, { destId, roundId, nowNs: clock.nowNs() });
+      store.backupSets.insert(parent ? { ...set, ...predecessorIds(parent.manifest) } : set);
       this.#move(task, 'BACKUP_SYS_META', { startScn: toScn(clock.nowNs()) });
     });
+  }
+
+  /** The set to build on; null for a full backup. When it can not be built on, the job becomes one. */
+  async #readParent(): Promise<OpenParent | null> {
+    if (this.#set.type === 'FULL') return null;
+    try {
+      this.#parent ??= await openParent(this.#deps, this.#destination, this.#job);
+      return this.#parent;
+    } catch (error) {
+      const because = damageText(error);
+      if (because === undefined) throw error;
+      this.#becomeFull(because);
+      return null;
+    }
+  }
+
+  /** The rows say so first. What the increment has begun at the destination goes with the next clearing. */
+  #becomeFull(because: string): void {
+    const { store, log } = this.#deps;
+    const comment = commentText(becameFull(because));
+    store.transaction(() => {
+      store.backupJobs.change(this.#key, { backupType: 'FULL', comment }, { status: this.#job.status });
+      const none = { prevFullBackupSetId: 0, prevIncBackupSetId: 0 };
+      if (store.backupSets.get(this.#setKey)) store.backupSets.change(this.#setKey, { ...none, backupType: 'FULL' });
+    });
+    this.#set = { ...this.#set, type: 'FULL' };
+    log.warn('incremental backup became a full one', { ...this.#key, because });
+  }
+
+  /** Nothing of an earlier attempt is left afterwards, nor of an increment that became a full backup. */
+  async #clearFiles(set: BackupSet): Promise<void> {
+    await clearAttempt(this.#destination, this.#set, set);
+    if (this.#set.type === 'FULL' && this.#job.parent) await clearIncrement(this.#destination, set);
   }
 
   /** What was copied is void without this server's memory of it: the data phases begin again. */
@@ -185,17 +225,26 @@ export class BackupWorker {
 
   async #takeSnapshot(task: BackupTask): Promise<void> {
     const { store } = this.#deps;
-    await clearAttempt(this.#destination, this.#set, this.#row);
-    const { capture, round } = await attachedCapture(this.#deps, this.#key.tenantId, this.#controller.signal);
+    const { tenantId } = this.#key;
+    const { signal } = this.#controller;
+    const parent = await this.#readParent();
+    const { capture, round } = await attachedCapture(this.#deps, tenantId, signal);
     const keys = openJobKeys(store.secrets, this.#job);
-    const snapshot = await capture.snapshot();
-    this.#attempt = { keys, snapshot, facts: snapshot.facts, isSnapshotOpen: true };
-    if (store.currentRound(this.#key.tenantId)?.roundId !== round.roundId) throw fail('LOG_ARCHIVE_NOT_RUNNING', {});
-    const blockCount = Math.ceil(snapshot.pageCount / pagesPerBlock(snapshot.pageSize));
-    const figures = { blockCount, tabletCount: snapshot.facts.tableCount };
-    const minRestoreScn = ceilToMicrosecond(snapshot.scn);
+    const attempt = await Attempt.begin(this.#deps, { tenantId, round, capture, keys });
+    this.#attempt = attempt;
+    if (store.currentRound(tenantId)?.roundId !== round.roundId) throw fail('LOG_ARCHIVE_NOT_RUNNING', {});
+    const { scn, facts, pageSize } = attempt.snapshot;
+    if (parent && parent.map.pageSize !== pageSize)
+      this.#becomeFull(`pages have ${pageSize} bytes now, and had ${parent.map.pageSize} in the set before`);
+    else if (parent)
+      await attempt.plan(parent, { workers: this.#workers(this.#tenant()), distrust: this.#distrust, signal });
+    await this.#clearFiles(this.#row);
+    // A job that became a full backup has a directory of another name now.
+    if (this.#job.parent) await putNew(this.#destination, setStartName(this.#set), new Uint8Array(0));
+    const figures = { blockCount: attempt.blockCount, tabletCount: facts.tableCount };
+    const minRestoreScn = ceilToMicrosecond(scn);
     store.transaction(() => {
-      const scns = { consistentScn: snapshot.scn, startReplayScn: snapshot.scn, minRestoreScn };
+      const scns = { consistentScn: scn, startReplayScn: scn, minRestoreScn };
       store.backupSets.change(this.#setKey, { ...figures, ...scns, roundId: round.roundId }, { status: 'DOING' });
       this.#move(task, 'BACKUP_DATA_MAJOR', { ...figures, endScn: minRestoreScn });
     });
@@ -208,38 +257,37 @@ export class BackupWorker {
   }
 
   async #copy(task: BackupTask, attempt: Attempt): Promise<void> {
-    const { store, pipeline } = this.#deps;
+    const { store } = this.#deps;
     const tenant = this.#tenant();
-    const { close: _close, facts: _facts, scn: _scn, ...source } = attempt.snapshot;
-    const result = await pipeline.backup({
-      source,
+    const options = {
       destination: this.#destination.spec,
       directory: this.#directory,
-      owner: this.#owner(attempt),
-      dataKey: attempt.keys.dataKey,
-      compressionLevel: COMPRESSION_LEVEL,
       packBytesMax: Number(parseCapacityBytes(store.parameter(tenant.tenantId, 'backup_data_file_size'))),
       workers: this.#workers(tenant),
       onProgress: this.#progress(),
       signal: this.#controller.signal,
-    });
-    attempt.result = result;
-    await this.#closeSnapshot(attempt);
+    };
+    const fault = await attempt.copy(options, { distrust: this.#distrust });
+    if (fault !== null) {
+      this.#distrust = fault;
+      await this.#closeAttempt();
+      return this.#startOver(task);
+    }
+    const { result } = attempt.copied;
     const figures = {
       inputBytes: BigInt(result.inputBytes),
       outputBytes: BigInt(result.outputBytes),
       finishBlockCount: result.blocks.length,
-      finishTabletCount: attempt.facts.tableCount,
+      finishTabletCount: attempt.snapshot.facts.tableCount,
     };
+    const { scanBecause } = attempt;
+    const remarks = [scanBecause && `the whole database was read, because ${scanBecause}`, attempt.logFault];
     store.transaction(() => {
-      store.backupSets.change(this.#setKey, figures, { status: 'DOING' });
+      const comment = joinRemarks([this.#job.comment, ...remarks]);
+      store.backupSets.change(this.#setKey, { ...figures, comment: joinRemarks(remarks) }, { status: 'DOING' });
+      store.backupJobs.change(this.#key, { comment });
       this.#move(task, 'BEFORE_BACKUP_LOG', figures);
     });
-  }
-
-  #owner(attempt: Attempt) {
-    const { tenantId } = this.#key;
-    return { clusterUuid: this.#deps.store.cluster.uuid, tenantId, setUuid: attempt.keys.setUuid };
   }
 
   #workers(tenant: Tenant): number {
@@ -271,14 +319,16 @@ export class BackupWorker {
     };
   }
 
-  async #awaitLog(task: BackupTask): Promise<void> {
-    await awaitLog(this.#deps, this.#row, this.#controller.signal);
+  async #awaitLog(task: BackupTask, attempt: Attempt): Promise<void> {
+    const { isLogReached, logFault } = attempt;
+    await awaitLog(this.#deps, { ...this.#row, isLogReached }, this.#controller.signal);
+    // Not before: the log that is durable by now leads up to this set, and the next round goes on from its end.
+    if (logFault !== null) await this.#deps.archive.interrupt(this.#key.tenantId, logFault);
     this.#move(task, 'BACKUP_LOG');
   }
 
   async #finish(task: BackupTask, attempt: Attempt): Promise<void> {
-    const { result, keys, facts, snapshot } = attempt;
-    assert(result, 'a set is written after its data');
+    const { copied, keys, snapshot, increment } = attempt;
     const { store, clock, driver } = this.#deps;
     this.#isCommitting = true;
     const written = await writeSet({
@@ -289,14 +339,16 @@ export class BackupWorker {
       cluster: store.cluster,
       tenant: this.#tenant(),
       engine: driver.name,
-      facts,
       source: snapshot,
-      result,
+      copied,
+      increment,
       keys,
       serverVersion: this.#deps.serverVersion ?? 'holdfast',
       clock,
     });
+    const { roundId, consistentScn } = this.#row;
     this.#complete(task, written);
+    this.#made = { roundId, scn: consistentScn, map: copied.map };
   }
 
   /** After a crash in this state: the manifest may be there already, and then the set is whole. */
@@ -334,7 +386,7 @@ export class BackupWorker {
     const set = store.backupSets.get(this.#setKey);
     try {
       await this.#closeAttempt();
-      if (set) await clearAttempt(this.#destination, this.#set, set);
+      if (set) await this.#clearFiles(set);
     } catch (leftover) {
       log.error('files of an incomplete backup set stay', { ...this.#setKey, error: leftover });
       comment = `${comment}; its files could not be removed: ${toComment(leftover)}`;
@@ -355,20 +407,12 @@ export class BackupWorker {
     });
   }
 
-  async #closeSnapshot(attempt: Attempt): Promise<void> {
-    if (!attempt.isSnapshotOpen) return;
-    attempt.isSnapshotOpen = false;
-    await attempt.snapshot.close();
-  }
-
   async #closeAttempt(): Promise<void> {
     const attempt = this.#attempt;
-    if (!attempt) return;
     this.#attempt = undefined;
-    attempt.keys.dataKey?.fill(0);
-    await this.#closeSnapshot(attempt);
+    await attempt?.close();
   }
 }
 
-/** An ended job needs its data key no more: the slot at the destination is the only way to it. */
-const WITHOUT_KEYS = { keys: undefined } as unknown as Partial<BackupJob>;
+/** An ended job needs no data keys any more: the slots at the destination are the only way to them. */
+const WITHOUT_KEYS = { keys: undefined, parent: undefined } as unknown as Partial<BackupJob>;

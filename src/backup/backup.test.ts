@@ -60,6 +60,8 @@ class Gate {
       }
     },
     restore: (request) => workers.restore(request),
+    hashPages: (request) => workers.hashPages(request),
+    prepare: () => {},
     async [Symbol.asyncDispose]() {},
   };
 }
@@ -147,11 +149,14 @@ describe('a backup', () => {
     expect(task.startScn < task.userLsStartScn && task.userLsStartScn < set.consistentScn).toBe(true);
     expect(set.inputBytes).toBe(BigInt(readFileSync(tenant.location).length));
     const files = setFiles(tenant);
-    expect(files.slice(0, -1)).toEqual([expect.stringMatching(/^backup_set_1_full_/), 'index.obbak', 'pack_1.obbak']);
+    expect(files.slice(0, -1)).toEqual([
+      expect.stringMatching(/^backup_set_1_full_/),
+      ...['index.obbak', 'pack_1.obbak', 'page_map.obbak'],
+    ]);
     const name = join(dataPath(tenant), 'backup_set_1_full/single_backup_set_info.obbak');
     const manifest = decodeManifest(readFileSync(name));
     expect(manifest).toMatchObject({ description: 'weekly', tenant: { name: 't1', timeZone: '+08:00' } });
-    expect(manifest.objects.map((object) => object.name).sort()).toEqual(['index.obbak', 'pack_1.obbak']);
+    expect(manifest.objects.map(({ name }) => name).sort()).toEqual(['index.obbak', 'pack_1.obbak', 'page_map.obbak']);
     expect(readdirSync(join(dataPath(tenant), 'backup_sets'))).toHaveLength(2);
     const round = world.store.currentRound(tenant.tenantId)!;
     expect(round.checkpointScn >= set.minRestoreScn).toBe(true);
@@ -202,7 +207,7 @@ describe('a backup', () => {
     await world.backup.startBackup({ ...ownRequest(tenant), isIncremental: true });
     await ended(tenant.tenantId);
     expect(jobsOf(tenant.tenantId)).toMatchObject([{ backupType: 'FULL', status: 'COMPLETED' }]);
-    expect(jobsOf(tenant.tenantId)[0]!.comment).toContain('a FULL backup was taken');
+    expect(jobsOf(tenant.tenantId)[0]!.comment).toContain('became a full backup, because');
   });
 
   test('with a password keeps neither the password nor, in the end, the key', async () => {
@@ -357,20 +362,23 @@ describe('a backup fails', () => {
     expect(setFiles(tenant)).toEqual([]);
   });
 
-  test.each(['index.obbak', 'single_backup_set_info.obbak'])('when %s can not be written', async (name) => {
-    const tenant = await world.addReadyTenant('t1');
-    for (const afterEffect of [false, true]) {
-      const error = fail('BACKUP_DEVICE_OUT_OF_SPACE', { uri: 'file:///backup' });
-      wrap = (inner) => {
-        const faulty = faultyDestination(inner);
-        faulty.inject({ on: ['put'], name: new RegExp(name), nth: 1, error, afterEffect });
-        return faulty;
-      };
-      expect(await world.backUp(tenant)).toMatchObject({ status: 'FAILED', result: 9082 });
-      expect(setOf(tenant)).toMatchObject({ status: 'FAILED', fileStatus: 'INCOMPLETE' });
-      expect(setFiles(tenant, setOf(tenant).backupSetId)).toEqual([]);
-    }
-  });
+  test.each(['index.obbak', 'page_map.obbak', 'single_backup_set_info.obbak'])(
+    'when %s can not be written',
+    async (name) => {
+      const tenant = await world.addReadyTenant('t1');
+      for (const afterEffect of [false, true]) {
+        const error = fail('BACKUP_DEVICE_OUT_OF_SPACE', { uri: 'file:///backup' });
+        wrap = (inner) => {
+          const faulty = faultyDestination(inner);
+          faulty.inject({ on: ['put'], name: new RegExp(name), nth: 1, error, afterEffect });
+          return faulty;
+        };
+        expect(await world.backUp(tenant)).toMatchObject({ status: 'FAILED', result: 9082 });
+        expect(setOf(tenant)).toMatchObject({ status: 'FAILED', fileStatus: 'INCOMPLETE' });
+        expect(setFiles(tenant, setOf(tenant).backupSetId)).toEqual([]);
+      }
+    },
+  );
 
   test('rather than touch a complete set that is in its place', async () => {
     const tenant = await world.addReadyTenant('t1');
@@ -466,7 +474,7 @@ describe('after a restart of the server', () => {
     await world.restart();
     world.start();
     await ended(tenant.tenantId);
-    expect(setOf(tenant)).toMatchObject({ status: 'SUCCESS', fileStatus: 'AVAILABLE', fileCount: 3 });
+    expect(setOf(tenant)).toMatchObject({ status: 'SUCCESS', fileStatus: 'AVAILABLE', fileCount: 4 });
     expect(readFileSync(name).equals(manifest)).toBe(true);
     expect(files()).toEqual(placeholders);
   });

@@ -4,20 +4,25 @@ import { assert } from '../base/assert.ts';
 import { fail, toComment, toResult } from '../base/errors.ts';
 import { COMMENT_CHARS_MAX, SYS_TENANT_ID } from '../base/limits.ts';
 import { ServerStopping } from '../base/server-stopping.ts';
-import { claimDestination } from '../destination/claim-destination.ts';
-import { FORMAT_FILE_VERSION } from '../format/format-file.ts';
 import type { PasswordKey } from '../format/key-slot.ts';
 import type { BackupJob } from '../model/backup-job.ts';
 import { JOB_MOVES } from '../model/backup-job.ts';
-import { formatDestinationUri, parseDestinationUri } from '../model/destination-uri.ts';
 import { checkMove, isFinal } from '../model/moves.ts';
 import type { Tenant } from '../model/tenant.ts';
 import type { BackupDependencies } from './backup-dependencies.ts';
-import { newJobKeys, statementKey } from './backup-keys.ts';
+import { mayCarryOn, newJobKeys, StatementKeys } from './backup-keys.ts';
 import { childJob, newTask, sysJob, sysOutcome } from './backup-records.ts';
-import { type BackupRequest, type BackupService, backupObstacle, type SkippedTenant } from './backup-service.ts';
+import {
+  type BackupRequest,
+  type BackupService,
+  backupObstacle,
+  type FullInstead,
+  type SkippedTenant,
+} from './backup-service.ts';
 import { BackupWorker } from './backup-worker.ts';
+import { findParents, type ParentAnswer } from './find-parents.ts';
 import { type OpenJob, OpenJobs } from './open-jobs.ts';
+import { setDataDest } from './set-data-dest.ts';
 
 /** Tenants that are backed up at once: more would only share the same cores and the same destination. */
 const WORKING_JOBS_MAX = 2;
@@ -45,6 +50,9 @@ interface Running {
   ended: Promise<void>;
 }
 
+/** A job that was left out makes nothing. */
+const NOTHING_MADE = { keys: undefined, parent: undefined, fullBecause: undefined } as const;
+
 const keyOf = (job: OpenJob) => `${job.tenantId}/${job.jobId}`;
 /** Rows that a worker does: not the sys tenant's own, nor those of tenants that were left out. */
 const isWork = (job: OpenJob) => job.tenantId !== SYS_TENANT_ID && job.backupSetId > 0;
@@ -55,6 +63,8 @@ class Backup implements BackupService {
   /** Jobs that wait for a worker, in their turn. */
   readonly #waiting = new Map<string, OpenJob>();
   readonly #running = new Map<string, Running>();
+  /** What ended workers still keep, one after the other. */
+  #keeping = Promise.resolve();
   #isStarted = false;
 
   constructor(deps: BackupDependencies) {
@@ -77,59 +87,35 @@ class Backup implements BackupService {
     const running = [...this.#running.values()];
     for (const { worker } of running) worker.abort(new ServerStopping());
     await Promise.all(running.map(({ ended }) => ended));
+    await this.#keeping;
   }
 
-  async setDataDest(tenantId: number, uri: string | null): Promise<void> {
-    const { store, clock } = this.#deps;
-    if (this.isBusy(tenantId)) throw fail('BACKUP_IN_PROGRESS', {});
-    if (uri === null || uri.trim() === '') {
-      store.dataDests.remove({ tenantId });
-      return;
-    }
-    const parsed = parseDestinationUri(uri.trim());
-    const shown = formatDestinationUri(parsed);
-    const tenant = store.tenants.get({ tenantId });
-    if (!tenant) throw fail('TENANT_NOT_EXIST', { tenant: String(tenantId) });
-    const destId = store.destIdFor(tenantId, shown);
-    await using destination = this.#deps.openDestination(parsed);
-    await claimDestination(destination, {
-      formatVersion: FORMAT_FILE_VERSION,
-      clusterName: store.cluster.name,
-      clusterId: store.cluster.clusterId,
-      clusterUuid: store.cluster.uuid,
-      tenantId,
-      tenantName: tenant.name,
-      destKind: 'backup_data',
-      destId,
-      createdNs: clock.nowNs(),
-    });
-    store.transaction(() => {
-      // The claim took time: a backup may have begun meanwhile, on the earlier destination.
-      if (this.isBusy(tenantId)) throw fail('BACKUP_IN_PROGRESS', {});
-      store.dataDests.remove({ tenantId });
-      store.dataDests.insert({ tenantId, destId, uri: shown });
-    });
+  setDataDest(tenantId: number, uri: string | null): Promise<void> {
+    return setDataDest(this.#deps, { tenantId, uri, isBusy: () => this.isBusy(tenantId) });
   }
 
-  async startBackup(request: BackupRequest): Promise<{ skipped: SkippedTenant[] }> {
+  async startBackup(request: BackupRequest): Promise<{ skipped: SkippedTenant[]; full: FullInstead[] }> {
     const { store, driver } = this.#deps;
     if (!driver.can.snapshot)
       throw fail('NOT_SUPPORTED', { what: `backup of tenants on the engine ${driver.name} is` });
     if (request.description.length > COMMENT_CHARS_MAX)
       throw fail('INVALID_ARGUMENT', { what: `DESCRIPTION: longer than ${COMMENT_CHARS_MAX} characters` });
-    this.#eligible(request);
-    const passwordKey = await statementKey(request.password);
+    const { eligible } = this.#eligible(request);
+    const keys = request.password === null ? null : new StatementKeys(request.password);
     try {
-      // Making the key took time: what is recorded is decided again, in the transaction that records it.
-      const { skipped, jobs } = store.transaction(() => this.#record(request, passwordKey));
+      const tenantIds = request.isIncremental ? eligible.map(({ tenantId }) => tenantId) : [];
+      const parents = await findParents(this.#deps, tenantIds, keys);
+      const passwordKey = keys && !isCarriedOn(parents) ? await keys.fresh() : null;
+      // All this took time: what is recorded is decided again, in the transaction that records it.
+      const { jobs, ...told } = store.transaction(() => this.#record(request, { parents, passwordKey }));
       for (const job of jobs) {
         this.#open.add(job);
         if (isWork(job)) this.#waiting.set(keyOf(job), job);
       }
       this.#pump();
-      return { skipped };
+      return told;
     } finally {
-      passwordKey?.key.fill(0);
+      await keys?.clear();
     }
   }
 
@@ -238,8 +224,11 @@ class Backup implements BackupService {
     return `${because} Its archive ${round ? `is ${round.status}` : 'was never started'}.`;
   }
 
-  /** Inserts every row of one statement. @returns the tenants that were left out, and the jobs that are to be done */
-  #record(request: BackupRequest, passwordKey: PasswordKey | null): { skipped: SkippedTenant[]; jobs: BackupJob[] } {
+  /** Inserts every row of one statement. @returns what the session is told, and the jobs that are to be done */
+  #record(
+    request: BackupRequest,
+    found: { parents: ReadonlyMap<number, ParentAnswer>; passwordKey: PasswordKey | null },
+  ): { skipped: SkippedTenant[]; full: FullInstead[]; jobs: BackupJob[] } {
     const { store, clock } = this.#deps;
     const { eligible, skipped } = this.#eligible(request);
     const nowNs = clock.nowNs();
@@ -247,30 +236,67 @@ class Backup implements BackupService {
     const leftOut = skipped
       .toSorted((a, b) => Number(b.tenant.isArchiveMode) - Number(a.tenant.isArchiveMode))
       .map(({ tenant, because }) => ({ tenantName: tenant.name, because: this.#inDetail(tenant, because ?? '') }));
+    const isFromSys = request.initiatorTenantId === SYS_TENANT_ID;
+    const initiatorJobId = isFromSys ? store.nextId(SYS_TENANT_ID, 'job') : 0;
     const jobs: BackupJob[] = [];
-    let initiatorJobId = 0;
-    if (request.initiatorTenantId === SYS_TENANT_ID) {
-      initiatorJobId = store.nextId(SYS_TENANT_ID, 'job');
-      const executorTenantIds = eligible.map(({ tenantId }) => tenantId);
-      jobs.push(sysJob(request, { jobId: initiatorJobId, executorTenantIds, skipped: leftOut, nowNs }));
-    }
-    for (const { tenantId } of eligible) {
-      const uri = store.dataDests.get({ tenantId })?.uri ?? '';
-      const job = childJob(request, {
-        tenantId,
-        jobId: store.nextId(tenantId, 'job'),
-        backupSetId: store.nextId(tenantId, 'backup_set'),
-        initiatorJobId,
-        uri,
-        keys: passwordKey ? newJobKeys(store.secrets, passwordKey) : undefined,
-        nowNs,
-      });
+    const full: FullInstead[] = [];
+    for (const tenant of eligible) {
+      const answer = request.isIncremental ? this.#parentOf(tenant, found.parents) : undefined;
+      if (answer?.because !== undefined) full.push({ tenantName: tenant.name, because: answer.because });
+      const job = this.#childJob(request, tenant, { answer, initiatorJobId, nowNs, passwordKey: found.passwordKey });
       jobs.push(job);
-      store.backupTasks.insert(newTask(job, store.nextId(tenantId, 'task')));
+      store.backupTasks.insert(newTask(job, store.nextId(tenant.tenantId, 'task')));
+    }
+    if (isFromSys) {
+      const executorTenantIds = eligible.map(({ tenantId }) => tenantId);
+      const isIncremental = jobs.some(({ backupType }) => backupType === 'INC');
+      jobs.unshift(
+        sysJob(request, { jobId: initiatorJobId, executorTenantIds, skipped: leftOut, isIncremental, nowNs }),
+      );
     }
     for (const job of jobs) store.backupJobs.insert(job);
     for (const candidate of skipped) this.#recordSkipped(request, candidate, { initiatorJobId, nowNs });
-    return { skipped: leftOut, jobs };
+    return { skipped: leftOut, full, jobs };
+  }
+
+  /** What was found before may have changed while keys were made. */
+  #parentOf({ tenantId }: Tenant, parents: ReadonlyMap<number, ParentAnswer>): ParentAnswer {
+    const { store } = this.#deps;
+    const answer = parents.get(tenantId) ?? { because: 'it could not be backed up a moment ago' };
+    if (answer.because !== undefined) return answer;
+    const set = store.backupSets.get({ tenantId, backupSetId: answer.parent.backupSetId });
+    const isThere = set?.fileStatus === 'AVAILABLE' && set.uri === store.dataDests.get({ tenantId })?.uri;
+    return isThere ? answer : { because: 'its last set is gone' };
+  }
+
+  #childJob(
+    request: BackupRequest,
+    { tenantId }: Tenant,
+    of: {
+      answer: ParentAnswer | undefined;
+      initiatorJobId: number;
+      nowNs: bigint;
+      passwordKey: PasswordKey | null;
+    },
+  ): BackupJob {
+    const { store } = this.#deps;
+    const parent = of.answer?.because === undefined ? of.answer : undefined;
+    const passwordKey = parent && mayCarryOn(parent.passwordKey) ? parent.passwordKey : of.passwordKey;
+    if (request.password !== null && !passwordKey)
+      throw fail('BACKUP_CAN_NOT_START', {
+        because: 'backup sets changed while the statement was read: run it again.',
+      });
+    return childJob(request, {
+      tenantId,
+      jobId: store.nextId(tenantId, 'job'),
+      backupSetId: store.nextId(tenantId, 'backup_set'),
+      initiatorJobId: of.initiatorJobId,
+      uri: store.dataDests.get({ tenantId })?.uri ?? '',
+      keys: passwordKey ? newJobKeys(store.secrets, passwordKey) : undefined,
+      parent: parent?.parent,
+      fullBecause: of.answer?.because,
+      nowNs: of.nowNs,
+    });
   }
 
   /** A tenant that is left out gets a row that says so; it begins no set. */
@@ -283,7 +309,7 @@ class Backup implements BackupService {
     const { tenantId } = tenant;
     const jobId = store.nextId(tenantId, 'job');
     const uri = store.dataDests.get({ tenantId })?.uri ?? '';
-    const job = childJob(request, { ...of, tenantId, jobId, backupSetId: 0, uri, keys: undefined });
+    const job = childJob(request, { ...of, tenantId, jobId, backupSetId: 0, uri, ...NOTHING_MADE });
     store.backupJobs.insert(job);
     const error = fail('BACKUP_CAN_NOT_START', { because: this.#inDetail(tenant, because ?? '') });
     const status = checkMove('backup job', JOB_MOVES, job.status, 'FAILED');
@@ -315,6 +341,7 @@ class Backup implements BackupService {
       .catch((error: unknown) => log.error('backup worker broke', { tenantId: job.tenantId, jobId: job.jobId, error }))
       .then(() => {
         this.#running.delete(key);
+        this.#keeping = this.#keeping.then(() => worker.keepPageMap());
         // A worker that broke left its job unfinished: it waits again, for the next job's end and not in a tight loop.
         if (this.#isOpen(of)) return void this.#waiting.set(key, of);
         if (of.initiatorTenantId === SYS_TENANT_ID) this.#settleSys(of.initiatorJobId);
@@ -344,6 +371,12 @@ class Backup implements BackupService {
       log.info('backup statement ended', { jobId, status, result: outcome.result });
     });
   }
+}
+
+/** Whether every set is wrapped under the key of the one before it, so that no other is needed. */
+function isCarriedOn(parents: ReadonlyMap<number, ParentAnswer>): boolean {
+  const answers = [...parents.values()];
+  return answers.length > 0 && answers.every((answer) => 'passwordKey' in answer && mayCarryOn(answer.passwordKey));
 }
 
 /** Cancelled jobs first, then in the order of their statements. */

@@ -1,31 +1,40 @@
-// The last objects of a backup set, in the order that makes it whole: index, then manifest, then the placeholders.
+// The last objects of a backup set, in the order that makes it whole: page map and index, then manifest, then the
+// placeholders.
 // A set is complete exactly when its manifest is there.
 import type { Clock } from '../base/clock.ts';
 import { fail, isFailure } from '../base/errors.ts';
 import { checkObjects } from '../destination/check-objects.ts';
 import type { Destination } from '../destination/destination.ts';
-import type { EngineFacts, Snapshot } from '../engine/engine-driver.ts';
-import { encodeIndex, pagesPerBlock } from '../format/backup-set-index.ts';
+import type { Snapshot } from '../engine/engine-driver.ts';
+import { type BackupSetIndex, encodeIndex } from '../format/backup-set-index.ts';
 import {
   type BackupSetManifest,
   decodeManifest,
   encodeManifest,
   MANIFEST_BYTES_MAX,
+  type SetSource,
 } from '../format/backup-set-manifest.ts';
+import { entriesOf, successorIndex } from '../format/index-pages.ts';
 import {
   INDEX_NAME,
   indexName,
   manifestName,
+  PAGE_MAP_NAME,
+  pageMapName,
   type SetRef,
   setDirectory,
   setEndName,
   setIntervalName,
+  setStartName,
 } from '../format/layout.ts';
 import { sha256 } from '../format/log-batch-table.ts';
+import { encodePageMap } from '../format/page-map-file.ts';
 import type { BackupJob, BackupSet } from '../model/backup-job.ts';
 import type { Cluster, Tenant } from '../model/tenant.ts';
-import type { BackupResult } from '../pipeline/pipeline.ts';
+import type { Copied } from './attempt.ts';
 import type { SetKeys } from './backup-keys.ts';
+import { predecessorIds } from './choose-parent.ts';
+import type { OpenParent } from './open-parent.ts';
 
 /** Data version that tenants of this server have, as a set states it. */
 const TENANT_COMPATIBLE = '4.3.3.0';
@@ -40,9 +49,10 @@ export interface SetToWrite {
   cluster: Cluster;
   tenant: Tenant;
   engine: string;
-  facts: EngineFacts;
-  source: Pick<Snapshot, 'pageSize' | 'pageCount' | 'skipPage'>;
-  result: BackupResult;
+  source: Pick<Snapshot, 'pageSize' | 'pageCount' | 'skipPage' | 'facts'>;
+  copied: Copied;
+  /** What an increment is built on, and the pages that it holds itself; null for a full set. */
+  increment: { parent: OpenParent; pages: Uint32Array } | null;
   keys: SetKeys;
   serverVersion: string;
   clock: Clock;
@@ -64,29 +74,44 @@ export async function putNew(destination: Destination, name: string, bytes: Uint
  *         BACKUP_DATA_CORRUPT (9010) when what was written is there no more
  */
 export async function writeSet(of: SetToWrite): Promise<{ endNs: bigint; fileCount: number; outputBytes: bigint }> {
-  const { destination, ref, keys, result, source } = of;
+  const { destination, ref, keys } = of;
+  const { result, map } = of.copied;
+  const { roundId, consistentScn } = of.row;
   const owner = { clusterUuid: of.cluster.uuid, tenantId: of.tenant.tenantId, setUuid: keys.setUuid };
-  const { pageSize, pageCount } = source;
-  const entries = [...result.blocks].sort((a, b) => a.blockNo - b.blockNo);
-  const index = encodeIndex(
-    { pageSize, pageCount, pagesPerBlock: pagesPerBlock(pageSize), entries },
-    owner,
-    keys.dataKey,
-  );
-  await destination.put(indexName(ref), index);
+  const { index: entries, sources } = indexOf(of);
+  const index = encodeIndex(entries, owner, keys.dataKey);
+  const pageMap = encodePageMap({ roundId, scn: consistentScn, map }, owner, keys.dataKey);
+  await Promise.all([destination.put(pageMapName(ref), pageMap), destination.put(indexName(ref), index)]);
   const now = of.clock.nowNs();
   const endNs = now > of.row.startNs ? now : of.row.startNs;
-  const outputBytes = BigInt(result.outputBytes + index.length);
+  const outputBytes = BigInt(result.outputBytes + index.length + pageMap.length);
   const objects = [
     ...result.packs.map(({ name, sizeBytes, sha256: hash }) => ({ name, size: sizeBytes, sha256: hash })),
+    { name: PAGE_MAP_NAME, size: pageMap.length, sha256: sha256(pageMap) },
     { name: INDEX_NAME, size: index.length, sha256: sha256(index) },
   ];
   // What another server with the same identity, or a hand, took away meanwhile must not be promised.
   await checkObjects(destination, setDirectory(ref), objects);
-  const manifest = manifestOf(of, { endNs, outputBytes, objects });
+  const manifest = manifestOf(of, { endNs, outputBytes, objects, sources });
   await destination.put(manifestName(ref), encodeManifest(manifest, keys.dataKey));
   await putPlaceholders(destination, ref, { startNs: of.row.startNs, endNs });
   return { endNs, fileCount: objects.length + 1, outputBytes };
+}
+
+/** The index of a set, and the earlier sets that it takes blocks from. */
+function indexOf({ copied, increment, source }: SetToWrite): { index: BackupSetIndex; sources: SetSource[] } {
+  const { blocks } = copied.result;
+  const { pageSize, pageCount, skipPage } = source;
+  if (!increment) {
+    const entries = entriesOf(blocks, { pageSize, pages: null, source: 0 });
+    return { index: { pageSize, pageCount, skipPage, sourceCount: 0, entries }, sources: [] };
+  }
+  const { parent, pages } = increment;
+  const { backupSetId, backupType, uuid } = parent.manifest.set;
+  const below = [...parent.manifest.sources, { backupSetId, backupType, uuid, manifestSha256: parent.manifestSha256 }];
+  const own = entriesOf(blocks, { pageSize, pages, source: below.length });
+  const { index, usedPlaces } = successorIndex(parent.index, own, { pageSize, pageCount, skipPage });
+  return { index, sources: usedPlaces.map((place) => below[place]!) };
 }
 
 /**
@@ -104,9 +129,11 @@ export async function putPlaceholders(
 
 function manifestOf(
   of: SetToWrite,
-  made: Pick<BackupSetManifest, 'objects' | 'outputBytes'> & { endNs: bigint },
+  made: Pick<BackupSetManifest, 'objects' | 'outputBytes' | 'sources'> & { endNs: bigint },
 ): BackupSetManifest {
-  const { cluster, tenant, row, source, facts, keys } = of;
+  const { cluster, tenant, row, source, keys, increment } = of;
+  const { result, map } = of.copied;
+  const previous = increment ? predecessorIds(increment.parent.manifest) : NO_PREDECESSORS;
   return {
     cluster: { name: cluster.name, id: cluster.clusterId, uuid: cluster.uuid },
     tenant: { id: tenant.tenantId, name: tenant.name, mode: tenant.mode, timeZone: tenant.timeZone },
@@ -115,9 +142,8 @@ function manifestOf(
       uuid: keys.setUuid,
       destId: row.destId,
       backupType: row.backupType,
-      prevFullBackupSetId: 0,
-      prevIncBackupSetId: 0,
-      prevManifestSha256: null,
+      ...previous,
+      prevManifestSha256: increment ? increment.parent.manifestSha256 : null,
       roundId: row.roundId,
       consistentScn: row.consistentScn,
       startReplayScn: row.startReplayScn,
@@ -128,22 +154,26 @@ function manifestOf(
     },
     engine: {
       engine: of.engine,
-      version: facts.engineVersion.slice(0, VERSION_CHARS_MAX),
+      version: source.facts.engineVersion.slice(0, VERSION_CHARS_MAX),
       pageSize: source.pageSize,
       pageCount: source.pageCount,
-      tableCount: facts.tableCount,
+      tableCount: source.facts.tableCount,
       skipPage: source.skipPage,
+      databaseChecksum: map.checksum,
     },
     encryptionMode: of.job.encryptionMode,
     keySlots: keys.keySlots,
     objects: made.objects,
-    blockCount: of.result.blocks.length,
-    inputBytes: BigInt(of.result.inputBytes),
+    sources: made.sources,
+    blockCount: result.blocks.length,
+    inputBytes: BigInt(result.inputBytes),
     outputBytes: made.outputBytes,
     description: of.job.description,
     compatible: { server: of.serverVersion.slice(0, VERSION_CHARS_MAX), tenant: TENANT_COMPATIBLE },
   };
 }
+
+const NO_PREDECESSORS = { prevFullBackupSetId: 0, prevIncBackupSetId: 0 } as const;
 
 /** Reads the manifest at a set's place; undefined when there is none. @throws BACKUP_DATA_CORRUPT */
 async function readManifest(destination: Destination, ref: SetRef): Promise<BackupSetManifest | undefined> {
@@ -189,4 +219,11 @@ export async function clearAttempt(destination: Destination, ref: SetRef, row: B
   await findOwnManifest(destination, ref, row);
   await destination.remove(manifestName(ref));
   await destination.removeAll(setDirectory(ref));
+}
+
+/** Removes what a job left under the name of an increment before it became a full backup. */
+export async function clearIncrement(destination: Destination, row: BackupSet): Promise<void> {
+  const ref = { backupSetId: row.backupSetId, type: 'INC' } as const;
+  await clearAttempt(destination, ref, row);
+  await destination.remove(setStartName(ref));
 }

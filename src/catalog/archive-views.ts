@@ -103,7 +103,8 @@ function freshRound(reader: ViewReader, round: ArchiveRound): ArchiveRound {
     checkpointScn: later(round.checkpointScn, figures.checkpointScn),
     inputBytes: larger(round.inputBytes, figures.inputBytes),
     outputBytes: larger(round.outputBytes, figures.outputBytes),
-    comment: round.comment || figures.comment,
+    // The live one also says how much waits.
+    comment: figures.comment || round.comment,
   };
 }
 
@@ -141,12 +142,12 @@ function roundRow(reader: ViewReader, round: ArchiveRound, deleted: { input: big
 }
 
 /** Every round that may be shown, by tenant and number; the last one of a tenant is its current one. */
-function rounds(reader: ViewReader): { round: ArchiveRound; isCurrent: boolean }[] {
+function* rounds(reader: ViewReader): Generator<{ round: ArchiveRound; isCurrent: boolean }> {
   const all = reader.store.rounds.find(reader.where);
-  return all.map((round, index) => {
+  for (const [index, round] of all.entries()) {
     const isCurrent = all[index + 1]?.tenantId !== round.tenantId;
-    return { round: isCurrent ? freshRound(reader, round) : round, isCurrent };
-  });
+    yield { round: isCurrent ? freshRound(reader, round) : round, isCurrent };
+  }
 }
 
 export const CDB_OB_ARCHIVELOG = view({
@@ -246,6 +247,12 @@ const CDB_OB_ARCHIVELOG_PIECE_FILES = view({
   },
 });
 
+/** How old the newest point is that is archived; a clock that was set back counts as no age. */
+function lagMs({ status, checkpointScn }: ArchiveRound, nowNs: bigint): bigint | null {
+  if (status === 'STOP' || checkpointScn === 0n) return null;
+  return nowNs > checkpointScn ? (nowNs - checkpointScn) / 1_000_000n : 0n;
+}
+
 export const V_OB_ARCHIVE_DEST_STATUS = view(
   {
     name: 'V$OB_ARCHIVE_DEST_STATUS',
@@ -258,6 +265,9 @@ export const V_OB_ARCHIVE_DEST_STATUS = view(
       CHECKPOINT_SCN: ubigint('Everything up to here is archived.'),
       SYNCHRONIZED: varchar(32, 'YES when nothing that is committed still waits to be archived.'),
       COMMENT: varchar(262144, 'Why nothing moves; empty when all is well.'),
+      LAG_MS: bigint('Age of CHECKPOINT_SCN; NULL while no round is to archive. Not in OceanBase.'),
+      WAL_BYTES: bigint("Size of the tenant's WAL, which holds what is not archived yet. Not in OceanBase."),
+      PENDING_COMMITS: bigint('Commits that wait to be archived. Not in OceanBase.'),
     },
     *rows(reader) {
       for (const { round, isCurrent } of rounds(reader)) {
@@ -273,6 +283,9 @@ export const V_OB_ARCHIVE_DEST_STATUS = view(
           CHECKPOINT_SCN: round.checkpointScn,
           SYNCHRONIZED: round.status === 'DOING' && isCaughtUp ? 'YES' : 'NO',
           COMMENT: round.comment,
+          LAG_MS: lagMs(round, reader.nowNs),
+          WAL_BYTES: figures?.logBytes ?? 0,
+          PENDING_COMMITS: figures?.pendingCommits ?? 0,
         };
       }
     },

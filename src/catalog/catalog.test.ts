@@ -176,7 +176,7 @@ describe('archive views', () => {
     expect(pieces[1]).toMatchObject({ CHECKPOINT_SCN: scnAt(150), MAX_SCN: scnAt(150), END_SCN: scnAt(86_400) });
     expect(pieces[1]!.END_SCN_DISPLAY).toBe('2025-03-02 09:00:00.120000');
     expect(await select(MYSQL_ID, 'V$OB_ARCHIVE_DEST_STATUS')).toMatchObject([
-      { STATUS: 'DOING', SYNCHRONIZED: 'NO', CHECKPOINT_SCN: scnAt(150) },
+      { STATUS: 'DOING', SYNCHRONIZED: 'NO', CHECKPOINT_SCN: scnAt(150), WAL_BYTES: BigInt(figures.logBytes) },
     ]);
   });
 
@@ -203,6 +203,17 @@ describe('archive views', () => {
     expect(await select(MYSQL_ID, 'DBA_OB_ARCHIVELOG')).toMatchObject([
       { START_SCN: 0n, START_SCN_DISPLAY: null, CHECKPOINT_SCN_DISPLAY: null, COMPRESSION_RATIO: '0.00' },
     ]);
+  });
+
+  test('LAG_MS is the age of the checkpoint, never negative, and NULL without a round that runs', async () => {
+    const lag = async () => (await select(MYSQL_ID, 'V$OB_ARCHIVE_DEST_STATUS'))[0]!.LAG_MS;
+    const key = { tenantId: MYSQL_ID, roundId: 1 };
+    fixture.store.rounds.insert(roundRow(MYSQL_ID, 1, { checkpointScn: scnAt(900) }));
+    expect(await lag()).toBe(100_000n);
+    fixture.store.rounds.update(key, { checkpointScn: scnAt(2000) });
+    expect(await lag()).toBe(0n);
+    fixture.store.rounds.update(key, { status: 'STOP' });
+    expect(await lag()).toBeNull();
   });
 
   test('SYNCHRONIZED is YES when nothing waits', async () => {

@@ -24,10 +24,13 @@ export const SYSTEM_VIEWS: readonly View[] = [
   V_OB_ARCHIVE_DEST_STATUS,
 ];
 
+/** Views with a row or more for each tenant, where a reader for one tenant leaves out exactly the rows of the others. */
+const BY_TENANT: ReadonlySet<View> = new Set([...ARCHIVE_VIEWS, V_OB_ARCHIVE_DEST_STATUS]);
+
 /** The database that holds a tenant's own tables: SQLite's name of it. */
 const DATA_DATABASE = 'main';
 /** Rows that are made at a time before other work gets its turn. */
-const ROWS_PER_TURN = 2000;
+const ROWS_PER_TURN = 500;
 const DEFAULT_ENGINE = 'sqlite';
 
 export interface CatalogContext extends ViewSources {
@@ -46,6 +49,11 @@ export interface SystemTable {
   readonly name: string;
   readonly columns: readonly ShownColumn[];
   readonly of: { view: View } | { info: InfoTable };
+}
+
+/** Which rows a statement can need at all; more of them do no harm. */
+export interface WantedRows {
+  tenantId?: number | undefined;
 }
 
 export interface FilledTable {
@@ -73,7 +81,7 @@ export interface Catalog {
   /** The system view of this name in this database; both case-insensitive. */
   find(viewer: Viewer, schema: string, name: string): SystemTable | undefined;
   /** The rows of system views that the viewer may see. */
-  fill(viewer: Viewer, tables: readonly SystemTable[]): Promise<FilledTable[]>;
+  fill(viewer: Viewer, tables: readonly SystemTable[], wanted?: WantedRows): Promise<FilledTable[]>;
   /** The tables of the tenant's engine; none for sys. */
   engineTables(viewer: Viewer): Promise<EngineTable[]>;
   /** Every table and view that the viewer can name. */
@@ -187,17 +195,20 @@ export function createCatalog(context: CatalogContext): Catalog {
     },
     find: (viewer, schema, name) =>
       knownTables(viewer).find((table) => isSame(table.schema, schema) && isSame(table.name, name)),
-    async fill(viewer, named) {
+    async fill(viewer, named, wanted = {}) {
       // One reader for each reach, so that a statement sees one moment even where it joins views.
       const readers = {
         fleet: new ViewReader(context, isSys(viewer) ? null : viewer.tenantId),
         own: new ViewReader(context, viewer.tenantId),
       };
+      const wantedReader = isSys(viewer) && wanted.tenantId && new ViewReader(context, wanted.tenantId);
+      const readerOf = (view: View) =>
+        wantedReader && view.reach === 'fleet' && BY_TENANT.has(view) ? wantedReader : readers[view.reach];
       let facts: Promise<InfoFacts> | undefined;
       const filled: FilledTable[] = [];
       for (const { schema, name, columns, of } of named) {
         facts = 'info' in of ? (facts ?? infoFacts(viewer)) : facts;
-        const source = 'view' in of ? of.view.rows(readers[of.view.reach]) : of.info.rows(await facts!);
+        const source = 'info' in of ? of.info.rows(await facts!) : of.view.rows(readerOf(of.view));
         filled.push({ schema, name, columns, rows: await toRows(source, columns) });
       }
       return filled;

@@ -195,11 +195,15 @@ function piecesOf(reader: ViewReader, tenantId: number, window: RestoreWindow): 
     .filter((piece) => piece.startScn <= window.toScn && piece.endScn > window.fromScn);
 }
 
-/** What stands in the way of going on from the end of a window; '' for nothing. */
+/** What stands in the way of going on from the end of a window, and where a repair goes on; '' for nothing. */
 function windowComment(reader: ViewReader, tenantId: number, window: RestoreWindow): string {
-  const round = reader.store.rounds.get({ tenantId, roundId: window.roundId });
+  const { roundId } = window;
+  const round = reader.store.rounds.get({ tenantId, roundId });
   if (!round || round.status === 'DOING') return '';
-  return `round ${round.roundId} is ${round.status}${round.comment ? `: ${round.comment}` : ''}`;
+  const because = `round ${roundId} is ${round.status}${round.comment ? `: ${round.comment}` : ''}`;
+  const repair = reader.store.rounds.find({ tenantId, baseRoundId: roundId }).find(({ repairedScn }) => repairedScn);
+  if (!repair?.repairedScn) return because;
+  return `${because}; round ${repair.roundId} repaired it from SCN ${repair.repairedScn} on, between lies a hole`;
 }
 
 export const CDB_HF_RESTORE_WINDOW = view({
@@ -218,7 +222,7 @@ export const CDB_HF_RESTORE_WINDOW = view({
     COMMENT: varchar(4096, 'Why the range does not grow; empty while it does.'),
   },
   *rows(reader) {
-    for (const { tenantId, name } of reader.tenants()) {
+    for (const { tenantId, name } of reader.protectedTenants()) {
       if (tenantId === SYS_TENANT_ID) continue;
       for (const window of reader.windows(tenantId)) {
         yield {

@@ -28,6 +28,7 @@ const OBJECTS_MAX = 5_000_000;
 
 /** One segment as it lies there. */
 export interface SegmentObject {
+  /** In the numbering of its kind. */
   segmentNo: number;
   name: string;
   sizeBytes: number;
@@ -41,7 +42,7 @@ export interface ArchivedPiece extends PieceRef {
   startName: string | undefined;
   /** True when `single_piece_info.obarc` is there: nothing more will be written. */
   isFrozen: boolean;
-  /** Ascending by number. */
+  /** Ascending by number; behind them the compacted ones of a frozen piece, whose list says which of all these count. */
   segments: SegmentObject[];
 }
 
@@ -59,6 +60,7 @@ const byPiece = (a: PieceRef, b: PieceRef) => a.roundId - b.roundId || a.pieceId
 
 function collectPieces(objects: readonly ObjectInfo[]): ArchivedPiece[] {
   const pieces = new Map<string, ArchivedPiece>();
+  const compacted = new Map<string, SegmentObject[]>();
   const pieceOf = ({ destId, roundId, pieceId }: PieceRef): ArchivedPiece => {
     const ref = { destId, roundId, pieceId };
     let piece = pieces.get(idOf(ref));
@@ -71,10 +73,20 @@ function collectPieces(objects: readonly ObjectInfo[]): ArchivedPiece[] {
   for (const { name, sizeBytes } of objects) {
     const parsed = parseObjectName(name);
     if (parsed?.kind === 'segment') pieceOf(parsed).segments.push({ segmentNo: parsed.segmentNo, name, sizeBytes });
-    else if (parsed?.kind === 'piece-info') pieceOf(parsed).isFrozen = true;
+    else if (parsed?.kind === 'compacted-segment') {
+      const id = idOf(pieceOf(parsed));
+      const own = compacted.get(id) ?? [];
+      own.push({ segmentNo: parsed.segmentNo, name, sizeBytes });
+      compacted.set(id, own);
+    } else if (parsed?.kind === 'piece-info') pieceOf(parsed).isFrozen = true;
     else if (parsed?.kind === 'piece-start') pieceOf(parsed).startName = name;
   }
-  for (const piece of pieces.values()) piece.segments.sort((a, b) => a.segmentNo - b.segmentNo);
+  for (const [id, piece] of pieces) {
+    const bySegment = (a: SegmentObject, b: SegmentObject) => a.segmentNo - b.segmentNo;
+    piece.segments.sort(bySegment);
+    // Before the list is there, compacted segments are what an unfinished attempt left.
+    if (piece.isFrozen) piece.segments.push(...(compacted.get(id) ?? []).sort(bySegment));
+  }
   return [...pieces.values()].sort(byPiece);
 }
 
@@ -99,29 +111,45 @@ export async function listPiece(destination: Destination, ref: PieceRef): Promis
   return { destId, roundId, pieceId, ...empty };
 }
 
+/** The names at an archive destination, before any file is read. */
+export interface ArchiveListing {
+  /** Rounds whose start file is there, by id. */
+  rounds: RoundRef[];
+  pieces: ArchivedPiece[];
+  /** Whether the end file of a round is there. */
+  hasEnd(round: RoundRef): boolean;
+}
+
+/** What lies at an archive destination by its names. Objects with names that are not ours are left out. */
+export async function listArchive(destination: Destination): Promise<ArchiveListing> {
+  const objects = await listObjects(destination, '');
+  const rounds: RoundRef[] = [];
+  const ends = new Set<string>();
+  for (const { name } of objects) {
+    const parsed = parseObjectName(name);
+    if (parsed?.kind === 'round-start') rounds.push({ destId: parsed.destId, roundId: parsed.roundId });
+    else if (parsed?.kind === 'round-end') ends.add(name);
+  }
+  rounds.sort((a, b) => a.roundId - b.roundId || a.destId - b.destId);
+  return { rounds, pieces: collectPieces(objects), hasEnd: (round) => ends.has(roundEndName(round)) };
+}
+
 /**
  * Every round at an archive destination, by id, with its pieces.
  * @throws BACKUP_FILE_NOT_EXIST (9011) when there are pieces of a round without its start file;
  *         BACKUP_DATA_CORRUPT (9010) when a start or end file is damaged
  */
 export async function listRounds(destination: Destination): Promise<ArchivedRound[]> {
-  const objects = await listObjects(destination, '');
-  const pieces = collectPieces(objects);
-  const starts = new Map<string, RoundRef>();
-  const ends = new Set<string>();
-  for (const { name } of objects) {
-    const parsed = parseObjectName(name);
-    if (parsed?.kind === 'round-start') starts.set(name, { destId: parsed.destId, roundId: parsed.roundId });
-    else if (parsed?.kind === 'round-end') ends.add(name);
-  }
-  const orphan = pieces.find((piece) => !starts.has(roundStartName(piece)));
+  const listing = await listArchive(destination);
+  const isOf = (piece: PieceRef) => (ref: RoundRef) => ref.destId === piece.destId && ref.roundId === piece.roundId;
+  const orphan = listing.pieces.find((piece) => !listing.rounds.some(isOf(piece)));
   if (orphan) throw fail('BACKUP_FILE_NOT_EXIST', { file: roundStartName(orphan) });
   const rounds: ArchivedRound[] = [];
-  for (const ref of [...starts.values()].sort((a, b) => a.roundId - b.roundId || a.destId - b.destId)) {
-    const own = pieces.filter(({ destId, roundId }) => destId === ref.destId && roundId === ref.roundId);
+  for (const ref of listing.rounds) {
+    const pieces = listing.pieces.filter((piece) => isOf(piece)(ref));
     const start = await readRoundStart(destination, ref);
-    const end = ends.has(roundEndName(ref)) ? await readRoundEnd(destination, ref) : undefined;
-    rounds.push({ ...ref, start, end, pieces: own });
+    const end = listing.hasEnd(ref) ? await readRoundEnd(destination, ref) : undefined;
+    rounds.push({ ...ref, start, end, pieces });
   }
   return rounds;
 }

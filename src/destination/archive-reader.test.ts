@@ -21,12 +21,13 @@ import { type EncodedLogBatch, encodeLogBatch } from '../format/log-batch.ts';
 import { encodeSegmentHeader } from '../format/log-batch-header.ts';
 import { type Scn, toScn } from '../model/scn.ts';
 import { listPieces, listRounds } from './archive-listing.ts';
-import { type LogEnd, walkPiece, walkRound } from './archive-reader.ts';
+import { hasListedSize, type LogEnd, walkPiece, walkRound } from './archive-reader.ts';
 import type { ReadBatch } from './batch-chain.ts';
 import { dropMemoryDestination, MemoryDestination } from './memory-destination.ts';
 
 const PAGE_BYTES = 512;
 const ZEROS = new Uint8Array(32);
+const COMMIT = { databasePages: 1, checksum: 0n, pages: Uint32Array.of(1), hashes: BigUint64Array.of(1n) };
 const uuid = '5f3c8f0e-0d0e-4d1c-9a57-1b8a0a3d9d11';
 const facts = {
   cluster: { name: 'c1', id: 1, uuid },
@@ -56,7 +57,7 @@ class Builder {
   }
 
   async begin(): Promise<this> {
-    const info = { ...facts, destId: 1001, roundId: 1, startScn: scn(0), basePieceId: 1, createdNs: 1n };
+    const info = { ...facts, destId: 1001, roundId: 1, startScn: scn(0), basePieceId: 1, createdNs: 1n, base: null };
     await this.destination.put(roundStartName(info), roundStartFile.encode({ ...info, pieceSwitchIntervalUs: 1n }));
     return this;
   }
@@ -112,7 +113,7 @@ class Builder {
       checkpointScn: at,
       pageSize: PAGE_BYTES,
       position: new Uint8Array(8),
-      commits: [{ scn: at, databasePages: 1, pages: Uint32Array.of(1), images: [image] }],
+      commits: [{ ...COMMIT, scn: at, images: [image] }],
       compressionLevel: 1,
     });
   }
@@ -276,6 +277,21 @@ describe('an append that never finished', () => {
       hashes.push(Buffer.from(header.hash).toString('hex'));
     expect(hashes).toHaveLength(10);
     expect(hashes).not.toContain(Buffer.from(other.header.hash).toString('hex'));
+  });
+
+  test('that lands after its piece was frozen is passed over, but only in a segment known to be torn', async () => {
+    const builder = await threePieces();
+    const late = builder.batch(builder.position).bytes;
+    await builder.freeze().then(() => builder.end());
+    await builder.alter(p2(1), (old) => Buffer.concat([old, late]));
+    await builder.alter(p3(1), (old) => Buffer.concat([old, late.subarray(0, 100)]));
+    expect((await readRound(builder)).numbers).toEqual(upTo(9));
+    const listed = { size: 10, sha256: new Uint8Array(32) } as SegmentInfo;
+    const found = (sizeBytes: number) => ({ segmentNo: 1, name: p2(1), sizeBytes });
+    const isGood = (sizeBytes: number, sha256: Uint8Array | null) =>
+      hasListedSize(found(sizeBytes), { ...listed, sha256 });
+    expect([9, 10, 11].map((size) => isGood(size, listed.sha256))).toEqual([false, true, false]);
+    expect([9, 10, 11].map((size) => isGood(size, null))).toEqual([false, true, true]);
   });
 
   test('that landed stays when the segment that repeats it has no batch', async () => {

@@ -16,6 +16,7 @@ import { type ReadRange, scanSegment } from '../format/log-segment.ts';
 import {
   type ArchivedPiece,
   type ArchivedRound,
+  listPiece,
   readPieceInfo,
   readPieceStart,
   type SegmentObject,
@@ -26,6 +27,7 @@ import {
   type Fault,
   type ReadBatch,
   ROUND_START,
+  roundStartPosition,
   type TornTail,
 } from './batch-chain.ts';
 import type { Destination, ObjectReader } from './destination.ts';
@@ -174,9 +176,26 @@ function segmentsOf(piece: ArchivedPiece, info: PieceInfo | undefined): CountedS
 function findSegment(present: ReadonlyMap<string, SegmentObject>, { name, listed }: CountedSegment): SegmentObject {
   const found = present.get(name);
   if (!found) throw fail('BACKUP_FILE_NOT_EXIST', { file: name });
-  if (listed && found.sizeBytes !== listed.size)
+  if (listed && !hasListedSize(found, listed))
     throw damagedLog(name, `it has ${found.sizeBytes} bytes instead of ${listed.size}`);
-  return found;
+  return listed ? { ...found, sizeBytes: listed.size } : found;
+}
+
+/**
+ * The segments that count in a frozen piece, in the order of its list.
+ * @throws BACKUP_FILE_NOT_EXIST (9011), BACKUP_DATA_CORRUPT (9010) when one is not there as listed
+ */
+export function listedSegments(piece: ArchivedPiece, info: PieceInfo): SegmentObject[] {
+  const present = new Map(piece.segments.map((segment) => [segment.name, segment]));
+  return segmentsOf(piece, info).map((counted) => findSegment(present, counted));
+}
+
+/**
+ * Whether a segment is as long as its frozen piece says. One that an append failed in (it has no hash) may have got longer
+ * since: a destination that hung carries out late what it was asked for, and the next segment holds the same again.
+ */
+export function hasListedSize(found: SegmentObject, listed: SegmentInfo): boolean {
+  return found.sizeBytes === listed.size || (listed.sha256 === null && found.sizeBytes > listed.size);
 }
 
 /** A frozen piece's own list must agree with what its segments hold. */
@@ -221,7 +240,7 @@ export async function* walkRound(
   for (const piece of round.pieces) if (piece.pieceId === first + pieces.length) pieces.push(piece);
   const lastId = end?.lastPieceId ?? Math.max(first, round.pieces.at(-1)?.pieceId ?? 0);
   const isComplete = first + pieces.length > lastId;
-  const from = first === start.basePieceId ? ROUND_START : undefined;
+  const from = first === start.basePieceId ? roundStartPosition(start) : undefined;
   const mayEndTorn = end === undefined && isComplete;
   const logEnd = yield* walkPieces(destination, pieces, from, { ...options, owner, mayEndTorn });
   // What is there was given out before: a target in front of the hole can be reached.
@@ -266,27 +285,15 @@ async function* walkPieces(
 ): AsyncGenerator<ReadBatch, LogEnd> {
   const chain = new BatchChain(from, from ? undefined : await hashBefore(destination, pieces[0]));
   for (const piece of pieces) {
-    const info = piece.isFrozen ? await readPieceInfo(destination, piece) : undefined;
-    const segments = segmentsOf(piece, info);
-    const present = new Map(piece.segments.map((segment) => [segment.name, segment]));
-    for (const counted of segments) {
-      const { listed } = counted;
-      const segment = findSegment(present, counted);
-      const isLast = piece === pieces.at(-1) && counted === segments.at(-1);
-      for await (const item of readSegment(destination, piece, segment, { ...options, isLast })) {
-        if (item.kind === 'segment') chain.openSegment(piece, segment, item.header);
-        else if (item.kind === 'fault') chain.setFault(item.fault);
-        else {
-          const certain = chain.add(item.batch);
-          if (certain) yield certain;
-          // What follows in a frozen segment is what the next one holds again.
-          if (item.batch.header.batchNo === listed?.lastBatchNo) break;
-        }
-      }
-      if (listed) {
-        checkListed(piece, listed, chain);
-        chain.clearFault();
-      }
+    const walk = { ...options, chain, isLastPiece: piece === pieces.at(-1) };
+    try {
+      yield* walkSegments(destination, piece, walk);
+    } catch (error) {
+      if (piece.isFrozen || !hasVanished(piece, error)) throw error;
+      const now = await listPiece(destination, piece);
+      if (!now.isFrozen) throw error;
+      // It was frozen while it was walked, and its segments were compacted: the list says where the rest is.
+      yield* walkSegments(destination, now, { ...walk, isRejoining: true });
     }
   }
   const { fault } = chain;
@@ -296,4 +303,59 @@ async function* walkPieces(
   if (held) yield held;
   const torn = fault && { object: fault.object, offset: fault.offset, because: fault.because };
   return { position: chain.position, last: chain.last, torn };
+}
+
+/** Whether an object is gone that was there when the piece was listed. */
+function hasVanished(piece: ArchivedPiece, error: unknown): boolean {
+  if (!isFailure(error, 'BACKUP_FILE_NOT_EXIST')) return false;
+  const { file } = error.facts as { file: string };
+  return piece.segments.some(({ name }) => file.endsWith(name));
+}
+
+interface SegmentsWalk extends WalkOptions {
+  chain: BatchChain;
+  isLastPiece: boolean;
+  /** Batches up to the chain's position were walked already, in other segments. */
+  isRejoining?: boolean;
+}
+
+async function* walkSegments(
+  destination: Destination,
+  piece: ArchivedPiece,
+  walk: SegmentsWalk,
+): AsyncGenerator<ReadBatch, void> {
+  const { chain } = walk;
+  const info = piece.isFrozen ? await readPieceInfo(destination, piece) : undefined;
+  const segments = segmentsOf(piece, info);
+  const present = new Map(piece.segments.map((segment) => [segment.name, segment]));
+  const joint = walk.isRejoining ? chain.position : ROUND_START;
+  for (const counted of segments) {
+    const { listed } = counted;
+    if (listed && listed.lastBatchNo <= joint.batchNo) continue;
+    const segment = findSegment(present, counted);
+    const isLast = walk.isLastPiece && counted === segments.at(-1);
+    for await (const item of readSegment(destination, piece, segment, { ...walk, isLast })) {
+      if (item.kind === 'segment') {
+        if (item.header.firstBatchNo <= joint.batchNo) chain.rejoin(piece, segment);
+        else chain.openSegment(piece, segment, item.header);
+      } else if (item.kind === 'fault') chain.setFault(item.fault);
+      else if (item.batch.header.batchNo <= joint.batchNo) checkJoint(item.batch, joint);
+      else {
+        const certain = chain.add(item.batch);
+        if (certain) yield certain;
+        // What follows in a frozen segment is what the next one holds again.
+        if (item.batch.header.batchNo === listed?.lastBatchNo) break;
+      }
+    }
+    if (listed) {
+      checkListed(piece, listed, chain);
+      chain.clearFault();
+    }
+  }
+}
+
+/** A compacted segment must hold the very batch that the walk has come to. */
+function checkJoint({ object, header }: ReadBatch, joint: ChainPosition): void {
+  if (header.batchNo !== joint.batchNo || sameBytes(header.hash, joint.hash)) return;
+  throw damagedLog(object, `its batch ${header.batchNo} is another one than it was before the piece was frozen`);
 }

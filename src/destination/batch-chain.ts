@@ -3,6 +3,7 @@
 // leaves a torn tail, or one whole batch that nobody was told of and that the next segment holds again.
 // Whatever else does not fit is damage or loss, and is named.
 import { fail, type HoldfastError } from '../base/errors.ts';
+import type { RoundStartInfo } from '../format/archive-info.ts';
 import { segmentName } from '../format/layout.ts';
 import { type HashedBatchHeader, LOG_HASH_BYTES, type LogSegmentHeader } from '../format/log-batch-header.ts';
 import { damagedLog, type LogBatchTable, sameBytes } from '../format/log-batch-table.ts';
@@ -40,12 +41,17 @@ export interface Fault extends TornTail {
 export interface ChainPosition {
   /** 0 before the first batch of a round. */
   batchNo: number;
-  /** Hash of that batch; 32 zero bytes before the first. */
+  /** Hash of that batch; before the first see `roundStartPosition`. */
   hash: Uint8Array;
 }
 
-/** The position before a round's first batch. */
+/** The position before the first batch of a round that stands alone. */
 export const ROUND_START: ChainPosition = { batchNo: 0, hash: new Uint8Array(LOG_HASH_BYTES) };
+
+/** The position before a round's first batch: of one that repairs a gap, the end of the round that it goes on from. */
+export function roundStartPosition({ base }: Pick<RoundStartInfo, 'base'>): ChainPosition {
+  return base ? { batchNo: 0, hash: base.batchHash } : ROUND_START;
+}
 
 /**
  * Follows the chain over segments. The last batch of a segment is held back until the next segment's header has said
@@ -84,6 +90,14 @@ export class BatchChain {
       sameBytes(header.prevHash, held.prevHash);
     if (!continues && !this.#repeats) throw this.#broken(tip, piece, segment, header);
     this.#tip = tip;
+    this.#fault = undefined;
+    this.#lastSegment = segment;
+    this.#piece = piece;
+  }
+
+  /** Goes on inside a segment whose first batches were walked elsewhere; the caller compares them. */
+  rejoin(piece: ArchivedPiece, segment: SegmentObject): void {
+    this.#repeats = false;
     this.#fault = undefined;
     this.#lastSegment = segment;
     this.#piece = piece;
@@ -135,9 +149,10 @@ export class BatchChain {
   #broken(tip: ChainPosition, piece: ArchivedPiece, segment: SegmentObject, header: LogSegmentHeader): HoldfastError {
     const { batchNo } = tip;
     if (this.#fault) return damagedLog(this.#fault.object, `at offset ${this.#fault.offset}: ${this.#fault.because}`);
+    // The numbers of a frozen piece's segments say nothing: its list does.
     const isSamePiece = this.#piece?.pieceId === piece.pieceId && this.#piece.roundId === piece.roundId;
     const previousNo = isSamePiece ? (this.#lastSegment?.segmentNo ?? 0) : 0;
-    if (segment.segmentNo > previousNo + 1)
+    if (!piece.isFrozen && segment.segmentNo > previousNo + 1)
       return fail('BACKUP_FILE_NOT_EXIST', { file: segmentName(piece.directory, previousNo + 1) });
     if (header.firstBatchNo <= batchNo + 1)
       return damagedLog(

@@ -115,7 +115,10 @@ export interface LogPosition {
   batchHash: Uint8Array;
   /** Everything up to here is in the batches so far. */
   scn: Scn;
-  /** The engine's own position (sqlite: WAL header, frame number, chained checksum); opaque to callers. */
+  /**
+   * The engine's own position (sqlite: WAL header, frame number, chained checksum); opaque to callers. Empty while a
+   * round that repairs a gap holds no whole commit yet: whoever resumes there gives `repair` again.
+   */
   engine: Uint8Array;
 }
 
@@ -126,11 +129,32 @@ export interface LogOwner {
   roundId: number;
 }
 
+/** A gap to be closed: the round begins with a commit of every page that differs from an earlier state. */
+export interface CaptureRepair {
+  /** Hash of the last batch of the round before: the first batch continues it. */
+  prevHash: Uint8Array;
+  /** Page map file (`format/page-map-file`) of the state at the end of the round before. */
+  pageMapPath: string;
+}
+
 export interface CaptureRequest {
   tenant: EngineTenant;
   owner: LogOwner;
   /** null starts a round; otherwise goes on exactly there. */
   resume: LogPosition | null;
+  /**
+   * Not null in a round that repairs a gap: when `resume` is null, or its batches hold no whole commit yet, the capture
+   * first delivers the repairing commit (in parts when it is large, with no image when nothing differs), and resolves
+   * once that is durable. There is no empty batch before it. Until it is whole, `checkpointScn` of the parts is less than
+   * its scn, which becomes `startScn`. Otherwise it is ignored. A base that can not be compared (another page size,
+   * damaged, missing) fails with CANNOT_START_LOG_ARCHIVE.
+   */
+  repair: CaptureRepair | null;
+  /**
+   * Where the engine keeps the tenant's page map between starts (absolute path); null keeps none. A file that does not
+   * fit `resume` is not used.
+   */
+  pageMapPath: string | null;
   /** Every commit gets a greater scn. */
   afterScn: Scn;
   lagTargetMs: number;
@@ -138,7 +162,8 @@ export interface CaptureRequest {
   cutScn: Scn;
   /**
    * Makes a batch durable at the destination. One at a time, in order. The capture position advances only when it
-   * resolves; when it rejects, the same batch is delivered again after a pause.
+   * resolves; when it rejects, the same batch is delivered again after a pause. While it attaches, a capture may give up
+   * instead, and after CANCELED (4072) it does: `startCapture` rejects.
    */
   deliver(batch: CapturedBatch): Promise<void>;
   /** The log cannot be continued: the round must become INTERRUPTED. Nothing is delivered afterwards. */
@@ -178,7 +203,7 @@ export interface CaptureStatus {
 }
 
 export interface Capture {
-  /** The position after the round's first (empty) batch, or the one resumed from. */
+  /** The position after the round's first (empty) batch, the scn of its repairing commit, or the one resumed from. */
   readonly startScn: Scn;
   /** Latest known figures; no waiting. */
   status(): CaptureStatus;
@@ -211,6 +236,11 @@ export interface Capture {
 export interface Snapshot {
   /** The state holds every commit up to and including this scn. */
   scn: Scn;
+  /**
+   * Checksum of the state as the log has it (`PageMap.checksum`, brought up to date commit by commit); null while the
+   * engine does not know it. Differing from that of the pages read, it proves that the log is not the database's.
+   */
+  databaseChecksum: bigint | null;
   pageSize: number;
   pageCount: number;
   /** Page that is never read nor written (SQLite's lock-byte page); 0 when there is none. */

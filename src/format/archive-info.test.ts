@@ -19,7 +19,19 @@ const FILES: Array<[string, CheckedJson<unknown>, unknown]> = [
   [
     'round start',
     roundStartFile as CheckedJson<unknown>,
-    { ...round, basePieceId: 1, pieceSwitchIntervalUs: 86_400_000_000n, createdNs: 1n },
+    { ...round, basePieceId: 1, pieceSwitchIntervalUs: 86_400_000_000n, createdNs: 1n, base: null },
+  ],
+  [
+    'start of a round that repairs a gap',
+    roundStartFile as CheckedJson<unknown>,
+    {
+      ...round,
+      roundId: 2,
+      basePieceId: 3,
+      pieceSwitchIntervalUs: 86_400_000_000n,
+      createdNs: 1n,
+      base: { destId: 1001, roundId: 1, batchNo: 77, batchHash: hash, scn: toScn(4n) },
+    },
   ],
   [
     'round end',

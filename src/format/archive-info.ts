@@ -16,7 +16,7 @@ import {
 } from './fact-codecs.ts';
 import { hex, list, nullable, oneOf, record, scn, uint64 } from './json-codec.ts';
 
-export const ARCHIVE_INFO_VERSION = 1;
+export const ARCHIVE_INFO_VERSION = 2;
 /** Files with a fixed number of short fields. */
 export const ARCHIVE_FACTS_BYTES_MAX = 64 * KIB;
 /** A piece of 100,000 segments of some 300 bytes each. */
@@ -31,6 +31,20 @@ export interface ArchiveOwner {
   engine: { engine: string; version: string };
 }
 
+/**
+ * End of an earlier round that a round goes on from: its first commit holds every page that differs from the state
+ * there, so that log of both leads from sets of the earlier round to points behind that commit. Between them is a hole.
+ */
+export interface RoundBase {
+  destId: number;
+  roundId: number;
+  /** The last batch of the earlier round. */
+  batchNo: number;
+  batchHash: Uint8Array;
+  /** Everything of the earlier round up to here is in its log. */
+  scn: Scn;
+}
+
 /** `rounds/round_d<dest>r<round>_start.obarc` */
 export interface RoundStartInfo extends ArchiveOwner {
   destId: number;
@@ -39,6 +53,8 @@ export interface RoundStartInfo extends ArchiveOwner {
   basePieceId: number;
   pieceSwitchIntervalUs: bigint;
   createdNs: bigint;
+  /** What the round repairs; null for one that stands alone. */
+  base: RoundBase | null;
 }
 
 /** `rounds/round_d<dest>r<round>_end.obarc` */
@@ -67,7 +83,7 @@ interface PieceFacts extends ArchiveOwner {
 /** `pieces/piece_d<dest>r<round>p<piece>_start_<ts>.obarc` */
 export interface PieceStartInfo extends PieceFacts {
   createdNs: bigint;
-  /** Hash of the round's last batch before this piece; null in the round's first piece. */
+  /** Hash of the batch before this piece; null in the first piece of a round that stands alone. */
   prevBatchHash: Uint8Array | null;
 }
 
@@ -115,6 +131,7 @@ export const roundStartFile: CheckedJson<RoundStartInfo> = checkedJson<RoundStar
     basePieceId: id,
     pieceSwitchIntervalUs: uint64,
     createdNs: uint64,
+    base: nullable(record<RoundBase>({ destId: id, roundId: id, batchNo: id, batchHash: hex(HASH_BYTES), scn })),
   }),
 });
 

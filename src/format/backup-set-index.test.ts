@@ -1,7 +1,14 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { isFailure } from '../base/errors.ts';
-import { type BackupSetIndex, decodeIndex, encodeIndex, INDEX_BYTES_MAX, pagesPerBlock } from './backup-set-index.ts';
+import {
+  type BackupSetIndex,
+  decodeIndex,
+  encodeIndex,
+  INDEX_BYTES_MAX,
+  type IndexEntry,
+  pagesPerBlock,
+} from './backup-set-index.ts';
 import { acceptedMutations } from './mutations.fixture.ts';
 
 const OWNER = {
@@ -12,18 +19,31 @@ const OWNER = {
 const KEY = Buffer.alloc(32, 7);
 const isDamage = (error: unknown) => isFailure(error, 'BACKUP_DATA_CORRUPT');
 
+/** Two sources and the set itself: runs, a list, and a block of an earlier set that ends past the database. */
 function indexOf(): BackupSetIndex {
-  const entry = (blockNo: number, plainBytes: number, offset: number) => ({
-    blockNo,
-    packNo: blockNo + 1,
-    offset,
-    storedBytes: 1000 + blockNo,
-    plainBytes,
+  const entry = (
+    place: Pick<IndexEntry, 'source' | 'blockNo' | 'firstPage' | 'pageCount'>,
+    pages: number[] | null = null,
+  ): IndexEntry => ({
+    ...place,
+    packNo: place.blockNo + 1,
+    offset: place.blockNo === 2 ? 2 ** 40 : 96,
+    storedBytes: 1000 + place.blockNo,
+    plainBytes: place.pageCount * 4096,
     checksum: new Uint8Array(randomBytes(16)),
+    pages: pages && Uint32Array.from(pages),
   });
-  const entries = [entry(0, 2 ** 20, 96), entry(2, 2 ** 20, 2 ** 40), entry(3, 10 * 4096, 96)];
-  return { pageSize: 4096, pageCount: 3 * 256 + 10, pagesPerBlock: 256, entries };
+  const entries = [
+    entry({ source: 0, blockNo: 0, firstPage: 1, pageCount: 256 }),
+    entry({ source: 0, blockNo: 2, firstPage: 513, pageCount: 256 }),
+    entry({ source: 1, blockNo: 0, firstPage: 7, pageCount: 3 }, [7, 9, 4_000_000_000]),
+    entry({ source: 2, blockNo: 0, firstPage: 257, pageCount: 254 }),
+    entry({ source: 2, blockNo: 3, firstPage: 512, pageCount: 4 }, [512, 514, 516, 700]),
+  ];
+  return { pageSize: 4096, pageCount: 700, skipPage: 511, sourceCount: 2, entries };
 }
+/** Bytes of the header, and of an entry. */
+const [HEADER, ENTRY] = [84, 48];
 
 describe.each([
   ['encrypted', KEY],
@@ -31,11 +51,11 @@ describe.each([
 ])('index of an %s set', (_name, dataKey) => {
   const expected = { object: 'index.obbak', owner: OWNER, dataKey };
 
-  it('reads back what was written, also blocks left out and none at all', () => {
+  it('reads back what was written, also from one source only', () => {
     const index = indexOf();
     expect(decodeIndex(encodeIndex(index, OWNER, dataKey), expected)).toEqual(index);
-    const empty = { ...index, entries: [] };
-    expect(decodeIndex(encodeIndex(empty, OWNER, dataKey), expected)).toEqual(empty);
+    const whole = { ...index, pageCount: 256, skipPage: 0, sourceCount: 0, entries: index.entries.slice(0, 1) };
+    expect(decodeIndex(encodeIndex(whole, OWNER, dataKey), expected)).toEqual(whole);
   });
 
   it('rejects every flipped byte, every truncation and every addition', () => {
@@ -62,20 +82,34 @@ describe('index', () => {
   it('uses another key each time, so that a rewritten index never repeats a nonce', () => {
     const index = indexOf();
     const [one, two] = [encodeIndex(index, OWNER, KEY), encodeIndex(index, OWNER, KEY)];
-    expect(one.subarray(76)).not.toEqual(two.subarray(76));
+    expect(one.subarray(HEADER)).not.toEqual(two.subarray(HEADER));
   });
 
   it.each([
-    ['a block twice', 76 + 40 + 3, 0],
-    ['a block past the end', 76 + 80 + 3, 9],
-    ['a wrong plain length', 76 + 20, 1],
-    ['a stored length of nothing', 76 + 16, 0xff],
-    ['a block inside the header', 76 + 15, 1],
-    ['an offset past 2^53', 76 + 8, 0xff],
+    ['a source that there is not', HEADER + 3 * ENTRY + 1, 3],
+    ['sources out of order', HEADER + 2 * ENTRY + 1, 2],
+    ['a block twice', HEADER + ENTRY + 7, 0],
+    ['pages of one source that do not ascend', HEADER + ENTRY + 30, 0],
+    ['a page past the end in a block of its own', HEADER + 4 * ENTRY + 30, 9],
+    ['a plain length that is no number of pages', HEADER + ENTRY + 27, 1],
+    ['no plain bytes', HEADER + ENTRY + 25, 0],
+    ['more plain bytes than a block may have', HEADER + ENTRY + 25, 0x20],
+    ['a stored length of nothing', HEADER + ENTRY + 20, 0xff],
+    ['a block inside the header', HEADER + 19, 1],
+    ['an offset past 2^53', HEADER + 12, 0xff],
+    ['page 0', HEADER + 31, 0],
+    ['a page that no block has', 22, 0],
+    ['more pages than its blocks have', 16, 1],
+    ['flags that nobody knows', HEADER + 3, 2],
+    ['a list that is not there', HEADER + 3, 1],
+    ['a list that no block has', HEADER + 2 * ENTRY + 3, 0],
+    ['a list that begins with another page', HEADER + 5 * ENTRY + 3, 6],
+    ['a list that does not ascend', HEADER + 5 * ENTRY + 7, 7],
+    ['a list that ends past the database', HEADER + 5 * ENTRY + 6 * 4, 1],
     ['a page size that is none', 14, 0x11],
-    ['blocks larger than their bound', 18, 0xff],
   ])('rejects %s even under a right checksum', (_what, at, value) => {
     const bytes = Buffer.from(encodeIndex(indexOf(), OWNER, null));
+    expect(bytes[at]).not.toBe(value);
     bytes[at] = value;
     const body = bytes.subarray(0, bytes.length - 32);
     bytes.set(createHash('sha256').update(body).digest(), body.length);
@@ -84,10 +118,15 @@ describe('index', () => {
     );
   });
 
-  it('refuses an entry count that does not fit the size before taking memory', () => {
+  it('needs no block for the page that is skipped', () => {
+    const index = { ...indexOf(), skipPage: 0 };
+    expect(() => encodeIndex(index, OWNER, null)).toThrowError('page 511 is in no block');
+  });
+
+  it.each([28, 32])('refuses a count (byte %i) that does not fit the size before taking memory', (at) => {
     const bytes = Buffer.from(encodeIndex(indexOf(), OWNER, null));
-    bytes.writeUInt32BE(0xffffffff, 24);
-    expect(() => decodeIndex(bytes, { object: 'i', owner: OWNER, dataKey: null })).toThrowError('entries');
+    bytes.writeUInt32BE(0xffffffff, at);
+    expect(() => decodeIndex(bytes, { object: 'i', owner: OWNER, dataKey: null })).toThrowError('do not make');
   });
 
   it('refuses a file past its bound before reading it', () => {

@@ -1,9 +1,12 @@
-// Index of a backup set, `index.obbak`: where each block lies, with its checksum.
-//   header  0 magic "HFINDEX\n" · 8 version u16 · 10 flags u16 (1 encrypted) · 12 page size u32 · 16 pages per block u32
-//          20 page count u32 · 24 entry count u32 · 28 salt 16 bytes · 44 owner binding 32 bytes   (big-endian; 76 bytes)
-//   entry   0 block u32 · 4 pack u32 · 8 offset u64 · 16 stored bytes u32 · 20 plain bytes u32 · 24 XXH3-128   (40 bytes)
-//   end     encrypted: entries under AES-256-GCM (header as associated data), tag 16 bytes; else SHA-256 of all before
-import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
+// Index of a backup set, `index.obbak`: every block that the set's database is made of, in this set and in earlier ones.
+//   header  0 magic "HFINDEX\n" · 8 version u16 · 10 flags u16 (1 encrypted) · 12 page size u32 · 16 page count u32
+//          20 skip page u32 · 24 source count u32 · 28 entry count u32 · 32 listed pages u32 · 36 salt 16 bytes
+//          52 owner binding 32 bytes                                                          (big-endian; 84 bytes)
+//   entry   0 source u16 · 2 flags u16 (1 listed) · 4 block u32 · 8 pack u32 · 12 offset u64 · 20 stored bytes u32
+//          24 plain bytes u32 · 28 first page u32 · 32 XXH3-128                                            (48 bytes)
+//   lists   the pages of each listed entry, in the order of the entries, u32
+//   end     as in `sealed-body`
+import { randomBytes } from 'node:crypto';
 import { assert } from '../base/assert.ts';
 import { fail } from '../base/errors.ts';
 import { BLOCK_PLAIN_BYTES, MIB } from '../base/limits.ts';
@@ -11,24 +14,30 @@ import { BLOCK_CHECKSUM_BYTES, BLOCK_OVERHEAD_BYTES } from './block.ts';
 import { UINT32_MAX } from './fact-codecs.ts';
 import { OBJECT_SALT_BYTES, type ObjectOwner, objectKey, ownerBinding } from './object-key.ts';
 import { PACK_HEADER_BYTES } from './pack.ts';
+import { PageSet } from './page-set.ts';
+import { endBytes, openBody, sealBody } from './sealed-body.ts';
 
-export const INDEX_VERSION = 1;
-/** 8 million blocks of 1 MiB: a database of 8 TiB. Bounds the memory of a reader. */
-export const INDEX_BYTES_MAX = 320 * MIB;
+export const INDEX_VERSION = 2;
+/** 8 million blocks of 1 MiB, a database of 8 TiB, need 384 MiB; the rest is for lists. Bounds the memory of a reader. */
+export const INDEX_BYTES_MAX = 512 * MIB;
 
 const MAGIC = Buffer.from('HFINDEX\n', 'latin1');
-const HEADER_BYTES = 76;
-const ENTRY_BYTES = 40;
+const HEADER_BYTES = 84;
+const ENTRY_BYTES = 48;
+const PAGE_NUMBER_BYTES = 4;
 const FLAG_ENCRYPTED = 1;
-const TAG_BYTES = 16;
-const SHA256_BYTES = 32;
+const FLAG_LISTED = 1;
+const SALT_AT = 36;
+const OWNER_AT = 52;
+const UINT16_MAX = 65535;
 const PAGE_SIZE_MIN = 512;
 const PAGE_SIZE_MAX = 65536;
-/** The key's nonce may be constant because each encoding draws a new salt and so a new key. */
-const NONCE = Buffer.alloc(12);
 
-/** Where one block of a set lies (the same shape as the pipeline's `BlockEntry`). */
+/** One block, where it lies, and which pages it holds. */
 export interface IndexEntry {
+  /** Set whose packs hold it: its place in the manifest's `sources`; their number for the set itself. */
+  source: number;
+  /** Number in that set. */
   blockNo: number;
   packNo: number;
   offset: number;
@@ -36,15 +45,26 @@ export interface IndexEntry {
   plainBytes: number;
   /** XXH3-128 of the plain bytes. */
   checksum: Uint8Array;
+  /** The least page, and how many. */
+  firstPage: number;
+  pageCount: number;
+  /** Ascending, the first of them `firstPage`; null for the run of `pageCount` pages from there. */
+  pages: Uint32Array | null;
 }
 
+/** A page of the database belongs to the last entry that names it. */
 export interface BackupSetIndex {
   pageSize: number;
-  /** Of the whole database, also when only some blocks are in this set. */
+  /** Of the whole database. */
   pageCount: number;
-  /** Block n holds the pages from n * pagesPerBlock + 1. */
-  pagesPerBlock: number;
-  /** Ascending by block number. */
+  /** Page that is never restored; 0 for none. It lies as zeros in blocks that hold a run over it, or nowhere. */
+  skipPage: number;
+  /** Earlier sets that hold blocks. */
+  sourceCount: number;
+  /**
+   * Ascending by source, then by block number, and so are the pages of one source. Blocks of an earlier set may name
+   * pages past `pageCount`: they were written when the database was longer.
+   */
   entries: IndexEntry[];
 }
 
@@ -54,96 +74,166 @@ export function pagesPerBlock(pageSize: number): number {
   return Math.floor(BLOCK_PLAIN_BYTES / pageSize);
 }
 
-function isPageSize(bytes: number): boolean {
+export function isPageSize(bytes: number): boolean {
   return bytes >= PAGE_SIZE_MIN && bytes <= PAGE_SIZE_MAX && Number.isInteger(Math.log2(bytes));
 }
 
-/** Plain bytes of one block: the last one holds only the pages that are left. */
-export function blockPlainBytes(index: Omit<BackupSetIndex, 'entries'>, blockNo: number): number {
-  const pagesLeft = index.pageCount - blockNo * index.pagesPerBlock;
-  return Math.min(pagesLeft, index.pagesPerBlock) * index.pageSize;
+/** Number of a page of a block. */
+export function pageAt({ firstPage, pages }: IndexEntry, index: number): number {
+  return pages ? pages[index]! : firstPage + index;
+}
+
+const lastPageOf = (entry: IndexEntry): number => pageAt(entry, entry.pageCount - 1);
+
+/** Why an entry cannot be right, whatever is around it; undefined when it can. */
+function entryFault(entry: IndexEntry, index: BackupSetIndex): string | undefined {
+  const { source, offset, storedBytes, plainBytes, pageCount, pages } = entry;
+  if (source > index.sourceCount) return `is of source ${source}, of which there are ${index.sourceCount}`;
+  if (plainBytes === 0 || plainBytes > BLOCK_PLAIN_BYTES || plainBytes !== pageCount * index.pageSize)
+    return `has ${plainBytes} plain bytes and ${pageCount} pages`;
+  if (storedBytes <= BLOCK_OVERHEAD_BYTES || storedBytes > plainBytes + BLOCK_OVERHEAD_BYTES)
+    return `has ${storedBytes} stored bytes`;
+  if (offset < PACK_HEADER_BYTES || !Number.isSafeInteger(offset + storedBytes)) return `lies at ${offset}`;
+  if (entry.firstPage < 1) return 'begins with page 0';
+  if (
+    pages &&
+    (pages.length !== pageCount || pages[0] !== entry.firstPage || pages.some((page, i) => page <= pages[i - 1]!))
+  )
+    return 'has pages that do not ascend';
+  const bound = source === index.sourceCount ? index.pageCount : UINT32_MAX;
+  if (lastPageOf(entry) > bound) return `ends with page ${lastPageOf(entry)}`;
+  return undefined;
 }
 
 /** Why the index cannot be right; undefined when it can. */
 function faultOf(index: BackupSetIndex): string | undefined {
-  const { pageSize, pageCount, pagesPerBlock: perBlock, entries } = index;
+  const { pageSize, entries } = index;
   if (!isPageSize(pageSize)) return `a page size of ${pageSize}`;
-  if (perBlock < 1 || perBlock * pageSize > BLOCK_PLAIN_BYTES) return `blocks of ${perBlock} pages`;
-  const blockCount = Math.ceil(pageCount / perBlock);
-  let lastBlockNo = -1;
+  let before: IndexEntry | undefined;
   for (const entry of entries) {
-    const { blockNo, storedBytes, plainBytes } = entry;
-    if (blockNo <= lastBlockNo || blockNo >= blockCount) return `block ${blockNo} after block ${lastBlockNo}`;
-    if (plainBytes !== blockPlainBytes(index, blockNo)) return `block ${blockNo} has ${plainBytes} plain bytes`;
-    if (storedBytes <= BLOCK_OVERHEAD_BYTES || storedBytes > plainBytes + BLOCK_OVERHEAD_BYTES)
-      return `block ${blockNo} has ${storedBytes} stored bytes`;
-    if (entry.offset < PACK_HEADER_BYTES || !Number.isSafeInteger(entry.offset + storedBytes))
-      return `block ${blockNo} lies at ${entry.offset}`;
-    lastBlockNo = blockNo;
+    const named = `block ${entry.blockNo} of source ${entry.source}`;
+    const fault = entryFault(entry, index);
+    if (fault !== undefined) return `${named} ${fault}`;
+    if (before && !follows(entry, before))
+      return `${named} does not follow block ${before.blockNo} of ${before.source}`;
+    before = entry;
   }
-  return undefined;
+  const missing = firstMissingPage(index);
+  return missing === 0 ? undefined : `page ${missing} is in no block`;
 }
 
-function encodeEntries(entries: IndexEntry[]): Buffer {
-  const bytes = Buffer.alloc(entries.length * ENTRY_BYTES);
+function follows(entry: IndexEntry, before: IndexEntry): boolean {
+  if (entry.source !== before.source) return entry.source > before.source;
+  return entry.blockNo > before.blockNo && entry.firstPage > lastPageOf(before);
+}
+
+/** The first page that no entry names, 0 when all are there. */
+function firstMissingPage({ pageCount, skipPage, entries }: BackupSetIndex): number {
+  const expected = skipPage >= 1 && skipPage <= pageCount ? pageCount - 1 : pageCount;
+  // Whoever claims many pages needs as many entries, before memory is taken for them.
+  const named = entries.reduce((sum, entry) => sum + entry.pageCount, 0);
+  if (named < expected) return named + 1;
+  const found = new PageSet(pageCount);
+  if (expected < pageCount) found.add(skipPage);
+  for (const entry of entries) {
+    for (let index = 0; index < entry.pageCount; index++) {
+      const page = pageAt(entry, index);
+      if (page > pageCount) break;
+      found.add(page);
+    }
+  }
+  if (found.size === pageCount) return 0;
+  let page = 1;
+  while (found.has(page)) page++;
+  return page;
+}
+
+const listedPages = (entries: readonly IndexEntry[]): number =>
+  entries.reduce((sum, { pages }) => sum + (pages?.length ?? 0), 0);
+
+function writeBody(bytes: Buffer, entries: readonly IndexEntry[]): void {
   let at = 0;
-  for (const { blockNo, packNo, offset, storedBytes, plainBytes, checksum } of entries) {
+  let listAt = entries.length * ENTRY_BYTES;
+  for (const { source, blockNo, packNo, offset, storedBytes, plainBytes, checksum, firstPage, pages } of entries) {
     assert(checksum.length === BLOCK_CHECKSUM_BYTES, 'a block has a checksum of 16 bytes');
-    bytes.writeUInt32BE(blockNo, at);
-    bytes.writeUInt32BE(packNo, at + 4);
-    bytes.writeBigUInt64BE(BigInt(offset), at + 8);
-    bytes.writeUInt32BE(storedBytes, at + 16);
-    bytes.writeUInt32BE(plainBytes, at + 20);
-    bytes.set(checksum, at + 24);
+    bytes.writeUInt16BE(source, at);
+    bytes.writeUInt16BE(pages ? FLAG_LISTED : 0, at + 2);
+    bytes.writeUInt32BE(blockNo, at + 4);
+    bytes.writeUInt32BE(packNo, at + 8);
+    bytes.writeBigUInt64BE(BigInt(offset), at + 12);
+    bytes.writeUInt32BE(storedBytes, at + 20);
+    bytes.writeUInt32BE(plainBytes, at + 24);
+    bytes.writeUInt32BE(firstPage, at + 28);
+    bytes.set(checksum, at + 32);
     at += ENTRY_BYTES;
+    for (const page of pages ?? []) listAt = bytes.writeUInt32BE(page, listAt);
   }
-  return bytes;
 }
 
-function decodeEntries(bytes: Buffer): IndexEntry[] {
+/** @returns what cannot be read, as text */
+function readBody(bytes: Buffer, entryCount: number, pageSize: number): IndexEntry[] | string {
   const entries: IndexEntry[] = [];
-  for (let at = 0; at < bytes.length; at += ENTRY_BYTES) {
+  let listAt = entryCount * ENTRY_BYTES;
+  for (let at = 0; at < entryCount * ENTRY_BYTES; at += ENTRY_BYTES) {
+    const flags = bytes.readUInt16BE(at + 2);
+    const plainBytes = bytes.readUInt32BE(at + 24);
+    const pageCount = Math.floor(plainBytes / pageSize);
+    if (flags > FLAG_LISTED) return `an entry has flags ${flags}`;
+    let pages: Uint32Array | null = null;
+    if (flags === FLAG_LISTED) {
+      if (listAt + pageCount * PAGE_NUMBER_BYTES > bytes.length) return 'its lists are too short';
+      const from = listAt;
+      pages = Uint32Array.from({ length: pageCount }, (_, i) => bytes.readUInt32BE(from + i * PAGE_NUMBER_BYTES));
+      listAt += pageCount * PAGE_NUMBER_BYTES;
+    }
     entries.push({
-      blockNo: bytes.readUInt32BE(at),
-      packNo: bytes.readUInt32BE(at + 4),
-      offset: Number(bytes.readBigUInt64BE(at + 8)),
-      storedBytes: bytes.readUInt32BE(at + 16),
-      plainBytes: bytes.readUInt32BE(at + 20),
-      checksum: new Uint8Array(bytes.subarray(at + 24, at + ENTRY_BYTES)),
+      source: bytes.readUInt16BE(at),
+      blockNo: bytes.readUInt32BE(at + 4),
+      packNo: bytes.readUInt32BE(at + 8),
+      offset: Number(bytes.readBigUInt64BE(at + 12)),
+      storedBytes: bytes.readUInt32BE(at + 20),
+      plainBytes,
+      checksum: new Uint8Array(bytes.subarray(at + 32, at + ENTRY_BYTES)),
+      firstPage: bytes.readUInt32BE(at + 28),
+      pageCount,
+      pages,
     });
   }
-  return entries;
+  return listAt === bytes.length ? entries : 'its lists are too long';
 }
+
+const keyOf = (dataKey: Uint8Array | null, owner: ObjectOwner, salt: Uint8Array) =>
+  dataKey && objectKey(dataKey, { kind: 'index', setUuid: owner.setUuid, objectNo: 0, salt });
 
 /**
  * Writes the index of a set.
  * @param dataKey of an encrypted set; null for a plain one
  */
 export function encodeIndex(index: BackupSetIndex, owner: ObjectOwner, dataKey: Uint8Array | null): Uint8Array {
-  assert(index.pageCount <= UINT32_MAX, 'a page count fits 32 bits');
+  const { pageSize, pageCount, skipPage, sourceCount, entries } = index;
+  assert(pageCount <= UINT32_MAX && sourceCount <= UINT16_MAX, 'page count and source count fit their fields');
   const fault = faultOf(index);
   assert(fault === undefined, `an index is sound, but: ${fault}`);
-  const header = Buffer.alloc(HEADER_BYTES);
-  const salt = dataKey ? randomBytes(OBJECT_SALT_BYTES) : Buffer.alloc(OBJECT_SALT_BYTES);
-  MAGIC.copy(header, 0);
-  header.writeUInt16BE(INDEX_VERSION, 8);
-  header.writeUInt16BE(dataKey ? FLAG_ENCRYPTED : 0, 10);
-  header.writeUInt32BE(index.pageSize, 12);
-  header.writeUInt32BE(index.pagesPerBlock, 16);
-  header.writeUInt32BE(index.pageCount, 20);
-  header.writeUInt32BE(index.entries.length, 24);
-  header.set(salt, 28);
-  header.set(ownerBinding(owner), 44);
-  const body = encodeEntries(index.entries);
-  const sizeBytes = HEADER_BYTES + body.length + SHA256_BYTES;
+  const listed = listedPages(entries);
+  const bodyBytes = entries.length * ENTRY_BYTES + listed * PAGE_NUMBER_BYTES;
+  const sizeBytes = HEADER_BYTES + bodyBytes + endBytes(dataKey !== null);
   assert(sizeBytes <= INDEX_BYTES_MAX, 'an index is within its bound');
-  if (dataKey === null) {
-    const sum = createHash('sha256').update(header).update(body).digest();
-    return new Uint8Array(Buffer.concat([header, body, sum]));
-  }
-  const key = objectKey(dataKey, { kind: 'index', setUuid: owner.setUuid, objectNo: 0, salt });
-  const cipher = createCipheriv('aes-256-gcm', key, NONCE).setAAD(header);
-  return new Uint8Array(Buffer.concat([header, cipher.update(body), cipher.final(), cipher.getAuthTag()]));
+  const salt = dataKey ? randomBytes(OBJECT_SALT_BYTES) : Buffer.alloc(OBJECT_SALT_BYTES);
+  const file = Buffer.alloc(sizeBytes);
+  MAGIC.copy(file, 0);
+  file.writeUInt16BE(INDEX_VERSION, 8);
+  file.writeUInt16BE(dataKey ? FLAG_ENCRYPTED : 0, 10);
+  file.writeUInt32BE(pageSize, 12);
+  file.writeUInt32BE(pageCount, 16);
+  file.writeUInt32BE(skipPage, 20);
+  file.writeUInt32BE(sourceCount, 24);
+  file.writeUInt32BE(entries.length, 28);
+  file.writeUInt32BE(listed, 32);
+  file.set(salt, SALT_AT);
+  file.set(ownerBinding(owner), OWNER_AT);
+  writeBody(file.subarray(HEADER_BYTES, HEADER_BYTES + bodyBytes), entries);
+  sealBody(file, HEADER_BYTES, keyOf(dataKey, owner, salt));
+  return new Uint8Array(file.buffer, file.byteOffset, file.length);
 }
 
 /**
@@ -155,54 +245,33 @@ export function decodeIndex(
   expected: { object: string; owner: ObjectOwner; dataKey: Uint8Array | null },
 ): BackupSetIndex {
   const damaged = (because: string) => fail('BACKUP_DATA_CORRUPT', { object: expected.object, because });
+  const { owner, dataKey } = expected;
   if (bytes.length > INDEX_BYTES_MAX) throw damaged(`it has ${bytes.length} bytes, more than ${INDEX_BYTES_MAX}`);
-  const whole = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (whole.length < HEADER_BYTES) throw damaged('its header is cut off');
-  const header = whole.subarray(0, HEADER_BYTES);
-  if (!header.subarray(0, MAGIC.length).equals(MAGIC)) throw damaged('it is not an index');
-  const version = header.readUInt16BE(8);
+  const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (file.length < HEADER_BYTES) throw damaged('its header is cut off');
+  if (!file.subarray(0, MAGIC.length).equals(MAGIC)) throw damaged('it is not an index');
+  const version = file.readUInt16BE(8);
   if (version !== INDEX_VERSION) throw damaged(`its format version is ${version}, this server reads ${INDEX_VERSION}`);
-  if (header.readUInt16BE(10) !== (expected.dataKey ? FLAG_ENCRYPTED : 0))
+  if (file.readUInt16BE(10) !== (dataKey ? FLAG_ENCRYPTED : 0))
     throw damaged('it is encrypted or plain against what its set says');
-  if (!header.subarray(44, 76).equals(ownerBinding(expected.owner))) throw damaged('it belongs to another set');
-  const entryCount = header.readUInt32BE(24);
-  const endBytes = expected.dataKey ? TAG_BYTES : SHA256_BYTES;
-  if (whole.length !== HEADER_BYTES + entryCount * ENTRY_BYTES + endBytes)
-    throw damaged(`it has ${whole.length} bytes, which ${entryCount} entries do not make`);
-  const body = openBody(header, whole.subarray(HEADER_BYTES), expected);
+  if (!file.subarray(OWNER_AT, HEADER_BYTES).equals(ownerBinding(owner))) throw damaged('it belongs to another set');
+  const [entryCount, listed] = [file.readUInt32BE(28), file.readUInt32BE(32)];
+  const bodyBytes = entryCount * ENTRY_BYTES + listed * PAGE_NUMBER_BYTES;
+  if (file.length !== HEADER_BYTES + bodyBytes + endBytes(dataKey !== null))
+    throw damaged(`it has ${file.length} bytes, which ${entryCount} entries and ${listed} listed pages do not make`);
+  const body = openBody(file, HEADER_BYTES, keyOf(dataKey, owner, file.subarray(SALT_AT, OWNER_AT)));
   if (body === undefined) throw damaged('its checksum or tag does not match');
-  const index: BackupSetIndex = {
-    pageSize: header.readUInt32BE(12),
-    pagesPerBlock: header.readUInt32BE(16),
-    pageCount: header.readUInt32BE(20),
-    entries: decodeEntries(body),
-  };
+  const pageSize = file.readUInt32BE(12);
+  if (!isPageSize(pageSize)) throw damaged(`a page size of ${pageSize}`);
+  const entries = readBody(body, entryCount, pageSize);
+  if (typeof entries === 'string') throw damaged(entries);
+  const [pageCount, skipPage, sourceCount] = [16, 20, 24].map((at) => file.readUInt32BE(at)) as [
+    number,
+    number,
+    number,
+  ];
+  const index: BackupSetIndex = { pageSize, pageCount, skipPage, sourceCount, entries };
   const fault = faultOf(index);
   if (fault !== undefined) throw damaged(fault);
   return index;
-}
-
-/** The entries' bytes; undefined when checksum or tag do not match. */
-function openBody(
-  header: Buffer,
-  rest: Buffer,
-  expected: { owner: ObjectOwner; dataKey: Uint8Array | null },
-): Buffer | undefined {
-  if (expected.dataKey === null) {
-    const body = rest.subarray(0, rest.length - SHA256_BYTES);
-    const sum = createHash('sha256').update(header).update(body).digest();
-    return sum.equals(rest.subarray(body.length)) ? body : undefined;
-  }
-  const salt = header.subarray(28, 28 + OBJECT_SALT_BYTES);
-  const { setUuid } = expected.owner;
-  const key = objectKey(expected.dataKey, { kind: 'index', setUuid, objectNo: 0, salt });
-  const decipher = createDecipheriv('aes-256-gcm', key, NONCE, { authTagLength: TAG_BYTES }).setAAD(header);
-  decipher.setAuthTag(rest.subarray(rest.length - TAG_BYTES));
-  const body = decipher.update(rest.subarray(0, rest.length - TAG_BYTES));
-  try {
-    decipher.final();
-    return body;
-  } catch {
-    return undefined;
-  }
 }

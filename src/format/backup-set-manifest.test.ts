@@ -7,6 +7,8 @@ import {
   encodeManifest,
   MANIFEST_BYTES_MAX,
   manifestSha256,
+  type SetFacts,
+  type SetSource,
   verifyManifestMac,
 } from './backup-set-manifest.ts';
 import { acceptedMutations } from './mutations.fixture.ts';
@@ -34,13 +36,22 @@ function manifestOf(change: Partial<BackupSetManifest> = {}): BackupSetManifest 
       endNs: 1_740_794_460_000_000_000n,
       isPlusArchivelog: false,
     },
-    engine: { engine: 'sqlite', version: '3.53.0', pageSize: 4096, pageCount: 300, tableCount: 2, skipPage: 0 },
+    engine: {
+      engine: 'sqlite',
+      version: '3.53.0',
+      pageSize: 4096,
+      pageCount: 300,
+      tableCount: 2,
+      skipPage: 0,
+      databaseChecksum: (1n << 64n) - 1n,
+    },
     encryptionMode: 'PASSWORD_ENCRYPTION',
     keySlots: ['{"slot":1}'],
     objects: [
       { name: 'pack_1.obbak', size: 1000, sha256: new Uint8Array(32).fill(1) },
       { name: 'index.obbak', size: 200, sha256: new Uint8Array(32).fill(2) },
     ],
+    sources: [],
     blockCount: 2,
     inputBytes: 1_228_800n,
     outputBytes: 1200n,
@@ -49,6 +60,26 @@ function manifestOf(change: Partial<BackupSetManifest> = {}): BackupSetManifest 
     ...change,
   };
 }
+const SOURCES: SetSource[] = [
+  {
+    backupSetId: 2,
+    backupType: 'FULL',
+    uuid: '22222222-2222-4333-8444-555555555555',
+    manifestSha256: new Uint8Array(32),
+  },
+  {
+    backupSetId: 5,
+    backupType: 'INC',
+    uuid: '55555555-2222-4333-8444-555555555555',
+    manifestSha256: new Uint8Array(32),
+  },
+];
+/** An increment on the sets 2 and 5. */
+function incrementOf(change: Partial<SetFacts> = {}, sources: SetSource[] = SOURCES): Partial<BackupSetManifest> {
+  const { set } = manifestOf();
+  const increment = { prevFullBackupSetId: 2, prevIncBackupSetId: 5, prevManifestSha256: new Uint8Array(32) };
+  return { set: { ...set, backupType: 'INC', ...increment, ...change }, sources };
+}
 const plainOf = (change: Partial<BackupSetManifest> = {}) =>
   manifestOf({ encryptionMode: 'NONE', keySlots: [], ...change });
 
@@ -56,6 +87,13 @@ describe('manifest', () => {
   it('reads back what was written, plain and encrypted', () => {
     expect(decodeManifest(encodeManifest(manifestOf(), KEY))).toEqual(manifestOf());
     expect(decodeManifest(encodeManifest(plainOf(), null))).toEqual(plainOf());
+  });
+
+  it('reads back an increment with its sources', () => {
+    const increment = manifestOf(incrementOf());
+    expect(decodeManifest(encodeManifest(increment, KEY))).toEqual(increment);
+    const alone = manifestOf(incrementOf({}, []));
+    expect(decodeManifest(encodeManifest(alone, KEY))).toEqual(alone);
   });
 
   it('rejects every flipped byte, every truncation and every addition', () => {
@@ -92,7 +130,16 @@ describe('manifest', () => {
     ['scns out of order', { set: { ...manifestOf().set, startReplayScn: toScn(1n << 63n) } }],
     ['an end before the start', { set: { ...manifestOf().set, endNs: 0n } }],
     ['a full set with a predecessor', { set: { ...manifestOf().set, prevManifestSha256: new Uint8Array(32) } }],
-    ['an increment without one', { set: { ...manifestOf().set, backupType: 'INC' as const } }],
+    ['a full set that follows a full set', { set: { ...manifestOf().set, prevFullBackupSetId: 2 } }],
+    ['a full set that follows an increment', { set: { ...manifestOf().set, prevIncBackupSetId: 2 } }],
+    ['a full set with sources', { sources: SOURCES }],
+    ['an increment without a predecessor', incrementOf({ prevManifestSha256: null })],
+    ['an increment without a full set before it', incrementOf({ prevFullBackupSetId: 0 })],
+    ['an increment that follows itself', incrementOf({ prevIncBackupSetId: 7 })],
+    ['an increment on an increment older than its full set', incrementOf({ prevIncBackupSetId: 1 })],
+    ['sources out of order', incrementOf({}, [...SOURCES].reverse())],
+    ['a source twice', incrementOf({}, [SOURCES[0]!, SOURCES[0]!])],
+    ['a source that is not older', incrementOf({}, [{ ...SOURCES[0]!, backupSetId: 7 }])],
     ['an encrypted set without a key slot', { keySlots: [] }],
     ['an object twice', { objects: [manifestOf().objects[0]!, manifestOf().objects[0]!] }],
     ['a name that climbs', { objects: [{ ...manifestOf().objects[0]!, name: '../pack' }] }],

@@ -24,19 +24,21 @@ import { flag, hex, integer, list, nullable, oneOf, record, scn, text, uint64 } 
 import { KEY_SLOT_BYTES_MAX } from './key-slot.ts';
 import { manifestMacKey } from './object-key.ts';
 
-export const MANIFEST_VERSION = 1;
+export const MANIFEST_VERSION = 2;
 /** A hundred thousand objects of some 150 bytes each; bounds the memory of a reader. */
 export const MANIFEST_BYTES_MAX = 16 * MIB;
 const OBJECTS_MAX = 100_000;
 /** Several passwords or keys may open one set. */
 const KEY_SLOTS_MAX = 16;
+/** Sets that one increment takes blocks from: three years of daily increments. */
+export const SOURCES_MAX = 1000;
 
 export interface SetFacts {
   backupSetId: number;
   uuid: string;
   destId: number;
   backupType: BackupType;
-  /** 0 for a full set. */
+  /** The full set that it goes back to, and the set that it follows (which may be that one); 0 for a full set. */
   prevFullBackupSetId: number;
   prevIncBackupSetId: number;
   /** SHA-256 of the predecessor's manifest, so that an increment cannot be put on another base; null for a full set. */
@@ -59,6 +61,8 @@ export interface SetEngineFacts {
   tableCount: number;
   /** Page that is zeros in every block; 0 for none. */
   skipPage: number;
+  /** Checksum of the whole database in the set, as `PageMap.checksum`. */
+  databaseChecksum: bigint;
 }
 
 export interface SetObject {
@@ -66,6 +70,14 @@ export interface SetObject {
   name: string;
   size: number;
   sha256: Uint8Array;
+}
+
+/** An earlier set that an increment takes blocks from. */
+export interface SetSource {
+  backupSetId: number;
+  backupType: BackupType;
+  uuid: string;
+  manifestSha256: Uint8Array;
 }
 
 export interface BackupSetManifest {
@@ -76,8 +88,14 @@ export interface BackupSetManifest {
   encryptionMode: EncryptionMode;
   /** Texts of `key-slot`; empty exactly for NONE. */
   keySlots: string[];
-  /** Packs and index. */
+  /** Packs, index and page map. */
   objects: SetObject[];
+  /**
+   * Sets that hold blocks of this one, oldest first; empty for a full set. An index entry's `source` counts in it, and
+   * its length stands for this set itself.
+   */
+  sources: SetSource[];
+  /** Blocks of its own. */
   blockCount: number;
   inputBytes: bigint;
   outputBytes: bigint;
@@ -117,10 +135,20 @@ const file = checkedJson<BackupSetManifest>({
       pageCount: uint32,
       tableCount: size,
       skipPage: uint32,
+      databaseChecksum: uint64,
     }),
     encryptionMode: oneOf('NONE', 'PASSWORD_ENCRYPTION', 'TRANSPARENT_ENCRYPTION', 'DUAL_MODE_ENCRYPTION'),
     keySlots: list(text(KEY_SLOT_BYTES_MAX), KEY_SLOTS_MAX),
     objects: list(record<SetObject>({ name: objectName, size, sha256: hex(32) }), OBJECTS_MAX),
+    sources: list(
+      record<SetSource>({
+        backupSetId: integer(1, Number.MAX_SAFE_INTEGER),
+        backupType: oneOf('FULL', 'INC'),
+        uuid,
+        manifestSha256: hex(32),
+      }),
+      SOURCES_MAX,
+    ),
     blockCount: uint32,
     inputBytes: uint64,
     outputBytes: uint64,
@@ -130,14 +158,33 @@ const file = checkedJson<BackupSetManifest>({
 });
 
 /** What no codec of a single field can see; undefined when all fits together. */
-function faultOf({ set, encryptionMode, keySlots, objects }: BackupSetManifest): string | undefined {
+function faultOf({ set, encryptionMode, keySlots, objects, sources }: BackupSetManifest): string | undefined {
   if (set.startReplayScn > set.consistentScn || set.consistentScn > set.minRestoreScn)
     return 'its scns are out of order';
   if (set.endNs < set.startNs) return 'it ends before it starts';
   if ((encryptionMode === 'NONE') !== (keySlots.length === 0)) return 'its key slots do not fit its encryption mode';
-  if ((set.backupType === 'FULL') !== (set.prevManifestSha256 === null))
-    return 'its predecessor does not fit its backup type';
+  const chainFault = set.backupType === 'FULL' ? fullFault(set, sources) : incrementFault(set, sources);
+  if (chainFault !== undefined) return chainFault;
   if (new Set(objects.map((object) => object.name)).size !== objects.length) return 'it names an object twice';
+  return undefined;
+}
+
+function fullFault(set: SetFacts, sources: readonly SetSource[]): string | undefined {
+  const hasPredecessor =
+    set.prevManifestSha256 !== null || set.prevFullBackupSetId !== 0 || set.prevIncBackupSetId !== 0;
+  if (hasPredecessor) return 'a full set has no predecessor';
+  return sources.length > 0 ? 'a full set takes no blocks from others' : undefined;
+}
+
+function incrementFault(set: SetFacts, sources: readonly SetSource[]): string | undefined {
+  const { backupSetId, prevFullBackupSetId: full, prevIncBackupSetId: previous } = set;
+  if (set.prevManifestSha256 === null || full < 1 || previous < full || previous >= backupSetId)
+    return 'its predecessor does not fit its backup type';
+  let before = 0;
+  for (const source of sources) {
+    if (source.backupSetId <= before || source.backupSetId > previous) return 'its sources are out of order';
+    before = source.backupSetId;
+  }
   return undefined;
 }
 

@@ -1,7 +1,7 @@
-// Goal: what a released version wrote stays readable for ever. Method: bytes that version 1 of each format wrote, kept as
+// Goal: what a released version wrote stays readable for ever. Method: bytes that the first release of each format wrote, kept as
 // they were; a change that can not read them, or reads something else, fails here. Never edit them: add new ones.
 import { describe, expect, it } from 'vitest';
-import { pieceInfoFile } from './archive-info.ts';
+import { pieceInfoFile, roundStartFile } from './archive-info.ts';
 import { decodeIndex } from './backup-set-index.ts';
 import { decodeManifest, verifyManifestMac } from './backup-set-manifest.ts';
 import { blockChecksum, blockContext, openBlock } from './block.ts';
@@ -9,6 +9,8 @@ import { decodeFormatFile } from './format-file.ts';
 import { unwrapDataKey } from './key-slot.ts';
 import { objectKey } from './object-key.ts';
 import { decodePackHeader } from './pack.ts';
+import { pageHash } from './page-map.ts';
+import { decodePageMap } from './page-map-file.ts';
 
 const OWNER = {
   clusterUuid: '0f0e0d0c-0b0a-4908-8706-050403020100',
@@ -26,19 +28,25 @@ const CHECKSUM = '665d1a3232a08062f289fa1611a6b93c';
 const SEALED_BLOCK = '013086a22511a33ff28bfdffb8955df83edc96c7d558e3221ad9d6f450564ff9ba4ff9f19a2e472ef8f9';
 const PLAIN_BLOCK = '0128b52ffd20b485000048686f6c64666173742001002852e50829b2fb977de4548b4a082419e2de4ec5';
 const PLAIN_INDEX =
-  '4846494e4445580a0001000000001000000001000000012c00000002000000000000000000000000000000002e6c6eb9854232ac2613db4500cbca8dff8ef9a39e84de39d384a272cda5f79500000000000000010000000000000060000003e8001000000101010101010101010101010101010100000001000000010000000000000448000001f40002c00002020202020202020202020202020202b7084704ebd247fe13c0f2bd273dcbceae7a2cf44a4a1f29852256aed5d9b5f0';
+  '4846494e4445580a00020000000010000000012c0000012b000000010000000300000003000000000000000000000000000000002e6c6eb9854232ac2613db4500cbca8dff8ef9a39e84de39d384a272cda5f7950000000000000000000000010000000000000060000003e80010000000000001010101010101010101010101010101010000000000000001000000010000000000000448000001f40003100000000101020202020202020202020202020202020001000100000000000000010000000000000060000002bc00003000000000070303030303030303030303030303030300000007000000090000012c4bc4ea94ce20b58c12d9e96c648ba4b506791d89af4d55bdeeb22ec09e1e8e9d';
 const SEALED_INDEX =
-  '4846494e4445580a0001000100001000000001000000012c000000022d4be74ba832f7c286961d6c46f0a6632e6c6eb9854232ac2613db4500cbca8dff8ef9a39e84de39d384a272cda5f7956e92890efce5e2f4da2cbe03337988113348f96290c3d3cd885856948cfc97d4a4acaf7f50d665d720727c5e34024463097c14f2a77d28840db8e90f002c7b7a219492b69924fb4bb00492fe4f05f3ef097fc36be93250c78fec6b47e7536bee';
+  '4846494e4445580a00020001000010000000012c0000012b0000000100000003000000036593b6b621c444bbdb8f905642587f312e6c6eb9854232ac2613db4500cbca8dff8ef9a39e84de39d384a272cda5f7956ac4c9a42edf2e1419c2b69b5d6e0117ad3d4a297080783d22cfe26efa19d49ba55f491d83521467252f40f61dd43816817bc4ba577d5b05a803bc68ef5159f41a5c1a452fa2e6bd05c529d03313c78869ba907f08a46fd81378ac5baa532506037ba479a495224c81782f13ae3502253082919f6243923cce6d32a7aa6175cad81de48538d2a68c72b9a9fbe9d87f7d62bcdc70383b440951d149fbd2676c4d425cbb70473141dcb47cfa06';
+const PLAIN_PAGE_MAP =
+  '484650414745530a000100000000100000000003000000000000000318288b5637e6887b000000000000000000000000000000002e6c6eb9854232ac2613db4500cbca8dff8ef9a39e84de39d384a272cda5f7950102030405060708fffefdfcfbfaf9f800000000000000003feda148648fc53c8cc555e6c347873bbea0bbc97892a4dbdf2afc7f6d35abb4';
+const SEALED_PAGE_MAP =
+  '484650414745530a000100010000100000000003000000000000000318288b5637e6887b30474f3e2cc21fbe38dfc3d8bb65aca32e6c6eb9854232ac2613db4500cbca8dff8ef9a39e84de39d384a272cda5f7956741f3bcaf752afcf1fda44922bebd979338e77572ce551704cc2a00bb451dc91f0658582d0e21a5';
 const KEY_SLOT =
   '{"kdf":"scrypt","n":32768,"nonce":"b63dd1f0bb606f9531ab0a44","p":1,"r":8,"salt":"0505050505050505050505050505050505050505050505050505050505050505","setUuid":"11111111-2222-4333-8444-555555555555","sha256":"32a930745b0a0e2e865467fadd6a3e291963c870c85338d959c171ef50999b1a","slotVersion":1,"wrapped":"4938dabf758780ccb4917b634627213994133aaeb8e9ee4d80723058b4809a6e879b79e375b601879f7bb0cf4ed029d2"}';
 const FORMAT_FILE =
   'holdfast format-file 1\n{"clusterId":1,"clusterName":"holdfast","clusterUuid":"0f0e0d0c-0b0a-4908-8706-050403020100","createdNs":"1740794460123456789","destId":1001,"destKind":"backup_data","formatVersion":1,"tenantId":1002,"tenantName":"mysql_tenant"}\nsha256 c5724922161950d67ea7b9a926c4996458c7d8bbf3908498b6fb919cc7c35a28\n';
 const MANIFEST =
-  'holdfast set-manifest 1\n{"blockCount":2,"cluster":{"id":1,"name":"holdfast","uuid":"0f0e0d0c-0b0a-4908-8706-050403020100"},"compatible":{"server":"0.1.0","tenant":"3.53.0"},"description":"weekly","encryptionMode":"PASSWORD_ENCRYPTION","engine":{"engine":"sqlite","pageCount":300,"pageSize":4096,"skipPage":0,"tableCount":2,"version":"3.53.0"},"inputBytes":"1228800","keySlots":["{\\"kdf\\":\\"scrypt\\",\\"n\\":32768,\\"nonce\\":\\"b63dd1f0bb606f9531ab0a44\\",\\"p\\":1,\\"r\\":8,\\"salt\\":\\"0505050505050505050505050505050505050505050505050505050505050505\\",\\"setUuid\\":\\"11111111-2222-4333-8444-555555555555\\",\\"sha256\\":\\"32a930745b0a0e2e865467fadd6a3e291963c870c85338d959c171ef50999b1a\\",\\"slotVersion\\":1,\\"wrapped\\":\\"4938dabf758780ccb4917b634627213994133aaeb8e9ee4d80723058b4809a6e879b79e375b601879f7bb0cf4ed029d2\\"}"],"objects":[{"name":"pack_1.obbak","sha256":"0101010101010101010101010101010101010101010101010101010101010101","size":1000}],"outputBytes":"1200","set":{"backupSetId":7,"backupType":"FULL","consistentScn":"1740794458400000123","destId":1002,"endNs":"1740794460000000000","isPlusArchivelog":false,"minRestoreScn":"1740794458400001000","prevFullBackupSetId":0,"prevIncBackupSetId":0,"prevManifestSha256":null,"roundId":1,"startNs":"1740794440000000000","startReplayScn":"1740794283100200000","uuid":"11111111-2222-4333-8444-555555555555"},"tenant":{"id":1002,"mode":"mysql","name":"mysql_tenant","timeZone":"Asia/Shanghai"}}\nhmac-sha256 b9b764043527bd635faf5c321bf9c0f9370808e846d5e29d2796f839a7a2991c\nsha256 81288bdb0017c2891162e56f3a3ac882a8037cd6ed1b2cb3c7c5da2beea553fa\n';
+  'holdfast set-manifest 2\n{"blockCount":2,"cluster":{"id":1,"name":"holdfast","uuid":"0f0e0d0c-0b0a-4908-8706-050403020100"},"compatible":{"server":"0.1.0","tenant":"4.3.3.0"},"description":"weekly","encryptionMode":"PASSWORD_ENCRYPTION","engine":{"databaseChecksum":"18446460386757245432","engine":"sqlite","pageCount":300,"pageSize":4096,"skipPage":0,"tableCount":2,"version":"3.53.0"},"inputBytes":"1228800","keySlots":["{\\"kdf\\":\\"scrypt\\",\\"n\\":32768,\\"nonce\\":\\"b63dd1f0bb606f9531ab0a44\\",\\"p\\":1,\\"r\\":8,\\"salt\\":\\"0505050505050505050505050505050505050505050505050505050505050505\\",\\"setUuid\\":\\"11111111-2222-4333-8444-555555555555\\",\\"sha256\\":\\"32a930745b0a0e2e865467fadd6a3e291963c870c85338d959c171ef50999b1a\\",\\"slotVersion\\":1,\\"wrapped\\":\\"4938dabf758780ccb4917b634627213994133aaeb8e9ee4d80723058b4809a6e879b79e375b601879f7bb0cf4ed029d2\\"}"],"objects":[{"name":"pack_1.obbak","sha256":"0101010101010101010101010101010101010101010101010101010101010101","size":1000}],"outputBytes":"1200","set":{"backupSetId":7,"backupType":"INC","consistentScn":"1740794458400000123","destId":1002,"endNs":"1740794460000000000","isPlusArchivelog":false,"minRestoreScn":"1740794458400001000","prevFullBackupSetId":4,"prevIncBackupSetId":6,"prevManifestSha256":"0404040404040404040404040404040404040404040404040404040404040404","roundId":1,"startNs":"1740794440000000000","startReplayScn":"1740794283100200000","uuid":"11111111-2222-4333-8444-555555555555"},"sources":[{"backupSetId":4,"backupType":"FULL","manifestSha256":"0505050505050505050505050505050505050505050505050505050505050505","uuid":"44444444-2222-4333-8444-555555555555"}],"tenant":{"id":1002,"mode":"mysql","name":"mysql_tenant","timeZone":"Asia/Shanghai"}}\nhmac-sha256 c4ecd89ad22ae440d784d0cdb8624a7e8ee438d8c4b788fb52d6741763bf74cf\nsha256 ddc3a5009e58c71b63b296ac4101c8b30075bc13a479e8db9d55c300238bc7f7\n';
+const ROUND_START =
+  'holdfast round-start 2\n{"base":{"batchHash":"0303030303030303030303030303030303030303030303030303030303030303","batchNo":4,"destId":1001,"roundId":1,"scn":"90"},"basePieceId":3,"cluster":{"id":1,"name":"holdfast","uuid":"0f0e0d0c-0b0a-4908-8706-050403020100"},"createdNs":"1","destId":1001,"engine":{"engine":"sqlite","version":"3.53.0"},"pieceSwitchIntervalUs":"86400000000","roundId":2,"startScn":"5","tenant":{"id":1002,"mode":"mysql","name":"mysql_tenant","timeZone":"Asia/Shanghai"}}\nsha256 743e793a4e0efe19fbfbd24b4d184da0fdd8ae00feb794730c998d39d9d3dbd3\n';
 const PIECE_INFO =
-  'holdfast piece-info 1\n{"checkpointScn":"90","cluster":{"id":1,"name":"holdfast","uuid":"0f0e0d0c-0b0a-4908-8706-050403020100"},"createdNs":"1","destId":1001,"endScn":"100","engine":{"engine":"sqlite","version":"3.53.0"},"firstBatchHash":null,"frozenNs":"2","inputBytes":"1","lastBatchHash":"0303030303030303030303030303030303030303030303030303030303030303","maxScn":"80","outputBytes":"2","pieceId":2,"roundId":1,"segments":[{"firstBatchNo":1,"lastBatchHash":"0303030303030303030303030303030303030303030303030303030303030303","lastBatchNo":4,"name":"logstream_1/log/1.obarc","sha256":null,"size":9}],"startScn":"5","tenant":{"id":1002,"mode":"mysql","name":"mysql_tenant","timeZone":"Asia/Shanghai"}}\nsha256 f903372ecd16a0dd8b8c2589a8a78d655612dbd97be94ec43e09df5ce3238700\n';
+  'holdfast piece-info 2\n{"checkpointScn":"90","cluster":{"id":1,"name":"holdfast","uuid":"0f0e0d0c-0b0a-4908-8706-050403020100"},"createdNs":"1","destId":1001,"endScn":"100","engine":{"engine":"sqlite","version":"3.53.0"},"firstBatchHash":null,"frozenNs":"2","inputBytes":"1","lastBatchHash":"0303030303030303030303030303030303030303030303030303030303030303","maxScn":"80","outputBytes":"2","pieceId":2,"roundId":1,"segments":[{"firstBatchNo":1,"lastBatchHash":"0303030303030303030303030303030303030303030303030303030303030303","lastBatchNo":4,"name":"logstream_1/log/1.obarc","sha256":null,"size":9}],"startScn":"5","tenant":{"id":1002,"mode":"mysql","name":"mysql_tenant","timeZone":"Asia/Shanghai"}}\nsha256 490ec266a9b14fdd60b912d519d24001334cc89c7e4aca05cea68045d7676f90\n';
 
-describe('version 1 of the formats', () => {
+describe('the first release of the formats', () => {
   it('has XXH3-128 in its canonical byte order as the checksum of a block', () => {
     expect(Buffer.from(blockChecksum(new Uint8Array(0))).toString('hex')).toBe('99aa06d3014798d86001c324468d497f');
   });
@@ -64,20 +72,37 @@ describe('version 1 of the formats', () => {
     ['sealed', SEALED_INDEX, KEY],
   ])('has this %s index', (_how, stored, dataKey) => {
     const index = decodeIndex(bytes(stored), { object: 'i', owner: OWNER, dataKey });
-    expect(index).toMatchObject({ pageSize: 4096, pageCount: 300, pagesPerBlock: 256 });
+    expect(index).toMatchObject({ pageSize: 4096, pageCount: 300, skipPage: 299, sourceCount: 1 });
     expect(
-      index.entries.map(({ blockNo, packNo, offset, storedBytes, plainBytes, checksum }) => [
-        blockNo,
-        packNo,
-        offset,
-        storedBytes,
-        plainBytes,
-        checksum[0],
+      index.entries.map((entry) => [
+        entry.source,
+        entry.blockNo,
+        entry.packNo,
+        entry.offset,
+        entry.storedBytes,
+        entry.plainBytes,
+        entry.checksum[0],
+        entry.pages ? [...entry.pages] : [entry.firstPage, entry.pageCount],
       ]),
     ).toEqual([
-      [0, 1, 96, 1000, 1048576, 1],
-      [1, 1, 1096, 500, 180224, 2],
+      [0, 0, 1, 96, 1000, 1048576, 1, [1, 256]],
+      [0, 1, 1, 1096, 500, 200704, 2, [257, 49]],
+      [1, 0, 1, 96, 700, 12288, 3, [7, 9, 300]],
     ]);
+  });
+
+  it.each([
+    ['plain', PLAIN_PAGE_MAP, null],
+    ['sealed', SEALED_PAGE_MAP, KEY],
+  ])('has this %s page map', (_how, stored, dataKey) => {
+    const { roundId, scn, map } = decodePageMap(bytes(stored), { object: 'm', owner: OWNER, dataKey });
+    expect([roundId, scn, map.pageSize]).toEqual([3, 1740794458400000123n, 4096]);
+    expect([...map.hashes]).toEqual([0x0102030405060708n, 0xfffefdfcfbfaf9f8n, 0n]);
+    expect(map.checksum).toBe((0x0102030405060708n * 3n + 0xfffefdfcfbfaf9f8n * 5n) % 2n ** 64n);
+  });
+
+  it('has XXH3-64 of its bytes as the hash of a page', () => {
+    expect(pageHash(new Uint8Array(0)).toString(16)).toBe('2d06800538d394c2');
   });
 
   it('has this key slot', async () => {
@@ -99,7 +124,15 @@ describe('version 1 of the formats', () => {
     const manifest = decodeManifest(stored);
     verifyManifestMac(stored, KEY);
     expect(manifest.keySlots).toEqual([KEY_SLOT]);
+    expect(manifest.engine.databaseChecksum).toBe(0xfffefdfcfbfaf9f8n);
+    expect(manifest.sources).toMatchObject([{ backupSetId: 4, backupType: 'FULL' }]);
     expect(manifest.set).toMatchObject({ backupSetId: 7, consistentScn: 1740794458400000123n, uuid: OWNER.setUuid });
+  });
+
+  it('has this round start', () => {
+    const round = roundStartFile.decode(Buffer.from(ROUND_START), 'r');
+    expect(round).toMatchObject({ roundId: 2, base: { destId: 1001, roundId: 1, batchNo: 4, scn: 90n } });
+    expect(round.base!.batchHash).toEqual(new Uint8Array(32).fill(3));
   });
 
   it('has this piece info', () => {

@@ -27,6 +27,7 @@ const NAMES: Array<[string, string, layout.ParsedName]> = [
   ],
   [layout.manifestName(FULL), 'backup_set_1_full/single_backup_set_info.obbak', { kind: 'manifest', ...FULL }],
   [layout.indexName(INC), 'backup_set_12_inc/index.obbak', { kind: 'index', ...INC }],
+  [layout.pageMapName(INC), 'backup_set_12_inc/page_map.obbak', { kind: 'page-map', ...INC }],
   [
     `${layout.setDirectory(FULL)}/${layout.packName(4)}`,
     'backup_set_1_full/pack_4.obbak',
@@ -54,6 +55,11 @@ const NAMES: Array<[string, string, layout.ParsedName]> = [
     layout.segmentName(layout.pieceDirectory(PIECE), 7),
     'piece_d1001r1p3/logstream_1/log/7.obarc',
     { kind: 'segment', ...PIECE, segmentNo: 7 },
+  ],
+  [
+    layout.compactedSegmentName(layout.pieceDirectory(PIECE), 2),
+    'piece_d1001r1p3/logstream_1/log/c2.obarc',
+    { kind: 'compacted-segment', ...PIECE, segmentNo: 2 },
   ],
 ];
 

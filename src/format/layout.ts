@@ -6,6 +6,7 @@ import { type BackupType, backupSetDirectory } from '../model/backup-job.ts';
 export const FORMAT_FILE_NAME = 'format.obbak';
 const MANIFEST_NAME = 'single_backup_set_info.obbak';
 export const INDEX_NAME = 'index.obbak';
+export const PAGE_MAP_NAME = 'page_map.obbak';
 const BACKUP_SETS_DIRECTORY = 'backup_sets';
 const ROUNDS_DIRECTORY = 'rounds';
 const PIECES_DIRECTORY = 'pieces';
@@ -58,6 +59,9 @@ export function manifestName(set: SetRef): string {
 export function indexName(set: SetRef): string {
   return `${setDirectory(set)}/${INDEX_NAME}`;
 }
+export function pageMapName(set: SetRef): string {
+  return `${setDirectory(set)}/${PAGE_MAP_NAME}`;
+}
 /** Below the set's directory. */
 export function packName(packNo: number): string {
   return `pack_${idText(packNo)}.obbak`;
@@ -105,6 +109,13 @@ export function pieceInfoName(piece: PieceRef): string {
 export function segmentName(directory: string, segmentNo: number): string {
   return `${directory}/${LOG_DIRECTORY}/${idText(segmentNo)}.obarc`;
 }
+/**
+ * Compacted segment n, from 1 in a numbering of its own, of a frozen piece: the batches of several segments. It counts
+ * only when the piece's list names it.
+ */
+export function compactedSegmentName(directory: string, segmentNo: number): string {
+  return `${directory}/${LOG_DIRECTORY}/c${idText(segmentNo)}.obarc`;
+}
 
 // ## Back from names
 
@@ -114,13 +125,13 @@ export type ParsedName =
   | ({ kind: 'set-start' } & SetRef)
   | ({ kind: 'set-end'; moment: string } & SetRef)
   | ({ kind: 'set-interval'; startMoment: string; endMoment: string } & SetRef)
-  | ({ kind: 'manifest' | 'index' } & SetRef)
+  | ({ kind: 'manifest' | 'index' | 'page-map' } & SetRef)
   | ({ kind: 'pack'; packNo: number } & SetRef)
   | ({ kind: 'set-segment'; segmentNo: number } & SetRef)
   | ({ kind: 'round-start' | 'round-end' } & RoundRef)
   | ({ kind: 'piece-start' | 'piece-end'; moment: string } & PieceRef)
   | ({ kind: 'piece-info' } & PieceRef)
-  | ({ kind: 'segment'; segmentNo: number } & PieceRef);
+  | ({ kind: 'segment' | 'compacted-segment'; segmentNo: number } & PieceRef);
 
 const exactly = (source: string) => new RegExp(`^${source}$`);
 const setOf = (id: string, type: string): SetRef => ({
@@ -151,6 +162,7 @@ const SHAPES: Array<[RegExp, (...captures: string[]) => ParsedName]> = [
   ],
   [exactly(`${SET}/single_backup_set_info\\.obbak`), (id, type) => ({ kind: 'manifest', ...setOf(id!, type!) })],
   [exactly(`${SET}/index\\.obbak`), (id, type) => ({ kind: 'index', ...setOf(id!, type!) })],
+  [exactly(`${SET}/page_map\\.obbak`), (id, type) => ({ kind: 'page-map', ...setOf(id!, type!) })],
   [
     exactly(`${SET}/pack_${ID}\\.obbak`),
     (id, type, packNo) => ({ kind: 'pack', ...setOf(id!, type!), packNo: Number(packNo) }),
@@ -173,6 +185,10 @@ const SHAPES: Array<[RegExp, (...captures: string[]) => ParsedName]> = [
   [
     exactly(`${PIECE}/${LOG_DIRECTORY}/${ID}\\.obarc`),
     (d, r, p, no) => ({ kind: 'segment', ...pieceOf(d!, r!, p!), segmentNo: Number(no) }),
+  ],
+  [
+    exactly(`${PIECE}/${LOG_DIRECTORY}/c${ID}\\.obarc`),
+    (d, r, p, no) => ({ kind: 'compacted-segment', ...pieceOf(d!, r!, p!), segmentNo: Number(no) }),
   ],
 ];
 

@@ -6,6 +6,7 @@ import { toScn } from '../model/scn.ts';
 import { compress, decompress } from './compress.ts';
 import { decodeLogBatchTable, encodeLogBatch } from './log-batch.ts';
 import { LOG_BATCH_HEADER_BYTES, readLogBatchHeader } from './log-batch-header.ts';
+import { pageHash } from './page-map.ts';
 
 const OWNER = { clusterUuid: '0b5cf2d4-8f5e-4f5c-9d6a-0a8a5a3c9e11', tenantId: 1002, roundId: 3 };
 const PAGE_BYTES = 512;
@@ -26,7 +27,9 @@ function batchOf(pages: number[]) {
       {
         scn: toScn(1000n),
         databasePages: 9,
+        checksum: 5n,
         pages: Uint32Array.from(pages),
+        hashes: BigUint64Array.from(pages, (page) => pageHash(Buffer.alloc(PAGE_BYTES, page))),
         images: pages.map((page) => Buffer.alloc(PAGE_BYTES, page)),
       },
     ],
@@ -49,7 +52,7 @@ describe('a sealed batch header', () => {
   });
 
   test.each<[string, (header: Buffer) => void, RegExp]>([
-    ['another version', (h) => h.writeUInt32BE(2, 8), /version is 2/],
+    ['another version', (h) => h.writeUInt32BE(1, 8), /version is 1/],
     ['unknown flags', (h) => h.writeUInt32BE(4, 12), /flags/],
     ['another header length', (h) => h.writeUInt32BE(385, 16), /header length of 385/],
     ['a page size that is no power of two', (h) => h.writeUInt32BE(1000, 124), /page size of 1000/],
@@ -70,7 +73,7 @@ describe('a sealed batch header', () => {
 });
 
 describe('a table whose hash fits', () => {
-  /** The table of a batch of two images, changed. Entry 0 to 15, page numbers 16 to 23, block from 24. */
+  /** The table of a batch of two images, changed. Entry 0 to 23, page numbers 24 to 31, hashes 32 to 47, block from 48. */
   function readTable(change: (table: Buffer) => void): void {
     const { bytes, header } = batchOf([2, 3]);
     const packed = bytes.subarray(LOG_BATCH_HEADER_BYTES, LOG_BATCH_HEADER_BYTES + header.tableStoredBytes);
@@ -87,24 +90,24 @@ describe('a table whose hash fits', () => {
   });
 
   test.each<[string, (table: Buffer) => void]>([
-    ['a page 0', (t) => t.writeUInt32BE(0, 16)],
-    ['pages that do not ascend', (t) => t.writeUInt32BE(3, 16)],
-    ['a page past the end of the database', (t) => t.writeUInt32BE(10, 20)],
-    ['another count of images', (t) => t.writeUInt32BE(1, 12)],
+    ['a page 0', (t) => t.writeUInt32BE(0, 24)],
+    ['pages that do not ascend', (t) => t.writeUInt32BE(3, 24)],
+    ['a page past the end of the database', (t) => t.writeUInt32BE(10, 28)],
+    ['another count of images', (t) => t.writeUInt32BE(1, 20)],
     ['an scn that its header does not say', (t) => t.writeBigUInt64BE(999n, 0)],
-    ['a block without stored bytes', (t) => t.writeUInt32BE(0, 24)],
-    ['a block larger than zstd makes it', (t) => t.writeUInt32BE(2 ** 24, 24)],
-    ['a block of another plain length', (t) => t.writeUInt32BE(PAGE_BYTES, 28)],
-    ['a block without images', (t) => t.writeUInt32BE(0, 32)],
-    ['a block of more images than fit', (t) => t.writeUInt32BE(2049, 32)],
+    ['a block without stored bytes', (t) => t.writeUInt32BE(0, 48)],
+    ['a block larger than zstd makes it', (t) => t.writeUInt32BE(2 ** 24, 48)],
+    ['a block of another plain length', (t) => t.writeUInt32BE(PAGE_BYTES, 52)],
+    ['a block without images', (t) => t.writeUInt32BE(0, 56)],
+    ['a block of more images than fit', (t) => t.writeUInt32BE(2049, 56)],
     [
       'blocks that do not hold all images',
       (t) => {
-        t.writeUInt32BE(PAGE_BYTES, 28);
-        t.writeUInt32BE(1, 32);
+        t.writeUInt32BE(PAGE_BYTES, 52);
+        t.writeUInt32BE(1, 56);
       },
     ],
-    ['something where nothing is', (t) => t.writeUInt32BE(1, 36)],
+    ['something where nothing is', (t) => t.writeUInt32BE(1, 60)],
   ])('with %s is damaged', (_what, change) => {
     expect(() => readTable(change)).toThrow(/is damaged/);
   });

@@ -12,7 +12,7 @@ import {
   storedBytesMax,
 } from './log-batch-table.ts';
 
-export const LOG_FORMAT_VERSION = 1;
+export const LOG_FORMAT_VERSION = 2;
 export const LOG_SEGMENT_HEADER_BYTES = 192;
 export const LOG_BATCH_HEADER_BYTES = 384;
 export const LOG_HASH_BYTES = 32;
@@ -52,7 +52,10 @@ export interface LogSegmentHeader extends LogBatchOwner {
 export interface LogBatchHeader extends LogBatchOwner {
   /** From 1 in each round. */
   batchNo: number;
-  /** Hash of the batch before; 32 zero bytes for batch 1. */
+  /**
+   * Hash of the batch before. For batch 1: 32 zero bytes, or, in a round that repairs a gap, the hash of the last batch
+   * of the round before.
+   */
   prevHash: Uint8Array;
   /** First and last complete commit; both equal `checkpointScn` when it completes none. */
   firstScn: Scn;

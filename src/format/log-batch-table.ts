@@ -1,5 +1,6 @@
 // Table of a log batch: which pages each commit changed, and where their images lie. One zstd frame of
-//   commits: (scn u64 · database pages u32 · images u32)* · page numbers: u32* ·
+//   commits: (scn u64 · database checksum u64 · database pages u32 · images u32)* · page numbers: u32* ·
+//   page hashes: u64* ·
 //   blocks: (stored u32 · plain u32 · images u32 · zero u32 · XXH3-128 of plain 16 · SHA-256 of stored 32)*
 // Images follow the order of the page numbers; a block holds as many whole images as its entry says.
 import { createHash } from 'node:crypto';
@@ -9,14 +10,16 @@ import { BLOCK_PLAIN_BYTES, KIB, MIB } from '../base/limits.ts';
 import { type Scn, toScn } from '../model/scn.ts';
 import { blockChecksum } from './block.ts';
 import { compress, decompress } from './compress.ts';
+import { PAGE_HASH_BYTES } from './page-map.ts';
 
-const COMMIT_ENTRY_BYTES = 16;
-const PAGE_ENTRY_BYTES = 4;
+const COMMIT_ENTRY_BYTES = 24;
+const PAGE_NUMBER_BYTES = 4;
+const PAGE_ENTRY_BYTES = PAGE_NUMBER_BYTES + PAGE_HASH_BYTES;
 const BLOCK_ENTRY_BYTES = 64;
 
 /** Plain page images in one batch: what a writer and a reader have to hold at most. */
 export const LOG_BATCH_PLAIN_BYTES_MAX = 64 * MIB;
-/** Plain size of a table: 64 MiB of 512-byte pages need 0.5 MiB of numbers; the rest is room for small commits. */
+/** Plain size of a table: 64 MiB of 512-byte pages need 1.5 MiB of numbers and hashes; the rest is room for small commits. */
 export const LOG_TABLE_PLAIN_BYTES_MAX = 16 * MIB;
 /** zstd adds less than 1/128 and some bytes to what it can not shrink. */
 export const storedBytesMax = (plainBytes: number): number => plainBytes + (plainBytes >>> 7) + KIB;
@@ -26,6 +29,8 @@ export interface LogCommit {
   scn: Scn;
   /** Size of the database after it. */
   databasePages: number;
+  /** Checksum of the whole database after it, as `PageMap.checksum`; 0 when the engine did not know it. */
+  checksum: bigint;
   /** Its images are `firstImage` to `firstImage + imageCount - 1` of the batch; page numbers ascend. */
   firstImage: number;
   imageCount: number;
@@ -51,6 +56,8 @@ export interface LogBatchTable {
   commits: LogCommit[];
   /** Page number of every image of the batch, in order. */
   pages: Uint32Array;
+  /** `pageHash` of every image, in the same order. */
+  hashes: BigUint64Array;
   blocks: LogBlock[];
 }
 
@@ -117,24 +124,38 @@ export function encodeImageBlocks(
   return blocks;
 }
 
+/** What the table says of one commit. */
+export interface TableCommit {
+  scn: Scn;
+  databasePages: number;
+  checksum: bigint;
+  pages: Uint32Array;
+  hashes: BigUint64Array;
+}
+
 /** @returns the plain table */
-export function encodeTable(
-  commits: readonly { scn: Scn; databasePages: number; pages: Uint32Array }[],
-  blocks: readonly { entry: Buffer }[],
-): Buffer {
+export function encodeTable(commits: readonly TableCommit[], blocks: readonly { entry: Buffer }[]): Buffer {
   const pageCount = commits.reduce((sum, commit) => sum + commit.pages.length, 0);
   const table = Buffer.alloc(tablePlainBytes({ entryCount: commits.length, pageCount, blockCount: blocks.length }));
   let at = 0;
   for (const commit of commits) {
     table.writeBigUInt64BE(commit.scn, at);
-    table.writeUInt32BE(commit.databasePages, at + 8);
-    table.writeUInt32BE(commit.pages.length, at + 12);
+    table.writeBigUInt64BE(commit.checksum, at + 8);
+    table.writeUInt32BE(commit.databasePages, at + 16);
+    table.writeUInt32BE(commit.pages.length, at + 20);
     at += COMMIT_ENTRY_BYTES;
   }
   for (const { pages } of commits) {
     for (const page of pages) {
       table.writeUInt32BE(page, at);
-      at += PAGE_ENTRY_BYTES;
+      at += PAGE_NUMBER_BYTES;
+    }
+  }
+  for (const { pages, hashes } of commits) {
+    assert(hashes.length === pages.length, 'each image has a hash');
+    for (const hash of hashes) {
+      table.writeBigUInt64BE(hash, at);
+      at += PAGE_HASH_BYTES;
     }
   }
   for (const { entry } of blocks) {
@@ -160,8 +181,11 @@ export function decodeTable(
   const commits = decodeCommits(plain, shape, object);
   const pagesAt = shape.entryCount * COMMIT_ENTRY_BYTES;
   const pages = decodePages(plain, pagesAt, shape.pageCount, commits, object);
+  const hashesAt = pagesAt + shape.pageCount * PAGE_NUMBER_BYTES;
+  const hashes = new BigUint64Array(shape.pageCount);
+  for (let i = 0; i < hashes.length; i++) hashes[i] = plain.readBigUInt64BE(hashesAt + i * PAGE_HASH_BYTES);
   const blocksAt = pagesAt + shape.pageCount * PAGE_ENTRY_BYTES;
-  return { commits, pages, blocks: decodeBlocks(plain, blocksAt, shape, blocksOffset, object) };
+  return { commits, pages, hashes, blocks: decodeBlocks(plain, blocksAt, shape, blocksOffset, object) };
 }
 
 function decompressTable(stored: Uint8Array, plainBytes: number, object: string): Buffer {
@@ -179,13 +203,14 @@ function decodeCommits(plain: Buffer, shape: LogTableShape, object: string): Log
   for (let i = 0; i < shape.entryCount; i++) {
     const at = i * COMMIT_ENTRY_BYTES;
     const scn = toScn(plain.readBigUInt64BE(at));
-    const databasePages = plain.readUInt32BE(at + 8);
-    const imageCount = plain.readUInt32BE(at + 12);
+    const checksum = plain.readBigUInt64BE(at + 8);
+    const databasePages = plain.readUInt32BE(at + 16);
+    const imageCount = plain.readUInt32BE(at + 20);
     const previous = commits.at(-1);
     if (previous && scn <= previous.scn) throw damagedLog(object, 'the scns of its commits do not ascend');
     if (databasePages === 0) throw damagedLog(object, 'a commit leaves an empty database');
     const isComplete = !(shape.continues && i === shape.entryCount - 1);
-    commits.push({ scn, databasePages, firstImage, imageCount, isComplete });
+    commits.push({ scn, databasePages, checksum, firstImage, imageCount, isComplete });
     firstImage += imageCount;
     if (firstImage > shape.pageCount) throw damagedLog(object, 'its commits name more images than it has');
   }
@@ -195,7 +220,7 @@ function decodeCommits(plain: Buffer, shape: LogTableShape, object: string): Log
 
 function decodePages(plain: Buffer, at: number, count: number, commits: LogCommit[], object: string): Uint32Array {
   const pages = new Uint32Array(count);
-  for (let i = 0; i < count; i++) pages[i] = plain.readUInt32BE(at + i * PAGE_ENTRY_BYTES);
+  for (let i = 0; i < count; i++) pages[i] = plain.readUInt32BE(at + i * PAGE_NUMBER_BYTES);
   for (const { firstImage, imageCount, databasePages } of commits) {
     let last = 0;
     for (let i = firstImage; i < firstImage + imageCount; i++) {

@@ -14,16 +14,22 @@ import {
   readLogBatchHeader,
 } from './log-batch-header.ts';
 import { decodeImageBlock } from './log-batch-table.ts';
+import { pageHash } from './page-map.ts';
 
 const OWNER = { clusterUuid: '0b5cf2d4-8f5e-4f5c-9d6a-0a8a5a3c9e11', tenantId: 1002, roundId: 3 };
 const ZERO_HASH = new Uint8Array(32);
 
-const commit = (scn: number, pages: number[], pageSize: number): LogCommitSpec => ({
-  scn: toScn(BigInt(scn) * 1000n),
-  databasePages: 200_000,
-  pages: Uint32Array.from(pages),
-  images: pages.map(() => randomBytes(pageSize)),
-});
+const commit = (scn: number, pages: number[], pageSize: number): LogCommitSpec => {
+  const images = pages.map(() => randomBytes(pageSize));
+  return {
+    scn: toScn(BigInt(scn) * 1000n),
+    databasePages: 200_000,
+    checksum: randomBytes(8).readBigUInt64BE(),
+    pages: Uint32Array.from(pages),
+    hashes: BigUint64Array.from(images, pageHash),
+    images,
+  };
+};
 
 const spec = (over: Partial<LogBatchSpec> = {}): LogBatchSpec => ({
   owner: OWNER,
@@ -82,6 +88,8 @@ describe('a log batch', () => {
       for (const [i, c] of read.table.commits.entries()) {
         const range = [c.firstImage, c.firstImage + c.imageCount] as const;
         expect([...read.table.pages.subarray(...range)]).toEqual([...commits[i]!.pages]);
+        expect([...read.table.hashes.subarray(...range)]).toEqual([...commits[i]!.hashes]);
+        expect(c.checksum).toBe(commits[i]!.checksum);
         expect(Buffer.concat(images.slice(...range)).equals(Buffer.concat(commits[i]!.images as Buffer[]))).toBe(true);
       }
     }
@@ -142,6 +150,14 @@ describe('a log batch', () => {
     expect(read.table.commits.map((c) => c.isComplete)).toEqual([true, false]);
     const only = spec({ commits: [commit(2, [9], 512)], continues: true, isContinued: true });
     expect(encodeLogBatch(only).header).toMatchObject({ commitCount: 0, firstScn: only.checkpointScn });
+  });
+
+  it('refuses an image that is not the one its hash was taken of', () => {
+    const wrong = commit(2, [9, 12], 512);
+    wrong.hashes[1]!++;
+    const of = spec({ commits: [wrong] });
+    const { bytes } = encodeLogBatch(of);
+    expect(() => verifyLogBatch(bytes, placeOf(of), 'segment')).toThrow(/the hash of page 12 does not match/);
   });
 
   it('refuses to encode scns or pages out of order', () => {

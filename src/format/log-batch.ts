@@ -22,17 +22,23 @@ import {
   LOG_BATCH_PLAIN_BYTES_MAX,
   LOG_TABLE_PLAIN_BYTES_MAX,
   type LogBatchTable,
+  type LogBlock,
   sameBytes,
   sha256,
 } from './log-batch-table.ts';
+import { pageHash } from './page-map.ts';
 
 /** A commit, or a part of one, to be encoded. */
 export interface LogCommitSpec {
   scn: Scn;
   /** Size of the database after it. */
   databasePages: number;
+  /** Checksum of the whole database after it; 0 when it is not known. Only that of a last part counts. */
+  checksum: bigint;
   /** Ascending. */
   pages: Uint32Array;
+  /** `pageHash` of each image. */
+  hashes: BigUint64Array;
   /** One page each, in the order of `pages`. */
   images: readonly Uint8Array[];
 }
@@ -181,7 +187,20 @@ export function verifyLogBatch(
   for (const block of table.blocks) {
     const stored = bytes.subarray(block.offset, block.offset + block.storedBytes);
     if (!sameBytes(sha256(stored), block.sha256)) throw damagedLog(object, 'the hash of an image block does not match');
-    decodeImageBlock(stored, block, object);
+    checkPageHashes(decodeImageBlock(stored, block, object), block, { table, pageSize: header.pageSize, object });
   }
   return { header, table };
+}
+
+/** Checks decoded images against the hashes that the table has of them. @throws BACKUP_DATA_CORRUPT (9010) */
+function checkPageHashes(
+  plain: Uint8Array,
+  block: Pick<LogBlock, 'firstImage' | 'imageCount'>,
+  of: { table: LogBatchTable; pageSize: number; object: string },
+): void {
+  for (let i = 0; i < block.imageCount; i++) {
+    const place = block.firstImage + i;
+    if (pageHash(plain.subarray(i * of.pageSize, (i + 1) * of.pageSize)) !== of.table.hashes[place])
+      throw damagedLog(of.object, `the hash of page ${of.table.pages[place]} does not match`);
+  }
 }

@@ -2,13 +2,23 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { isFailure } from '../base/errors.ts';
-import { toScn } from '../model/scn.ts';
+import { type Scn, toScn } from '../model/scn.ts';
 import { encodeLogBatch } from './log-batch.ts';
 import { encodeSegmentHeader, LOG_BATCH_HEADER_BYTES, LOG_SEGMENT_HEADER_BYTES } from './log-batch-header.ts';
 import { decodeImageBlock } from './log-batch-table.ts';
 import { type SegmentItem, scanSegment } from './log-segment.ts';
+import { pageHash } from './page-map.ts';
 
 const OWNER = { clusterUuid: '0b5cf2d4-8f5e-4f5c-9d6a-0a8a5a3c9e11', tenantId: 1002, roundId: 3 };
+
+const commitOf = (scn: Scn, page: number, image: Buffer) => ({
+  scn,
+  databasePages: 9,
+  checksum: 0n,
+  pages: Uint32Array.of(page),
+  hashes: BigUint64Array.of(pageHash(image)),
+  images: [image],
+});
 
 function makeSegment(batchCount: number) {
   let prevHash: Uint8Array = new Uint8Array(32);
@@ -28,7 +38,7 @@ function makeSegment(batchCount: number) {
       checkpointScn: scn,
       pageSize: 512,
       position: new Uint8Array(8),
-      commits: [{ scn, databasePages: 9, pages: Uint32Array.of(batchNo), images: [image] }],
+      commits: [commitOf(scn, batchNo, image)],
       compressionLevel: 1,
     });
     parts.push(bytes);

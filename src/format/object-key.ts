@@ -42,7 +42,7 @@ function derive(dataKey: Uint8Array, info: Uint8Array): Uint8Array {
  */
 export function objectKey(
   dataKey: Uint8Array,
-  object: { kind: 'pack' | 'index'; setUuid: string; objectNo: number; salt: Uint8Array },
+  object: { kind: 'pack' | 'index' | 'page-map'; setUuid: string; objectNo: number; salt: Uint8Array },
 ): KeyObject {
   assert(object.salt.length === OBJECT_SALT_BYTES, `an object's salt has ${OBJECT_SALT_BYTES} bytes`);
   const info = lengthPrefixed(['holdfast object', object.kind, object.setUuid, object.objectNo, object.salt]);

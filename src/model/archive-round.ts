@@ -7,7 +7,8 @@ import { type Scn, toScn } from './scn.ts';
  * - PREPARE: the round has an id; its start is not chosen yet.
  * - BEGINNING: destination and start are fixed; the capture is attaching.
  * - DOING: commits are being archived.
- * - INTERRUPTED: the log could not be continued; COMMENT says why; an operator must act.
+ * - INTERRUPTED: the log could not be continued; COMMENT says why. With `gap_repair` = auto another round follows and this
+ *   one stays as it is; otherwise an operator must act.
  * - SUSPENDING, SUSPEND: paused by DEFER; the round and its piece go on after ENABLE.
  * - STOPPING, STOP: ended by NOARCHIVELOG; the active piece is frozen.
  * @source OceanBase 4.3.3 docs, CDB_OB_ARCHIVELOG
@@ -63,6 +64,12 @@ export interface ArchiveRound {
   outputBytes: bigint;
   comment: string;
   uri: string;
+  /** The round that it goes on from behind a gap; null or left out for one that stands alone. */
+  baseRoundId?: number | null;
+  /** Everything of that round up to here is in its log. */
+  baseScn?: Scn | null;
+  /** Scn of the commit that repairs the gap; null until that is durable. The gap lies between the two. */
+  repairedScn?: Scn | null;
 }
 
 /** Whether anything of the round may still be written. */

@@ -67,6 +67,11 @@ export interface BackupJob {
    * restarted server can go on. The password itself is nowhere. Undefined without encryption.
    */
   keys?: JobKeys;
+  /**
+   * What an incremental set is built on. It stays on a job that became a full backup when it ran: files of the increment
+   * may have been begun. Undefined for every other full backup, and for a job that has ended.
+   */
+  parent?: JobParent;
   startNs: bigint;
   endNs: bigint | null;
   status: JobStatus;
@@ -81,6 +86,16 @@ export interface JobKeys {
   slot: string;
   /** Data key sealed under the cluster's key file. */
   sealedDataKey: Uint8Array;
+}
+
+/** The set that an increment is built on, as the statement found it. */
+export interface JobParent {
+  backupSetId: number;
+  backupType: BackupType;
+  /** Of its manifest: nothing else may have taken its place when the work begins. */
+  manifestSha256: Uint8Array;
+  /** Its data key sealed under the cluster's key file; null for a set without encryption. */
+  sealedDataKey: Uint8Array | null;
 }
 
 export interface BackupTask {

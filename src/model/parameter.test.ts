@@ -55,6 +55,11 @@ describe('a parameter', () => {
     expect(isParameterValue(made('string'), '')).toBe(true);
   });
 
+  test('of type string with values takes only those, in any case', () => {
+    for (const text of ['auto', 'manual', 'MANUAL']) expect(isParameterValue(PARAMETERS.gap_repair, text)).toBe(true);
+    for (const text of ['', 'on', 'automatic']) expect(isParameterValue(PARAMETERS.gap_repair, text)).toBe(false);
+  });
+
   test('without a range is not negative', () => {
     expect(isParameterValue(made('int'), '0')).toBe(true);
     expect(isParameterValue(made('int'), '-1')).toBe(false);

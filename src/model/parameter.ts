@@ -7,6 +7,8 @@ export interface ParameterDefinition {
   default: string;
   /** Inclusive bounds, in the parameter's own notation. */
   range?: readonly [string, string];
+  /** The only values of a `string`, in lower case; left out: any text. */
+  values?: readonly string[];
   section: string;
   info: string;
 }
@@ -34,6 +36,14 @@ export const PARAMETERS = {
     default: '0M',
     section: 'LOG_ARCHIVE',
     info: "Size of the tenant's WAL beyond which an Optional archive gives up (INTERRUPTED) instead of letting it grow; 0M means never.",
+  },
+  gap_repair: {
+    scope: 'tenant',
+    type: 'string',
+    default: 'auto',
+    values: ['auto', 'manual'],
+    section: 'LOG_ARCHIVE',
+    info: 'What follows an archive round whose log can not be continued. auto: the next round begins at once, with a commit of every page that differs from the end of the one before, so that no full backup is needed. manual: NOARCHIVELOG, ARCHIVELOG and a full backup.',
   },
   ha_low_thread_score: {
     scope: 'tenant',
@@ -88,7 +98,7 @@ function toNumber(type: ParameterDefinition['type'], text: string): bigint | und
 
 /** True when the text is a value of the parameter within its range. */
 export function isParameterValue(definition: ParameterDefinition, text: string): boolean {
-  if (definition.type === 'string') return true;
+  if (definition.type === 'string') return definition.values?.includes(text.toLowerCase()) ?? true;
   if (definition.type === 'bool') return /^(true|false|on|off|0|1)$/i.test(text);
   const value = toNumber(definition.type, text);
   if (value === undefined) return false;

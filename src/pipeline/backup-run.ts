@@ -1,118 +1,148 @@
-// One backup: hands out ranges of blocks to lanes, gathers entries of blocks and packs.
+// One backup: hands out blocks to lanes, gathers the entries of blocks and packs and the hashes of pages.
 import { assert } from '../base/assert.ts';
 import { systemClock } from '../base/clock.ts';
-import { fail } from '../base/errors.ts';
 import { pagesPerBlock } from '../format/backup-set-index.ts';
-import { createBlockPacker, type PackedBlocks, type PackJob, type PackLane } from './block-packer.ts';
+import { type BlockPlan, createBlockPacker, type PackedBlocks, type PackJob, type PackLane } from './block-packer.ts';
+import { localLane, openRemoteLanes } from './lane.ts';
+import { frozenSource } from './lane-kinds.ts';
 import { runLanes, throttled } from './lanes.ts';
+import type { PageRange } from './page-hasher.ts';
 import type { BackupRequest, BackupResult, BlockEntry, PackEntry } from './pipeline.ts';
-import { SerialQueue } from './serial-queue.ts';
-import type { HeldWorker, WorkerPool } from './worker-pool.ts';
+import type { WorkerPool } from './worker-pool.ts';
 
 /** Blocks in one message: some 8 MiB, or 20 ms of a worker. */
 const BLOCKS_PER_CHUNK = 8;
 
-function remoteLane(worker: HeldWorker): PackLane {
-  return {
-    pack: (blockNos) => worker.call('pack', blockNos),
-    async finish() {
-      const rest = await worker.call<PackedBlocks>('finishBackup');
-      worker.release();
-      return rest;
-    },
-    abort: () => worker.discard(),
-  };
-}
-
-/** The same work in this process. */
-function localLane(lane: PackLane): PackLane {
-  const queue = new SerialQueue();
-  return {
-    pack: (blockNos) => queue.run(() => lane.pack(blockNos)),
-    finish: () => queue.run(() => lane.finish()),
-    async abort() {
-      await queue.end(fail('CANCELED', {}));
-      await lane.abort();
-    },
-  };
-}
-
 async function openLanes(pool: WorkerPool, request: BackupRequest, chunkCount: number): Promise<PackLane[]> {
-  const { source, destination, directory, owner, dataKey, compressionLevel, packBytesMax } = request;
-  // Named one by one: nothing else of the request (functions, say) can or should cross.
-  const { pageSize, pageCount, skipPage, databasePath, walPath, device, inode, walHeader, overlay } = source;
-  const frozen = { pageSize, pageCount, skipPage, databasePath, walPath, device, inode, walHeader, overlay };
-  const job: PackJob = { source: frozen, destination, directory, owner, dataKey, compressionLevel, packBytesMax };
+  const { destination, directory, owner, dataKey, compressionLevel, packBytesMax, signal } = request;
+  const source = frozenSource(request.source);
+  const job: PackJob = { source, destination, directory, owner, dataKey, compressionLevel, packBytesMax };
   let lastPackNo = 0;
   const nextPackNo = () => ++lastPackNo;
   // A memory destination lives in this process, and so does the work on it.
   if (destination.kind === 'memory') return [localLane(createBlockPacker(job, async () => nextPackNo()))];
-  const workers = await pool.acquire(Math.min(request.workers, chunkCount), { nextPackNo }, request.signal);
-  try {
-    await Promise.all(workers.map((worker) => worker.call('openBackup', job)));
-  } catch (error) {
-    await Promise.all(workers.map((worker) => worker.discard()));
-    throw error;
+  const wanted = Math.min(request.workers, chunkCount);
+  return openRemoteLanes(pool, { request: { kind: 'pack', job }, wanted, verbs: { nextPackNo }, signal });
+}
+
+/** Ascending pages as ranges that are read at once. */
+function rangesOf(pages: Uint32Array): PageRange[] {
+  const ranges: PageRange[] = [];
+  for (const page of pages) {
+    const last = ranges.at(-1);
+    if (last && last[0] + last[1] === page) last[1]++;
+    else ranges.push([page, 1]);
   }
-  return workers.map(remoteLane);
+  return ranges;
 }
 
-/** Cuts the blocks of a request into chunks. */
-function chunksOf(request: BackupRequest): { blockCount: number; nextChunk: () => number[] | undefined } {
-  const total = Math.ceil(request.source.pageCount / pagesPerBlock(request.source.pageSize));
-  const { blockNos } = request;
-  const blockCount = blockNos?.length ?? total;
-  let given = 0;
-  return {
-    blockCount,
-    nextChunk() {
-      if (given >= blockCount) return undefined;
-      const length = Math.min(BLOCKS_PER_CHUNK, blockCount - given);
-      const chunk = Array.from({ length }, (_, i) => (blockNos ? blockNos[given + i]! : given + i));
-      given += length;
-      return chunk;
-    },
-  };
+/** The pages of a request, cut into blocks. */
+class BlockCutter {
+  readonly pagesPerBlock: number;
+  readonly pageCount: number;
+  readonly #pages: Uint32Array | undefined;
+  #given = 0;
+
+  constructor({ source, pages }: BackupRequest) {
+    this.pagesPerBlock = pagesPerBlock(source.pageSize);
+    this.pageCount = pages?.length ?? source.pageCount;
+    this.#pages = pages;
+    let before = 0;
+    for (const page of pages ?? []) {
+      if (page <= before || page > source.pageCount || page === source.skipPage)
+        assert(false, `page ${page} after page ${before} is one to be stored`);
+      before = page;
+    }
+  }
+
+  get blockCount(): number {
+    return Math.ceil(this.pageCount / this.pagesPerBlock);
+  }
+
+  /** Pages of a block. */
+  pagesOf(blockNo: number): number {
+    return Math.min(this.pagesPerBlock, this.pageCount - blockNo * this.pagesPerBlock);
+  }
+
+  nextChunk(): BlockPlan[] | undefined {
+    if (this.#given >= this.blockCount) return undefined;
+    const length = Math.min(BLOCKS_PER_CHUNK, this.blockCount - this.#given);
+    const chunk = Array.from({ length }, (_, i) => this.#plan(this.#given + i));
+    this.#given += length;
+    return chunk;
+  }
+
+  #plan(blockNo: number): BlockPlan {
+    const from = blockNo * this.pagesPerBlock;
+    const count = this.pagesOf(blockNo);
+    return { blockNo, ranges: this.#pages ? rangesOf(this.#pages.subarray(from, from + count)) : [[from + 1, count]] };
+  }
 }
 
-/** Every block that was asked for is there, once; every pack that a block names is there, once. */
-function checkResult(request: BackupRequest, blocks: BlockEntry[], packs: PackEntry[], blockCount: number): void {
-  assert(blocks.length === blockCount, 'every block was packed once');
-  for (const [index, block] of blocks.entries())
-    assert(block.blockNo === (request.blockNos?.[index] ?? index), `block ${block.blockNo} was packed once`);
-  const packNos = new Set(packs.map((pack) => pack.packNo));
-  assert(packNos.size === packs.length, 'every pack was finished once');
-  for (const block of blocks) assert(packNos.has(block.packNo), `pack ${block.packNo} is finished`);
+/** What the lanes of one backup have made so far. */
+class Gathering {
+  readonly #cutter: BlockCutter;
+  readonly #pageSize: number;
+  readonly blocks: BlockEntry[] = [];
+  readonly packs: PackEntry[] = [];
+  readonly pageHashes: BigUint64Array;
+  readonly done = { blocks: 0, inputBytes: 0, outputBytes: 0 };
+
+  constructor(cutter: BlockCutter, pageSize: number) {
+    this.#cutter = cutter;
+    this.#pageSize = pageSize;
+    this.pageHashes = new BigUint64Array(cutter.pageCount);
+  }
+
+  add({ blocks, pageHashes, packs }: PackedBlocks): void {
+    let at = 0;
+    for (const block of blocks) {
+      const count = block.plainBytes / this.#pageSize;
+      assert(count === this.#cutter.pagesOf(block.blockNo), `block ${block.blockNo} holds the pages asked for`);
+      this.pageHashes.set(pageHashes.subarray(at, at + count), block.blockNo * this.#cutter.pagesPerBlock);
+      at += count;
+      this.blocks.push(block);
+      this.done.blocks++;
+      this.done.inputBytes += block.plainBytes;
+      this.done.outputBytes += block.storedBytes;
+    }
+    assert(at === pageHashes.length, 'each page of the blocks was hashed');
+    this.packs.push(...packs);
+  }
+
+  /** Every block that was asked for is there, once; every pack that a block names is there, once. */
+  finish(): void {
+    const { blocks, packs, done } = this;
+    blocks.sort((a, b) => a.blockNo - b.blockNo);
+    packs.sort((a, b) => a.packNo - b.packNo);
+    assert(blocks.length === this.#cutter.blockCount, 'every block was packed');
+    for (const [index, { blockNo }] of blocks.entries()) assert(blockNo === index, `block ${index} was packed once`);
+    const packNos = new Set(packs.map((pack) => pack.packNo));
+    assert(packNos.size === packs.length, 'every pack was finished once');
+    for (const block of blocks) assert(packNos.has(block.packNo), `pack ${block.packNo} is finished`);
+    done.outputBytes = packs.reduce((sum, pack) => sum + pack.sizeBytes, 0);
+  }
 }
 
 /** @see Pipeline.backup */
 export async function runBackup(pool: WorkerPool, request: BackupRequest): Promise<BackupResult> {
-  const { blockCount, nextChunk } = chunksOf(request);
-  const blocks: BlockEntry[] = [];
-  const packs: PackEntry[] = [];
-  const done = { blocks: 0, inputBytes: 0, outputBytes: 0 };
+  const cutter = new BlockCutter(request);
+  const gathering = new Gathering(cutter, request.source.pageSize);
+  const { done, blocks, packs, pageHashes } = gathering;
   const progress = throttled(systemClock, () => request.onProgress({ ...done }));
   const gather = (packed: PackedBlocks) => {
-    for (const block of packed.blocks) {
-      blocks.push(block);
-      done.blocks++;
-      done.inputBytes += block.plainBytes;
-      done.outputBytes += block.storedBytes;
-    }
-    packs.push(...packed.packs);
+    gathering.add(packed);
     progress();
   };
-  if (blockCount > 0) {
-    const lanes = await openLanes(pool, request, Math.ceil(blockCount / BLOCKS_PER_CHUNK));
+  if (cutter.blockCount > 0) {
+    const lanes = await openLanes(pool, request, Math.ceil(cutter.blockCount / BLOCKS_PER_CHUNK));
     const { signal } = request;
-    const work = async (lane: number, chunk: number[]) => gather(await lanes[lane]!.pack(chunk));
+    const nextChunk = () => cutter.nextChunk();
+    const work = async (lane: number, chunk: BlockPlan[]) => gather(await lanes[lane]!.work(chunk));
     const finish = async (lane: number) => gather(await lanes[lane]!.finish());
     await runLanes({ lanes, nextChunk, work, finish, signal });
   }
-  blocks.sort((a, b) => a.blockNo - b.blockNo);
-  packs.sort((a, b) => a.packNo - b.packNo);
-  checkResult(request, blocks, packs, blockCount);
-  done.outputBytes = packs.reduce((sum, pack) => sum + pack.sizeBytes, 0);
+  gathering.finish();
   progress(true);
-  return { blocks, packs, inputBytes: done.inputBytes, outputBytes: done.outputBytes };
+  return { blocks, packs, pageHashes, inputBytes: done.inputBytes, outputBytes: done.outputBytes };
 }

@@ -1,33 +1,40 @@
-// The backup side of a worker: reads blocks, seals them, writes packs. Knows nothing of processes.
+// The backup side of a worker: reads the pages of blocks, hashes and seals them, writes packs. Knows nothing of processes.
 import { BLOCK_PLAIN_BYTES } from '../base/limits.ts';
 import { openDestinationSpec } from '../destination/open-destination.ts';
+import type { Lane } from './lane.ts';
 import { type PackFacts, PackWriter } from './pack-writer.ts';
-import type { BlockEntry, PackEntry } from './pipeline.ts';
-import { SnapshotReader, type SnapshotSource } from './snapshot-reader.ts';
+import { hashRange, type PageRange } from './page-hasher.ts';
+import type { BlockEntry, PackEntry, SnapshotSource } from './pipeline.ts';
+import { SnapshotReader } from './snapshot-reader.ts';
 
 /** What a worker needs to know; crosses to it in one message. */
 export interface PackJob extends PackFacts {
   source: SnapshotSource;
 }
 
+/** A block to be made: its number, and its pages, ascending. */
+export interface BlockPlan {
+  blockNo: number;
+  ranges: PageRange[];
+}
+
 export interface PackedBlocks {
   blocks: BlockEntry[];
+  /** `pageHash` of the pages of these blocks, one block after the other. */
+  pageHashes: BigUint64Array;
   /** Packs that became complete. */
   packs: PackEntry[];
 }
 
-/** One worker's share of a backup, wherever it runs. */
-export interface PackLane {
-  pack(blockNos: readonly number[]): Promise<PackedBlocks>;
-  /** Completes the last pack and ends the lane. */
-  finish(): Promise<PackedBlocks>;
-  /** Ends the lane at once; what it had begun is not complete. */
-  abort(): Promise<void>;
-}
+/** A chunk is some blocks. */
+export type PackLane = Lane<readonly BlockPlan[], PackedBlocks, PackedBlocks>;
+
+const pagesIn = (ranges: readonly PageRange[]): number => ranges.reduce((sum, [, count]) => sum + count, 0);
 
 /** @param nextPackNo hands out numbers that no other lane of the set gets */
 export function createBlockPacker(job: PackJob, nextPackNo: () => Promise<number>): PackLane {
-  const reader = new SnapshotReader(job.source);
+  const { source } = job;
+  const reader = new SnapshotReader(source);
   const destination = openDestinationSpec(job.destination);
   const packs = new PackWriter(destination, job, nextPackNo);
   const buffer = Buffer.allocUnsafeSlow(BLOCK_PLAIN_BYTES);
@@ -36,15 +43,26 @@ export function createBlockPacker(job: PackJob, nextPackNo: () => Promise<number
     await destination[Symbol.asyncDispose]();
   };
   return {
-    async pack(blockNos) {
+    async work(plans) {
       const blocks: BlockEntry[] = [];
-      for (const blockNo of blockNos) blocks.push(await packs.add(blockNo, reader.readBlock(blockNo, buffer)));
-      return { blocks, packs: packs.takeFinished() };
+      const pageHashes = new BigUint64Array(plans.reduce((sum, { ranges }) => sum + pagesIn(ranges), 0));
+      let hashed = 0;
+      for (const { blockNo, ranges } of plans) {
+        let filled = 0;
+        for (const range of ranges) {
+          const plain = reader.read(range, buffer.subarray(filled));
+          hashRange(plain, range, source, { into: pageHashes, at: hashed });
+          filled += plain.length;
+          hashed += range[1];
+        }
+        blocks.push(await packs.add(blockNo, buffer.subarray(0, filled)));
+      }
+      return { blocks, pageHashes, packs: packs.takeFinished() };
     },
     async finish() {
       await packs.finish();
       await end();
-      return { blocks: [], packs: packs.takeFinished() };
+      return { blocks: [], pageHashes: new BigUint64Array(0), packs: packs.takeFinished() };
     },
     async abort() {
       await packs.abort();

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { assert } from '../base/assert.ts';
 import type { Log } from '../base/log.ts';
 import { runBackup } from './backup-run.ts';
+import { runHash } from './hash-run.ts';
 import type { Pipeline } from './pipeline.ts';
 import { runRestore } from './restore-run.ts';
 import { WorkerPool } from './worker-pool.ts';
@@ -24,6 +25,11 @@ export function createPipeline(options: { log: Log; workers?: number }): Pipelin
       assert(request.workers >= 1, 'a restore has a worker');
       return runRestore(pool, request);
     },
+    hashPages(request) {
+      assert(request.workers >= 1, 'reading a snapshot has a worker');
+      return runHash(pool, request);
+    },
+    prepare: (workers) => pool.prepare(workers),
     [Symbol.asyncDispose]: () => pool.close(),
   };
 }

@@ -1,42 +1,38 @@
 // Which pages of a restore's target are planned: each must be exactly once, or the result would depend on chance.
 import { assert } from '../base/assert.ts';
-import { GIB } from '../base/limits.ts';
-
-/** SQLite keeps its lock bytes at this offset; the page that holds them is never written, so no source need have it. */
-const LOCK_BYTE_OFFSET = 1 * GIB;
+import { PageSet } from '../format/page-set.ts';
 
 export class PageCoverage {
   readonly #pageCount: number;
-  readonly #lockPage: number;
-  /** One bit a page. */
-  readonly #planned: Uint8Array;
-  #plannedCount = 0;
+  readonly #skipPage: number;
+  readonly #planned: PageSet;
 
-  constructor(pageCount: number, pageSize: number) {
-    this.#pageCount = pageCount;
-    this.#lockPage = LOCK_BYTE_OFFSET / pageSize + 1;
-    this.#planned = new Uint8Array(Math.ceil((pageCount + 1) / 8));
+  /** @param of.skipPage never written; 0 for none */
+  constructor(of: { pageCount: number; skipPage: number }) {
+    this.#pageCount = of.pageCount;
+    this.#skipPage = of.skipPage <= of.pageCount ? of.skipPage : 0;
+    this.#planned = new PageSet(of.pageCount);
   }
 
-  /** @throws AssertionFailure when one of the pages is not in the target or was planned before */
+  /** @throws AssertionFailure when one of the pages is not in the target, is never written or was planned before */
   plan(first: number, count: number): void {
-    const isInside = Number.isInteger(first) && first >= 1 && first + count - 1 <= this.#pageCount;
+    const isInside =
+      Number.isInteger(first) &&
+      Number.isInteger(count) &&
+      first >= 1 &&
+      count >= 1 &&
+      first + count - 1 <= this.#pageCount;
     assert(isInside, `the pages ${first} to ${first + count - 1} are in the target`);
     for (let page = first; page < first + count; page++) {
-      if (this.#isPlanned(page)) assert(false, `page ${page} of the target is planned once`);
-      this.#planned[page >>> 3]! |= 1 << (page & 7);
+      if (page === this.#skipPage) assert(false, `page ${page} of the target is never written`);
+      if (!this.#planned.add(page)) assert(false, `page ${page} of the target is planned once`);
     }
-    this.#plannedCount += count;
   }
 
   /** @throws AssertionFailure naming the first page that nothing writes */
   checkComplete(): void {
-    if (this.#plannedCount === this.#pageCount) return;
+    if (this.#planned.size === this.#pageCount - (this.#skipPage === 0 ? 0 : 1)) return;
     for (let page = 1; page <= this.#pageCount; page++)
-      if (!this.#isPlanned(page) && page !== this.#lockPage) assert(false, `page ${page} of the target is planned`);
-  }
-
-  #isPlanned(page: number): boolean {
-    return (this.#planned[page >>> 3]! & (1 << (page & 7))) !== 0;
+      if (!this.#planned.has(page) && page !== this.#skipPage) assert(false, `page ${page} of the target is planned`);
   }
 }

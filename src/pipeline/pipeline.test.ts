@@ -11,8 +11,10 @@ import { DatabaseSync } from '../base/sqlite.ts';
 import type { Destination, DestinationSpec } from '../destination/destination.ts';
 import { dropMemoryDestination } from '../destination/memory-destination.ts';
 import { openDestinationSpec } from '../destination/open-destination.ts';
-import { pagesPerBlock } from '../format/backup-set-index.ts';
+import { type BackupSetIndex, pagesPerBlock } from '../format/backup-set-index.ts';
+import { addToRuns, entriesOf, liveRuns, type PageRun, successorIndex } from '../format/index-pages.ts';
 import { encodeImageBlocks } from '../format/log-batch-table.ts';
+import { pageHash } from '../format/page-map.ts';
 import { createPipeline } from './create-pipeline.ts';
 import type { BackupRequest, BackupResult, LogBlockItem, Pipeline, RestoreRequest, SetBlockItem } from './pipeline.ts';
 import { type FrozenDatabase, freeze, makeDatabase } from './snapshot.fixture.ts';
@@ -73,17 +75,31 @@ function backupOf(
   };
 }
 
-/** Items that restore a whole set. */
+/** Pages from `first` to `last`, both inclusive. */
+const pagesFrom = (first: number, last: number): number[] =>
+  Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i);
+
+/** Items that restore a whole set, without the pages that another source has or that are gone. */
 function itemsOf(
   result: BackupResult,
   { pageSize, pageCount }: { pageSize: number; pageCount: number },
+  without: readonly number[] = [],
 ): SetBlockItem[] {
   const perBlock = pagesPerBlock(pageSize);
-  return result.blocks.map((block) => {
+  return result.blocks.flatMap((block) => {
     const firstPage = block.blockNo * perBlock + 1;
-    const rest = Math.min(perBlock, pageCount - firstPage + 1);
-    return { kind: 'set', setIndex: 0, block, firstPage, pageCount: rest, skipPages: [] };
+    const runs: PageRun[] = [];
+    for (const page of pagesFrom(firstPage, Math.min(pageCount, firstPage + perBlock - 1)))
+      if (!without.includes(page)) addToRuns(runs, page - firstPage, page);
+    return runs.length > 0 ? [{ kind: 'set', setIndex: 0, block, runs }] : [];
   });
+}
+
+/** Hashes as the pipeline has to find them. */
+function hashesOf(bytes: Buffer, { pageSize, skipPage }: { pageSize: number; skipPage: number }): BigUint64Array {
+  return new BigUint64Array(bytes.length / pageSize).map((_, index) =>
+    index + 1 === skipPage ? 0n : pageHash(bytes.subarray(index * pageSize, (index + 1) * pageSize)),
+  );
 }
 
 function restoreOf(
@@ -93,14 +109,15 @@ function restoreOf(
   change: Partial<RestoreRequest> = {},
 ): RestoreRequest {
   const { destination, directory, owner, dataKey } = backup;
-  const { pageSize, pageCount } = frozen.source;
+  const { pageSize, pageCount, skipPage } = frozen.source;
   return {
     targetPath: join(base, `restored-${randomUUID()}.db`),
     pageSize,
     pageCount,
+    skipPage,
     sets: [{ destination, directory, owner, dataKey }],
     logDestination: null,
-    items: itemsOf(result, frozen.source),
+    items: itemsOf(result, frozen.source, [skipPage]),
     workers: 2,
     onProgress: noProgress,
     signal: never,
@@ -110,8 +127,10 @@ function restoreOf(
 
 async function roundTrip(frozen: FrozenDatabase, backup: BackupRequest): Promise<BackupResult> {
   const result = await pipeline.backup(backup);
+  const hashes = hashesOf(frozen.expected, frozen.source);
+  expect(result.pageHashes).toEqual(hashes);
   const restore = restoreOf(frozen, backup, result);
-  await pipeline.restore(restore);
+  expect((await pipeline.restore(restore)).pageHashes).toEqual(hashes);
   const restored = await readFile(restore.targetPath);
   expect(restored.length).toBe(frozen.expected.length);
   expect(restored.equals(frozen.expected)).toBe(true);
@@ -201,12 +220,55 @@ describe.each([
     expect(restored.at(-1)).toBe(12 * MIB);
   });
 
-  it('stores only the blocks that are asked for', async () => {
+  it('stores only the pages that are asked for, packed densely, and hashes them', async () => {
     const frozen = await rawDatabase(randomBytes(5 * MIB));
-    const result = await pipeline.backup(backupOf(frozen, spec(), { blockNos: [1, 4] }));
-    expect(result.blocks.map((block) => block.blockNo)).toEqual([1, 4]);
-    const none = await pipeline.backup(backupOf(frozen, spec(), { blockNos: [], directory: 'backup_set_2_inc' }));
-    expect(none).toEqual({ blocks: [], packs: [], inputBytes: 0, outputBytes: 0 });
+    const pages = Uint32Array.from([1, 3, ...pagesFrom(5, 300), 302, 700, 701, 1280]);
+    const backup = backupOf(frozen, spec(), { pages });
+    const result = await pipeline.backup(backup);
+    expect(result.blocks.map(({ blockNo, plainBytes }) => [blockNo, plainBytes / 4096])).toEqual([
+      [0, 256],
+      [1, pages.length - 256],
+    ]);
+    const all = hashesOf(frozen.expected, frozen.source);
+    expect(result.pageHashes).toEqual(new BigUint64Array(pages.length).map((_, index) => all[pages[index]! - 1]!));
+    expect(result.inputBytes).toBe(pages.length * 4096);
+    const none = await pipeline.backup({ ...backup, pages: new Uint32Array(0), directory: 'backup_set_2_inc' });
+    expect(none).toEqual({ blocks: [], packs: [], pageHashes: new BigUint64Array(0), inputBytes: 0, outputBytes: 0 });
+  });
+
+  it('gives a database back from a full set and increments, each page from one of them', async () => {
+    const [frozen, destination] = [await rawDatabase(randomBytes(5 * MIB)), spec()];
+    const { pageSize, pageCount, skipPage } = frozen.source;
+    const full = backupOf(frozen, destination);
+    const result = await pipeline.backup(full);
+    const entries = entriesOf(result.blocks, { pageSize, pages: null, source: 0 });
+    let index: BackupSetIndex = { pageSize, pageCount, skipPage, sourceCount: 0, entries };
+    const backups = [full];
+    for (const step of [7, 5, 300]) {
+      const pages = Uint32Array.from(pagesFrom(1, pageCount).filter((page) => page % step === 0));
+      for (const page of pages) randomBytes(pageSize).copy(frozen.expected, (page - 1) * pageSize);
+      await writeFile(frozen.source.databasePath, frozen.expected);
+      const backup = backupOf(frozen, destination, {
+        pages,
+        directory: `backup_set_${step}_inc`,
+        owner: { ...OWNER, setUuid: `${step}` },
+        dataKey: step === 5 ? null : Buffer.alloc(32, step),
+      });
+      const { blocks } = await pipeline.backup(backup);
+      backups.push(backup);
+      const made = successorIndex(index, entriesOf(blocks, { pageSize, pages, source: 0 }), frozen.source);
+      expect(made.usedPlaces).toEqual(pagesFrom(0, backups.length - 2));
+      index = made.index;
+    }
+    const live = liveRuns(index);
+    const items = index.entries.map((block, at): SetBlockItem => {
+      return { kind: 'set', setIndex: block.source, block, runs: live[at]! };
+    });
+    const sets = backups.map(({ directory, owner, dataKey }) => ({ destination, directory, owner, dataKey }));
+    const restore = restoreOf(frozen, full, result, { items, sets });
+    const { pageHashes } = await pipeline.restore(restore);
+    expect((await readFile(restore.targetPath)).equals(frozen.expected)).toBe(true);
+    expect(pageHashes).toEqual(hashesOf(frozen.expected, frozen.source));
   });
 
   it('does not overwrite the packs of another backup', async () => {
@@ -272,6 +334,56 @@ describe('reading a frozen state', () => {
     await expect(replaced).rejects.toThrowError(named('ENGINE'));
     await rm(path);
     await expect(pipeline.backup(backupOf(frozen, file()))).rejects.toThrowError(named('ENGINE'));
+  });
+});
+
+describe('hashing a snapshot', () => {
+  it.each([512, 4096, 65536])('finds what a backup finds, also in a WAL, pages of %i bytes', async (pageSize) => {
+    const frozen = await makeDatabase(base, { pageSize, rowCount: 6_000, rowBytes: 250, hasWal: true });
+    frozen.source.skipPage = 3;
+    const hashes = await pipeline.hashPages({ source: frozen.source, workers: 2, signal: never });
+    expect(hashes).toEqual(hashesOf(frozen.expected, frozen.source));
+  });
+
+  it('goes on over chunks and the page that the file lacks, and stops when it is cancelled', async () => {
+    const frozen = await rawDatabase(randomBytes(20 * MIB));
+    frozen.source.pageCount += 1;
+    const request = { source: frozen.source, workers: 2, signal: never };
+    await expect(pipeline.hashPages(request)).rejects.toThrowError('ends before its page 5121');
+    frozen.source.skipPage = 5121;
+    const expected = Buffer.concat([frozen.expected, Buffer.alloc(4096)]);
+    expect(await pipeline.hashPages(request)).toEqual(hashesOf(expected, frozen.source));
+    const cancelled = pipeline.hashPages({ ...request, signal: AbortSignal.abort() });
+    await expect(cancelled).rejects.toThrowError(named('CANCELED'));
+  });
+});
+
+describe('pages of an increment', () => {
+  it.each([
+    ['a page twice', [3, 3]],
+    ['pages out of order', [4, 3]],
+    ['page 0', [0, 1]],
+    ['a page past the end', [11]],
+    ['the page that is never read', [7]],
+  ])('may not be %s', async (_what, pages) => {
+    const frozen = await rawDatabase(randomBytes(10 * 4096));
+    frozen.source.skipPage = 7;
+    const backup = backupOf(frozen, memory(), { pages: Uint32Array.from(pages) });
+    await expect(pipeline.backup(backup)).rejects.toThrowError('is one to be stored');
+  });
+
+  it('are read from the WAL and from the file that a checkpoint has changed', async () => {
+    const frozen = await makeDatabase(base, { pageSize: 4096, rowCount: 4_000, rowBytes: 250, hasWal: true });
+    const { pageCount, databasePath, walPath } = frozen.source;
+    const pages = Uint32Array.from(pagesFrom(1, pageCount).filter((page) => page % 3 !== 0));
+    const all = hashesOf(frozen.expected, frozen.source);
+    const expected = new BigUint64Array(pages.length).map((_, index) => all[pages[index]! - 1]!);
+    const before = await pipeline.backup(backupOf(frozen, memory(), { pages }));
+    expect(before.pageHashes).toEqual(expected);
+    await writeFile(databasePath, frozen.expected);
+    await rm(walPath);
+    const after = await pipeline.backup(backupOf(frozen, memory(), { pages }));
+    expect(after.pageHashes).toEqual(expected);
   });
 });
 
@@ -384,10 +496,7 @@ describe('restoring set and log together', () => {
       images: pairs,
     };
     const source = { pageSize: 4096, pageCount: 554 };
-    const items = itemsOf(result, frozen.source).map((item) => {
-      const skipPages = changed.filter((page) => page >= item.firstPage && page < item.firstPage + item.pageCount);
-      return { ...item, skipPages };
-    });
+    const items = itemsOf(result, frozen.source, changed);
     const expected = Buffer.concat([frozen.expected, Buffer.alloc(2 * 4096)]);
     for (const [index, page] of pairs) images[index]!.copy(expected, (page - 1) * 4096);
     const restore = restoreOf(frozen, backup, result, { ...source, logDestination: spec, items: [log, ...items] });
@@ -399,7 +508,8 @@ describe('restoring set and log together', () => {
     ['this process', memory],
   ])('writes each page from the newest source, in %s', async (_where, spec) => {
     const { restore, expected } = await setAndLog(spec());
-    await pipeline.restore(restore);
+    const { pageHashes } = await pipeline.restore(restore);
+    expect(pageHashes).toEqual(hashesOf(expected, restore));
     expect((await readFile(restore.targetPath)).equals(expected)).toBe(true);
   });
 
@@ -438,8 +548,16 @@ describe('restoring set and log together', () => {
     await expect(attempt({ items: [log, log, ...items] })).rejects.toThrowError('page 3 of the target is planned once');
     await expect(attempt({ items })).rejects.toThrowError('page 3 of the target is planned');
     await expect(attempt({ pageCount: 553 })).rejects.toThrowError('are in the target');
-    const unsorted = items.map((item) => ({ ...item, skipPages: [...item.skipPages].reverse() }));
-    await expect(attempt({ items: [log, ...unsorted] })).rejects.toThrowError('ascending');
+    await expect(attempt({ skipPage: 6, items: [log, ...items] })).rejects.toThrowError(
+      'page 6 of the target is never',
+    );
+    const [first, ...others] = items as [SetBlockItem, ...SetBlockItem[]];
+    const past = { ...first, runs: first.runs.map(([index, page, count]): PageRun => [index + 250, page, count]) };
+    await expect(attempt({ items: [log, past, ...others] })).rejects.toThrowError('pages that the block has');
+    const before = { ...first, runs: first.runs.map(([index, page, count]): PageRun => [index - 1, page, count]) };
+    await expect(attempt({ items: [log, before, ...others] })).rejects.toThrowError('pages that the block has');
+    const otherSet = { ...first, setIndex: 1 };
+    await expect(attempt({ items: [log, otherSet, ...others] })).rejects.toThrowError('has a set 1');
   });
 
   it('does not touch a target that exists, and makes one that only the server may read', async () => {

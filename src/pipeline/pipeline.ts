@@ -1,6 +1,7 @@
 // The byte workers' service: pages in, sealed blocks out, and back. Workers are child processes without SQLite.
 import type { DestinationSpec } from '../destination/destination.ts';
 import type { Snapshot } from '../engine/engine-driver.ts';
+import type { PageRun } from '../format/index-pages.ts';
 
 /** Who a block belongs to; bound into every encrypted block as associated data. */
 export interface SetOwner {
@@ -11,7 +12,7 @@ export interface SetOwner {
 
 /** Where one block of a set lies. */
 export interface BlockEntry {
-  /** From 0; block n holds the pages from n * pagesPerBlock + 1. */
+  /** From 0, in the order of the pages: block n holds the nth run of `pagesPerBlock` pages of the request. */
   blockNo: number;
   /** Number of the pack (`pack_<packNo>.obbak`) and place in it. */
   packNo: number;
@@ -31,10 +32,13 @@ export interface PackEntry {
   sha256: Uint8Array;
 }
 
+/** What a worker needs of a snapshot to read its pages. */
+export type SnapshotSource = Omit<Snapshot, 'close' | 'facts' | 'scn' | 'databaseChecksum'>;
+
 export interface BackupRequest {
-  source: Omit<Snapshot, 'close' | 'facts' | 'scn'>;
-  /** Only these blocks, ascending (an incremental set); default: all. */
-  blockNos?: readonly number[];
+  source: SnapshotSource;
+  /** Only these pages, ascending, without the one to skip (an incremental set); default: all of them. */
+  pages?: Uint32Array;
   destination: DestinationSpec;
   /** The set's directory at the destination, without trailing slash. */
   directory: string;
@@ -50,22 +54,23 @@ export interface BackupRequest {
 }
 
 export interface BackupResult {
+  /** Ascending by number, without holes. */
   blocks: BlockEntry[];
+  /** `pageHash` of each page read, in the order of the request; NO_PAGE_HASH for the page to skip. */
+  pageHashes: BigUint64Array;
   packs: PackEntry[];
   inputBytes: number;
   outputBytes: number;
 }
 
-/** One block of a set to be written into a restored file. */
+/** Pages of one block of a set to be written into a restored file. */
 export interface SetBlockItem {
   kind: 'set';
+  /** Which of the request's sets holds the block. */
   setIndex: number;
   block: BlockEntry;
-  /** First page in the block, from 1, and how many the target still has (the rest lies past its end). */
-  firstPage: number;
-  pageCount: number;
-  /** Pages of the block that a newer version replaces: not written. Ascending. */
-  skipPages: number[];
+  /** What of the block is written, ascending; none twice. */
+  runs: PageRun[];
 }
 
 /** Page images of one log block to be written into a restored file. */
@@ -85,6 +90,8 @@ export interface RestoreRequest {
   targetPath: string;
   pageSize: number;
   pageCount: number;
+  /** Never written, zeros in the file; 0 for none. */
+  skipPage: number;
   sets: Array<{ destination: DestinationSpec; directory: string; owner: SetOwner; dataKey: Uint8Array | null }>;
   logDestination: DestinationSpec | null;
   items: Iterable<SetBlockItem | LogBlockItem>;
@@ -103,9 +110,16 @@ export interface Pipeline extends AsyncDisposable {
   backup(request: BackupRequest): Promise<BackupResult>;
   /**
    * Creates `targetPath` (must not exist) with exactly `pageCount` pages, writes each item once, fsyncs.
-   * The items name every page exactly once, but for SQLite's lock-byte page, which no source need hold: anything
-   * else is a bug in the plan and fails the restore.
+   * The items name every page exactly once, but for `skipPage`, which none may name: anything else is a bug in the plan
+   * and fails the restore.
    * @throws BACKUP_DATA_CORRUPT (9010), BACKUP_FILE_NOT_EXIST (9011) naming the object; the caller removes the target
    */
-  restore(request: RestoreRequest): Promise<void>;
+  restore(request: RestoreRequest): Promise<{
+    /** `pageHash` of every page of the file as it was read back after it was durable; NO_PAGE_HASH for the skipped page. */
+    pageHashes: BigUint64Array;
+  }>;
+  /** Says that so many workers will be wanted soon: a process takes some tenths of a second to come up. */
+  prepare(workers: number): void;
+  /** Reads a whole snapshot. @returns `pageHash` of each page, from 1. @throws as `backup` */
+  hashPages(request: { source: SnapshotSource; workers: number; signal: AbortSignal }): Promise<BigUint64Array>;
 }

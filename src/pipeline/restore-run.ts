@@ -1,18 +1,19 @@
-// One restore: makes the target file, hands out blocks to lanes in the order they lie in their sources, makes it durable.
+// One restore: makes the target file, hands out blocks to lanes in the order they lie in their sources, makes it durable,
+// and reads it back.
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { assert } from '../base/assert.ts';
 import { systemClock } from '../base/clock.ts';
-import { fail } from '../base/errors.ts';
 import { BLOCK_PLAIN_BYTES } from '../base/limits.ts';
 import { createBlockPlacer, type PlaceJob, type PlaceLane, type RestoreItem, runsOf } from './block-placer.ts';
+import { runHash } from './hash-run.ts';
+import { localLane, openRemoteLanes } from './lane.ts';
 import { runLanes, throttled } from './lanes.ts';
 import { PageCoverage } from './page-coverage.ts';
 import { targetFailure } from './page-target.ts';
 import type { RestoreRequest } from './pipeline.ts';
-import { SerialQueue } from './serial-queue.ts';
-import type { HeldWorker, JobVerbs, WorkerPool } from './worker-pool.ts';
+import { NO_VERBS, type WorkerPool } from './worker-pool.ts';
 
 /** Items in one message: at most 16 MiB of pages. */
 const ITEMS_PER_CHUNK = 16;
@@ -21,51 +22,18 @@ const ITEMS_PER_WINDOW = 1024;
 /** The kernel is asked to store what was written this often, so that the final fsync is short. */
 const BACKGROUND_SYNC_MS = 150;
 const TARGET_MODE = 0o600;
-/** A restore answers no questions of its workers. */
-const NO_VERBS: JobVerbs = {
-  nextPackNo() {
-    throw new Error('a restore makes no packs');
-  },
-};
 
-function remoteLane(worker: HeldWorker): PlaceLane {
-  return {
-    place: (items) => worker.call('place', items),
-    async finish() {
-      await worker.call('finishRestore');
-      worker.release();
-    },
-    abort: () => worker.discard(),
-  };
-}
-
-/** The same work in this process. */
-function localLane(lane: PlaceLane): PlaceLane {
-  const queue = new SerialQueue();
-  return {
-    place: (items) => queue.run(() => lane.place(items)),
-    finish: () => queue.run(() => lane.finish()),
-    async abort() {
-      // The target must not be closed under a write: its descriptor may already mean another file then.
-      await queue.end(fail('CANCELED', {}));
-      await lane.abort();
-    },
-  };
+/** A memory destination lives in this process, and so does the work on it. */
+function isLocal({ sets, logDestination }: RestoreRequest): boolean {
+  return [...sets.map((set) => set.destination), logDestination].some((spec) => spec?.kind === 'memory');
 }
 
 async function openLanes(pool: WorkerPool, request: RestoreRequest, job: PlaceJob): Promise<PlaceLane[]> {
-  const { sets, logDestination } = request;
-  const isInMemory = [...sets.map((set) => set.destination), logDestination].some((spec) => spec?.kind === 'memory');
-  if (isInMemory) return [localLane(createBlockPlacer(job))];
-  const chunksAtLeast = Math.ceil((request.pageCount * request.pageSize) / (ITEMS_PER_CHUNK * BLOCK_PLAIN_BYTES));
-  const workers = await pool.acquire(Math.min(request.workers, chunksAtLeast), NO_VERBS, request.signal);
-  try {
-    await Promise.all(workers.map((worker) => worker.call('openRestore', job)));
-  } catch (error) {
-    await Promise.all(workers.map((worker) => worker.discard()));
-    throw error;
-  }
-  return workers.map(remoteLane);
+  if (isLocal(request)) return [localLane(createBlockPlacer(job))];
+  const { pageCount, pageSize, workers, signal } = request;
+  const chunksAtLeast = Math.ceil((pageCount * pageSize) / (ITEMS_PER_CHUNK * BLOCK_PLAIN_BYTES));
+  const wanted = Math.min(workers, chunksAtLeast);
+  return openRemoteLanes(pool, { request: { kind: 'place', job }, wanted, verbs: NO_VERBS, signal });
 }
 
 /** Order in which items lie in their sources. */
@@ -87,7 +55,7 @@ function* chunksOf(items: Iterable<RestoreItem>, coverage: PageCoverage): Genera
     window = [];
   }
   for (const item of items) {
-    for (const { page, count } of runsOf(item)) coverage.plan(page, count);
+    for (const [, page, count] of runsOf(item)) coverage.plan(page, count);
     window.push(item);
     if (window.length === ITEMS_PER_WINDOW) yield* cut();
   }
@@ -150,7 +118,7 @@ async function fillTarget(pool: WorkerPool, request: RestoreRequest, job: PlaceJ
   const lanes = await openLanes(pool, request, job);
   const done = { items: 0, bytes: 0 };
   const progress = throttled(systemClock, () => request.onProgress({ ...done }));
-  const coverage = new PageCoverage(request.pageCount, request.pageSize);
+  const coverage = new PageCoverage(request);
   const chunks = chunksOf(request.items, coverage);
   const nextChunk = (): RestoreItem[] | undefined => {
     const { value, done: isLast } = chunks.next();
@@ -158,7 +126,7 @@ async function fillTarget(pool: WorkerPool, request: RestoreRequest, job: PlaceJ
     return value ?? undefined;
   };
   const work = async (lane: number, items: RestoreItem[]) => {
-    done.bytes += await lanes[lane]!.place(items);
+    done.bytes += await lanes[lane]!.work(items);
     done.items += items.length;
     progress();
   };
@@ -167,22 +135,37 @@ async function fillTarget(pool: WorkerPool, request: RestoreRequest, job: PlaceJ
   progress(true);
 }
 
-/** @see Pipeline.restore */
-export async function runRestore(pool: WorkerPool, request: RestoreRequest): Promise<void> {
+/** Hashes the finished file: what SQLite will read, whatever was meant to be written. */
+function readBack(pool: WorkerPool, request: RestoreRequest, { target }: PlaceJob): Promise<BigUint64Array> {
+  const { pageSize, pageCount, path: databasePath, device, inode } = target;
+  const { skipPage, workers, signal } = request;
+  const noWal = { walPath: '', walHeader: new Uint8Array(0), overlay: new Uint32Array(0) };
+  const source = { pageSize, pageCount, skipPage, databasePath, device, inode, ...noWal };
+  return runHash(pool, { source, workers, signal, isLocal: isLocal(request) });
+}
+
+async function writeTarget(pool: WorkerPool, request: RestoreRequest): Promise<PlaceJob> {
+  const { handle, job } = await createTarget(request);
   try {
-    const { handle, job } = await createTarget(request);
+    const endSyncing = syncInBackground(handle);
     try {
-      const endSyncing = syncInBackground(handle);
-      try {
-        await fillTarget(pool, request, job);
-      } finally {
-        await endSyncing();
-      }
-      await handle.sync();
+      await fillTarget(pool, request, job);
     } finally {
-      await handle.close();
+      await endSyncing();
     }
-    await syncParent(request.targetPath);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await syncParent(request.targetPath);
+  return job;
+}
+
+/** @see Pipeline.restore */
+export async function runRestore(pool: WorkerPool, request: RestoreRequest): Promise<{ pageHashes: BigUint64Array }> {
+  try {
+    const job = await writeTarget(pool, request);
+    return { pageHashes: await readBack(pool, request, job) };
   } catch (error) {
     throw targetFailure(error, request.targetPath);
   }

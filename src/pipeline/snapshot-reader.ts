@@ -1,10 +1,10 @@
-// Reads blocks of a frozen database state with plain file reads: from the database file, and from the WAL for the pages
+// Reads pages of a frozen database state with plain file reads: from the database file, and from the WAL for the pages
 // named in the overlay. Runs where SQLite is never loaded: closing a file here must not drop anyone's locks.
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { assert } from '../base/assert.ts';
 import { fail } from '../base/errors.ts';
-import { blockPlainBytes, pagesPerBlock } from '../format/backup-set-index.ts';
-import type { BackupRequest } from './pipeline.ts';
+import type { PageRange } from './page-hasher.ts';
+import type { SnapshotSource } from './pipeline.ts';
 
 const WAL_HEADER_BYTES = 32;
 const FRAME_HEADER_BYTES = 24;
@@ -13,11 +13,8 @@ const WAL_SALTS_AT = 16;
 const FRAME_SALTS_AT = 8;
 const SALTS_BYTES = 8;
 
-export type SnapshotSource = BackupRequest['source'];
-
 export class SnapshotReader {
   readonly #source: SnapshotSource;
-  readonly #pagesPerBlock: number;
   readonly #databaseFd: number;
   readonly #walFd: number | undefined;
   readonly #frame: Buffer;
@@ -32,7 +29,6 @@ export class SnapshotReader {
       'an overlay needs a WAL header',
     );
     this.#source = source;
-    this.#pagesPerBlock = pagesPerBlock(source.pageSize);
     this.#frame = Buffer.alloc(FRAME_HEADER_BYTES + source.pageSize);
     this.#databaseFd = openForReading(source.databasePath);
     try {
@@ -45,21 +41,16 @@ export class SnapshotReader {
     }
   }
 
-  get blockCount(): number {
-    return Math.ceil(this.#source.pageCount / this.#pagesPerBlock);
-  }
-
   /**
-   * Reads the pages of one block into `into`.
-   * @returns the filled part of `into`
+   * Reads consecutive pages into `into`.
+   * @returns the filled part of `into`; zeros for the page that is never read
    */
-  readBlock(blockNo: number, into: Buffer): Buffer {
-    assert(blockNo >= 0 && blockNo < this.blockCount, 'the block is in the database');
-    const { pageSize, skipPage, overlay } = this.#source;
-    const plainBytes = blockPlainBytes({ ...this.#source, pagesPerBlock: this.#pagesPerBlock }, blockNo);
-    const block = into.subarray(0, plainBytes);
-    const firstPage = blockNo * this.#pagesPerBlock + 1;
-    const lastPage = firstPage + plainBytes / pageSize - 1;
+  read([firstPage, count]: PageRange, into: Buffer): Buffer {
+    const { pageSize, pageCount, skipPage, overlay } = this.#source;
+    const lastPage = firstPage + count - 1;
+    assert(firstPage >= 1 && count >= 1 && lastPage <= pageCount, 'the pages are in the database');
+    assert(count * pageSize <= into.length, 'there is room for the pages');
+    const block = into.subarray(0, count * pageSize);
     const pagesRead = this.#readDatabase(block, firstPage);
     // Missing in the file; a page of the overlay fills in for each, or is an error.
     const missing = new Set<number>();
@@ -70,7 +61,7 @@ export class SnapshotReader {
       if (from < to && !this.#readOverlay(block, firstPage, { from, to })) {
         // The file was read before the WAL was found reset: only now does it certainly hold everything.
         this.#isWalGone = true;
-        return this.readBlock(blockNo, into);
+        return this.read([firstPage, count], into);
       }
       for (let pair = from; pair < to; pair++) missing.delete(overlay[pair * 2]!);
     }

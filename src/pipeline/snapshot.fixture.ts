@@ -2,7 +2,7 @@
 import { copyFile, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from '../base/sqlite.ts';
-import type { SnapshotSource } from './snapshot-reader.ts';
+import type { SnapshotSource } from './pipeline.ts';
 
 export interface FrozenDatabase {
   source: SnapshotSource;

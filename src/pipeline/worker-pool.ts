@@ -22,6 +22,13 @@ export interface JobVerbs {
   nextPackNo(): number;
 }
 
+/** For jobs that answer no questions of their workers. */
+export const NO_VERBS: JobVerbs = {
+  nextPackNo() {
+    throw new Error('only a backup makes packs');
+  },
+};
+
 class Worker {
   readonly #child: Child;
   #job: JobVerbs | undefined;
@@ -114,6 +121,11 @@ export class WorkerPool {
     });
   }
 
+  /** Starts workers that will be wanted soon, unless there are as many that have nothing to do. */
+  prepare(count: number): void {
+    while (!this.#isClosed && this.#idle.size < count && this.#all.size < this.#workersMax) this.#rest(this.#start());
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     for (const waiter of this.#waiting.splice(0)) waiter.reject(fail('CANCELED', {}));
@@ -141,9 +153,7 @@ export class WorkerPool {
         isHeld = false;
         worker.assign(undefined);
         if (!this.#all.has(worker)) return;
-        const timer = setTimeout(() => void this.#retire(worker), IDLE_MS);
-        timer.unref();
-        this.#idle.set(worker, timer);
+        this.#rest(worker);
         this.#serve();
       },
       discard: async () => {
@@ -158,10 +168,21 @@ export class WorkerPool {
       this.#idle.delete(worker);
       return worker;
     }
+    return this.#start();
+  }
+
+  #start(): Worker {
     const worker = new Worker((gone, reason) => this.#onExit(gone, reason));
     this.#all.add(worker);
     this.#log.debug('pipeline worker started', { pid: worker.pid });
     return worker;
+  }
+
+  /** Keeps a worker for the next job, for a while. */
+  #rest(worker: Worker): void {
+    const timer = setTimeout(() => void this.#retire(worker), IDLE_MS);
+    timer.unref();
+    this.#idle.set(worker, timer);
   }
 
   async #retire(worker: Worker): Promise<void> {

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { HoldfastError } from '../base/errors.ts';
+import type { BackupSetIndex, IndexEntry } from '../format/backup-set-index.ts';
 import type { LogBlock, LogCommit } from '../format/log-batch-table.ts';
 import { type Scn, toScn } from '../model/scn.ts';
-import { type BatchInObject, LogOverlay, restoreItems } from './merge-log.ts';
+import { type BatchInObject, LogOverlay, restoreItems, writerOf } from './merge-log.ts';
 
 const PAGE = 4096;
 const PAGES_PER_BLOCK = 4;
@@ -17,12 +18,16 @@ interface CommitSpec {
 }
 
 /** A batch as a reader would yield it; `object:offset:index` names each image. */
-function batch(batchNo: number, specs: CommitSpec[], options: { isContinued?: boolean } = {}): BatchInObject {
+function batch(
+  batchNo: number,
+  specs: CommitSpec[],
+  options: { isContinued?: boolean; roundId?: number } = {},
+): BatchInObject {
   const commits: LogCommit[] = [];
   const pages: number[] = [];
   for (const { at, databasePages, pages: changed, isComplete = true } of specs) {
     const firstImage = pages.length;
-    commits.push({ scn: scn(at), databasePages, firstImage, imageCount: changed.length, isComplete });
+    commits.push({ scn: scn(at), databasePages, checksum: 0n, firstImage, imageCount: changed.length, isComplete });
     pages.push(...changed);
   }
   const blocks: LogBlock[] = [];
@@ -42,32 +47,54 @@ function batch(batchNo: number, specs: CommitSpec[], options: { isContinued?: bo
   }
   const continues = commits.at(-1)?.isComplete === false;
   const checkpoint = commits.filter((commit) => commit.isComplete).at(-1)?.scn ?? scn(0);
-  const header = { batchNo, pageSize: PAGE, continues, isContinued: false, checkpointScn: checkpoint, ...options };
-  return { object: `log/${batchNo}`, header, table: { commits, pages: Uint32Array.from(pages), blocks } };
+  const facts = { roundId: 1, batchNo, pageSize: PAGE, continues, isContinued: false, checkpointScn: checkpoint };
+  const header = { ...facts, ...options };
+  const hashes = new BigUint64Array(pages.length);
+  const object = header.roundId === 1 ? `log/${batchNo}` : `log${header.roundId}/${batchNo}`;
+  return { object, header, table: { commits, pages: Uint32Array.from(pages), hashes, blocks } };
+}
+
+/** A block of a set; what `pages` names lies in it in that order. */
+function entry(source: number, blockNo: number, pages: number[]): IndexEntry {
+  const firstPage = pages[0]!;
+  const isRun = pages.at(-1) === firstPage + pages.length - 1;
+  return {
+    ...{ source, blockNo, packNo: 1, offset: 96 + blockNo, storedBytes: 99, plainBytes: pages.length * PAGE },
+    ...{ checksum: new Uint8Array(16), firstPage, pageCount: pages.length },
+    pages: isRun ? null : Uint32Array.from(pages),
+  };
+}
+
+/** Index of a full set. */
+function fullIndex(pageCount: number, skipPage = 0): BackupSetIndex {
+  const entries: IndexEntry[] = [];
+  for (let page = 1; page <= pageCount; page += PAGES_PER_BLOCK) {
+    const count = Math.min(PAGES_PER_BLOCK, pageCount - page + 1);
+    const pages = Array.from({ length: count }, (_, n) => page + n);
+    entries.push(entry(0, entries.length, pages));
+  }
+  return { pageSize: PAGE, pageCount, skipPage, sourceCount: 0, entries };
 }
 
 /** Where each page of the target is written from; throws when a page is written twice. */
-function placesOf(overlay: LogOverlay, setPageCount: number, skipPage = 0): Map<number, string> {
-  const blockCount = Math.ceil(setPageCount / PAGES_PER_BLOCK);
-  const entries = Array.from({ length: blockCount }, (_, blockNo) => ({
-    blockNo,
-    packNo: 1,
-    offset: blockNo,
-    storedBytes: 9,
-    plainBytes: PAGES_PER_BLOCK * PAGE,
-    checksum: new Uint8Array(16),
-  }));
+function placesOf(overlay: LogOverlay, set: number | BackupSetIndex, skipPage = 0): Map<number, string> {
+  const index = typeof set === 'number' ? fullIndex(set) : set;
   const places = new Map<number, string>();
   const write = (page: number, from: string) => {
     expect(places.has(page), `page ${page} is written once`).toBe(false);
     places.set(page, from);
   };
-  for (const item of restoreItems({ overlay, entries, pagesPerBlock: PAGES_PER_BLOCK, skipPage })) {
+  for (const item of restoreItems({ overlay, index, skipPage })) {
     if (item.kind === 'log') {
-      for (const [index, page] of item.images) write(page, `${item.object}:${item.offset + index}`);
-    } else {
-      for (let page = item.firstPage; page < item.firstPage + item.pageCount; page++)
-        if (!item.skipPages.includes(page)) write(page, 'set');
+      for (const [image, page] of item.images) write(page, `${item.object}:${item.offset + image}`);
+      continue;
+    }
+    const from = index.entries.find((e) => e.source === item.setIndex && e.blockNo === item.block.blockNo)!;
+    for (const [at, first, count] of item.runs) {
+      for (let step = 0; step < count; step++) {
+        expect((from.pages ?? [])[at + step] ?? from.firstPage + at + step).toBe(first + step);
+        write(first + step, typeof set === 'number' ? 'set' : `set${item.setIndex}:${item.block.blockNo}`);
+      }
     }
   }
   return places;
@@ -157,6 +184,51 @@ describe('LogOverlay', () => {
     const inSet = overlayOf(4, { from: 3, to: 9 });
     inSet.add(strange);
     expect(inSet.commitCount).toBe(0);
+  });
+
+  test('goes on in the round that repairs the end of the one before, whose open parts are void', () => {
+    const overlay = overlayOf(4, { from: 0, to: 9 });
+    overlay.add(batch(1, [{ at: 1, databasePages: 4, pages: [1] }]));
+    overlay.add(batch(2, [{ at: 2, databasePages: 4, pages: [2], isComplete: false }]));
+    overlay.add(batch(1, [{ at: 5, databasePages: 5, pages: [3, 5], isComplete: false }], { roundId: 2 }));
+    overlay.add(batch(2, [{ at: 5, databasePages: 5, pages: [4] }], { roundId: 2, isContinued: true }));
+    expect(Object.fromEntries(placesOf(overlay, 4))).toEqual({
+      1: 'log/1:0',
+      2: 'set',
+      3: 'log2/1:0',
+      4: 'log2/2:0',
+      5: 'log2/1:1',
+    });
+    const torn = overlayOf(4, { from: 0, to: 9 });
+    torn.add(batch(1, [{ at: 2, databasePages: 4, pages: [2], isComplete: false }]));
+    const strange = batch(1, [{ at: 2, databasePages: 4, pages: [4] }], { roundId: 2, isContinued: true });
+    expect(() => torn.add(strange)).toThrow(HoldfastError);
+  });
+
+  test('takes each page of an increment from the last set that names it', () => {
+    const index: BackupSetIndex = {
+      ...{ pageSize: PAGE, pageCount: 9, skipPage: 0, sourceCount: 2 },
+      entries: [
+        entry(0, 0, [1, 2, 3, 4]),
+        entry(0, 1, [5, 6, 7, 8]),
+        // When it was written the database was longer.
+        entry(1, 0, [2, 5, 9, 11]),
+        entry(2, 3, [3, 5, 9]),
+      ],
+    };
+    const overlay = overlayOf(9, { from: 0, to: 9 });
+    expect(Object.fromEntries(placesOf(overlay, index))).toEqual({
+      ...{ 1: 'set0:0', 2: 'set1:0', 3: 'set2:3', 4: 'set0:0', 5: 'set2:3' },
+      ...{ 6: 'set0:1', 7: 'set0:1', 8: 'set0:1', 9: 'set2:3' },
+    });
+    overlay.add(batch(1, [{ at: 1, databasePages: 5, pages: [3] }]));
+    overlay.add(batch(2, [{ at: 2, databasePages: 6, pages: [6] }]));
+    const places = { 1: 'set0:0', 2: 'set1:0', 3: 'log/1:0', 4: 'set0:0', 5: 'set2:3', 6: 'log/2:0' };
+    expect(Object.fromEntries(placesOf(overlay, index))).toEqual(places);
+    const items = () => restoreItems({ overlay, index, skipPage: 0 });
+    expect(writerOf(2, items())).toMatchObject({ kind: 'set', setIndex: 1 });
+    expect(writerOf(6, items())).toMatchObject({ kind: 'log', object: 'log/2' });
+    expect(writerOf(7, items())).toBeUndefined();
   });
 
   test('never writes the page that is to be left alone', () => {

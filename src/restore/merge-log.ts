@@ -1,7 +1,8 @@
-// Overlay of a round's log over a backup set: for each page of the target the one place that it is written from.
+// Overlay of the log over a backup set: for each page of the target the one place that it is written from.
 // Memory follows the distinct pages that the log changed, not the length of the log.
 import { fail } from '../base/errors.ts';
-import type { IndexEntry } from '../format/backup-set-index.ts';
+import type { BackupSetIndex } from '../format/backup-set-index.ts';
+import { addToRuns, liveRuns, type PageRun } from '../format/index-pages.ts';
 import type { HashedBatchHeader } from '../format/log-batch-header.ts';
 import type { LogBatchTable, LogBlock, LogCommit } from '../format/log-batch-table.ts';
 import type { Scn } from '../model/scn.ts';
@@ -10,7 +11,7 @@ import type { LogBlockItem, SetBlockItem } from '../pipeline/pipeline.ts';
 /** A verified batch and the segment object that holds it; block offsets count from the object's start. */
 export interface BatchInObject {
   object: string;
-  header: Pick<HashedBatchHeader, 'batchNo' | 'pageSize' | 'continues' | 'isContinued' | 'checkpointScn'>;
+  header: Pick<HashedBatchHeader, 'roundId' | 'batchNo' | 'pageSize' | 'continues' | 'isContinued' | 'checkpointScn'>;
   table: LogBatchTable;
 }
 
@@ -60,6 +61,7 @@ export class LogOverlay {
   #staged: StagedImage[] = [];
   /** Scn of the commit whose last part is still to come. */
   #openScn: Scn | null = null;
+  #roundId: number | undefined;
   #commitCount = 0;
   #isAtEnd = false;
 
@@ -101,7 +103,11 @@ export class LogOverlay {
     return 0;
   }
 
-  /** Lays the commits of the next batch over what came before. @throws BACKUP_DATA_CORRUPT when they do not fit */
+  /**
+   * Lays the commits of the next batch over what came before; batches of a round that repairs a gap come after those of
+   * the round that it goes on from.
+   * @throws BACKUP_DATA_CORRUPT when they do not fit
+   */
   add(batch: BatchInObject): void {
     if (batch.header.pageSize !== this.#frame.pageSize)
       throw fail('BACKUP_DATA_CORRUPT', {
@@ -127,15 +133,17 @@ export class LogOverlay {
 
   /**
    * What the first commit of a batch has to do with the one that the batch before left open: goes on with it, or makes
-   * its parts void, because capture was interrupted and began the commit anew.
+   * its parts void, because capture was interrupted and began the commit anew or the round ended there.
    */
   #joinParts({ object, header, table }: BatchInObject): void {
     const [first] = table.commits;
-    if (!header.isContinued) {
+    const isNewRound = this.#roundId !== undefined && this.#roundId !== header.roundId;
+    this.#roundId = header.roundId;
+    if (!header.isContinued || isNewRound) {
       this.#openScn = null;
       this.#staged = [];
-      return;
     }
+    if (!header.isContinued) return;
     // Parts of a commit that is in the set are not needed, wherever the walk began.
     const isInSet = this.#openScn === null && first !== undefined && first.scn <= this.#frame.consistentScn;
     if (isInSet || (first !== undefined && first.scn === this.#openScn)) return;
@@ -225,26 +233,49 @@ function placeOf(place: number): ImagePlace {
 }
 
 /**
- * Everything that a restore writes, each page exactly once: the set's blocks without the pages that the log replaces
- * or that are gone, then the log's images. Pages that neither has (SQLite's lock-byte page) stay zeros.
- * @param skipPage never written; 0 for none
+ * Everything that a restore writes, each page exactly once: the blocks of the chosen set and of its sources without the
+ * pages that the log replaces or that are gone, then the log's images. Pages that neither has stay zeros.
+ * @param of.index of the chosen set; an item's `setIndex` counts in its sources, and the set itself comes last
+ * @param of.skipPage never written; 0 for none
  */
 export function* restoreItems(of: {
   overlay: LogOverlay;
-  entries: readonly IndexEntry[];
-  pagesPerBlock: number;
+  index: BackupSetIndex;
   skipPage: number;
 }): Generator<SetBlockItem | LogBlockItem> {
-  const { overlay, entries, pagesPerBlock, skipPage } = of;
-  for (const block of entries) {
-    const firstPage = block.blockNo * pagesPerBlock + 1;
-    const pageCount = Math.min(pagesPerBlock, overlay.keptSetPages - firstPage + 1);
-    if (pageCount <= 0) continue;
-    const skipPages: number[] = [];
-    for (let page = firstPage; page < firstPage + pageCount; page++) {
-      if (page === skipPage || overlay.isReplaced(page)) skipPages.push(page);
-    }
-    if (skipPages.length < pageCount) yield { kind: 'set', setIndex: 0, block, firstPage, pageCount, skipPages };
+  const { overlay, index, skipPage } = of;
+  const live = liveRuns(index);
+  for (const [place, entry] of index.entries.entries()) {
+    const runs = keptRuns(live[place]!, (page) => {
+      return page <= overlay.keptSetPages && page !== skipPage && !overlay.isReplaced(page);
+    });
+    if (runs.length === 0) continue;
+    const { source, blockNo, packNo, offset, storedBytes, plainBytes, checksum } = entry;
+    const block = { blockNo, packNo, offset, storedBytes, plainBytes, checksum };
+    yield { kind: 'set', setIndex: source, block, runs };
   }
   yield* overlay.logItems(skipPage);
+}
+
+function keptRuns(runs: readonly PageRun[], isKept: (page: number) => boolean): PageRun[] {
+  const kept: PageRun[] = [];
+  for (const [index, page, count] of runs) {
+    for (let step = 0; step < count; step++) if (isKept(page + step)) addToRuns(kept, index + step, page + step);
+  }
+  return kept;
+}
+
+/** Where a page of the target was written from; undefined for one that nothing wrote. */
+export function writerOf(
+  page: number,
+  items: Iterable<SetBlockItem | LogBlockItem>,
+): SetBlockItem | LogBlockItem | undefined {
+  for (const item of items) {
+    const has =
+      item.kind === 'log'
+        ? item.images.some(([, image]) => image === page)
+        : item.runs.some(([, first, count]) => first <= page && page < first + count);
+    if (has) return item;
+  }
+  return undefined;
 }

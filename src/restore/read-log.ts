@@ -1,4 +1,4 @@
-// The log at archive destinations as unbroken runs, and the walk over the part of it that a restore needs.
+// The log at archive destinations as unbroken runs, and how each joins the rounds before it.
 // Frozen pieces are judged by their own lists here; every byte that is used is checked when it is walked.
 import { fail, isFailure } from '../base/errors.ts';
 import {
@@ -7,14 +7,15 @@ import {
   readPieceInfo,
   readPieceStart,
   readRoundEnd,
+  readRoundStart,
 } from '../destination/archive-listing.ts';
-import { type LogEnd, walkPiece } from '../destination/archive-reader.ts';
-import type { ChainPosition, ReadBatch } from '../destination/batch-chain.ts';
+import { hasListedSize, walkPiece } from '../destination/archive-reader.ts';
+import { type ChainPosition, roundStartPosition } from '../destination/batch-chain.ts';
 import type { Destination } from '../destination/destination.ts';
-import type { PieceInfo } from '../format/archive-info.ts';
-import { type PieceRef, pieceInfoName } from '../format/layout.ts';
+import type { PieceInfo, RoundBase, RoundEndInfo, RoundStartInfo } from '../format/archive-info.ts';
+import { type PieceRef, pieceInfoName, type RoundRef, roundStartName } from '../format/layout.ts';
 import { SCN_NONE, type Scn, toScn } from '../model/scn.ts';
-import type { Damage, LogRun, PlanPiece } from './plan-restore.ts';
+import type { Damage, LogRun, PlanPiece } from './plan-facts.ts';
 
 /** Whose log it must be: from the destination's format file. */
 export interface LogOwner {
@@ -27,10 +28,10 @@ export interface FoundRun extends LogRun {
   /** Uri of the archive destination. */
   uri: string;
   archived: ArchivedPiece[];
+  base: RoundBase | null;
 }
 
-interface RoundOfPieces {
-  roundId: number;
+interface RoundOfPieces extends RoundRef {
   pieces: ArchivedPiece[];
 }
 
@@ -61,7 +62,7 @@ export async function readRuns(
   const rounds = new Map<string, RoundOfPieces>();
   for (const piece of (await listPieces(destination)).filter(isMeant)) {
     const key = `${piece.roundId}/${piece.destId}`;
-    const round = rounds.get(key) ?? { roundId: piece.roundId, pieces: [] };
+    const round = rounds.get(key) ?? { destId: piece.destId, roundId: piece.roundId, pieces: [] };
     round.pieces.push(piece);
     rounds.set(key, round);
   }
@@ -72,9 +73,10 @@ export async function readRuns(
 
 async function readRoundRuns(
   destination: Destination,
-  { roundId, pieces }: RoundOfPieces,
+  round: RoundOfPieces,
   of: { uri: string; owner: LogOwner; only: readonly PieceRef[] | null },
 ): Promise<FoundRun[]> {
+  const { pieces } = round;
   const runs: FoundRun[] = [];
   let open: FoundRun | null = null;
   for (const piece of pieces) {
@@ -87,25 +89,80 @@ async function readRoundRuns(
     if ('object' in covered) {
       // Nothing of this piece is known: the run before it ends here.
       if (open) open.stoppedBy = covered;
-      else runs.push({ ...emptyRun(roundId, of.uri), stoppedBy: covered, ...(await knownStart(destination, piece)) });
+      else runs.push({ ...emptyRun(round, of.uri), stoppedBy: covered, ...(await knownStart(destination, piece)) });
       open = null;
       continue;
     }
     if (!open) {
-      open = { ...emptyRun(roundId, of.uri), fromScn: covered.fromScn, toScn: covered.fromScn };
+      open = { ...emptyRun(round, of.uri), fromScn: covered.fromScn, toScn: covered.fromScn };
       runs.push(open);
     }
     addPiece(open, piece, covered);
     if (covered.damage) open = null;
   }
+  const end = await findRoundEnd(destination, round);
   const last = runs.at(-1);
-  if (last && of.only === null) last.stoppedBy ??= await missingEnd(destination, pieces.at(-1));
+  if (last && of.only === null) last.stoppedBy ??= missingEnd(end, pieces.at(-1));
+  const interruptedBecause = end && 'status' in end && end.status === 'INTERRUPTED' ? end.comment : '';
+  for (const run of runs) Object.assign(run, { interruptedBecause });
+  if (runs[0]) Object.assign(runs[0], await readBase(destination, runs[0], of.owner));
   return runs;
 }
 
 /** Also stands for log of which nothing can be read, so that nobody takes an older state for the newest. */
-function emptyRun(roundId: number, uri: string): FoundRun {
-  return { roundId, uri, fromScn: SCN_NONE, toScn: SCN_NONE, pieces: [], archived: [], stoppedBy: null };
+function emptyRun({ destId, roundId }: RoundRef, uri: string): FoundRun {
+  const log = { fromScn: SCN_NONE, toScn: SCN_NONE, pieces: [], archived: [], stoppedBy: null, interruptedBecause: '' };
+  return { destId, roundId, uri, ...log, base: null, firstScn: null, baseDamage: null };
+}
+
+/** What the first run of a round goes on from, and the scn of its repairing commit. */
+async function readBase(
+  destination: Destination,
+  run: FoundRun,
+  owner: LogOwner,
+): Promise<Pick<FoundRun, 'base' | 'firstScn' | 'baseDamage'>> {
+  const none = { base: null, firstScn: null, baseDamage: null };
+  let start: RoundStartInfo;
+  try {
+    start = await readRoundStart(destination, run);
+  } catch (error) {
+    // Sets of the round itself need no start file.
+    return { ...none, baseDamage: damageOf(error) };
+  }
+  const isOwn = start.cluster.uuid === owner.clusterUuid && start.tenant.id === owner.tenantId;
+  if (!isOwn)
+    return { ...none, baseDamage: { object: roundStartName(run), because: 'it belongs to another cluster or tenant' } };
+  const { base } = start;
+  if (!base || run.archived[0]?.pieceId !== start.basePieceId) return none;
+  try {
+    return { base, firstScn: await firstCommitScn(destination, run, { start, owner }), baseDamage: null };
+  } catch (error) {
+    return { base, firstScn: null, baseDamage: damageOf(error) };
+  }
+}
+
+/** Scn of the first commit of a round whose parts are all there; null while there is none. */
+async function firstCommitScn(
+  destination: Destination,
+  { archived }: FoundRun,
+  { start, owner }: { start: RoundStartInfo; owner: LogOwner },
+): Promise<Scn | null> {
+  let from: ChainPosition = roundStartPosition(start);
+  for (const piece of archived) {
+    const walk = walkPiece(destination, piece, from, { owner });
+    for (;;) {
+      const step = await walk.next();
+      if (step.done) {
+        from = step.value.last ? step.value.position : from;
+        break;
+      }
+      const commit = step.value.table.commits.find(({ isComplete }) => isComplete);
+      if (!commit) continue;
+      await walk.return(undefined as never);
+      return commit.scn;
+    }
+  }
+  return null;
 }
 
 /** Where a piece that can not be read begins, if at least its start file can. */
@@ -150,7 +207,7 @@ async function frozenCoverage(destination: Destination, piece: ArchivedPiece): P
     const name = `${piece.directory}/${listed.name}`;
     const found = piece.segments.find((segment) => segment.name === name);
     if (!found) throw fail('BACKUP_FILE_NOT_EXIST', { file: name });
-    if (found.sizeBytes !== listed.size)
+    if (!hasListedSize(found, listed))
       throw fail('BACKUP_DATA_CORRUPT', {
         object: name,
         because: `it has ${found.sizeBytes} bytes instead of ${listed.size}`,
@@ -203,72 +260,21 @@ function beforeScn(scn: Scn): Scn {
   return scn === 0n ? scn : toScn(scn - 1n);
 }
 
-/** Whether a round that has ended has lost its last pieces. */
-async function missingEnd(destination: Destination, last: ArchivedPiece | undefined): Promise<Damage | null> {
-  if (!last) return null;
-  const { destId, roundId } = last;
+/** The end of a round, or why it can not be read; undefined while the round goes on. */
+async function findRoundEnd(destination: Destination, round: RoundRef): Promise<RoundEndInfo | Damage | undefined> {
   try {
-    const end = await readRoundEnd(destination, { destId, roundId });
-    if (end.lastPieceId === last.pieceId && last.isFrozen) return null;
-    const pieceId = end.lastPieceId > last.pieceId ? last.pieceId + 1 : last.pieceId;
-    return {
-      object: pieceInfoName({ destId, roundId, pieceId }),
-      because: 'it is missing, though its round has ended',
-    };
+    return await readRoundEnd(destination, round);
   } catch (error) {
-    // Without an end file the round goes on.
-    if (isFailure(error, 'BACKUP_FILE_NOT_EXIST')) return null;
+    if (isFailure(error, 'BACKUP_FILE_NOT_EXIST')) return undefined;
     return damageOf(error);
   }
 }
 
-/**
- * Walks pieces in order, each continuing the one before.
- * @throws BACKUP_DATA_CORRUPT (9010), BACKUP_FILE_NOT_EXIST (9011) naming the object
- */
-export async function* walkChosen(
-  destination: Destination,
-  pieces: readonly ArchivedPiece[],
-  owner: LogOwner,
-): AsyncGenerator<ReadBatch> {
-  let from: ChainPosition | undefined;
-  for (const piece of pieces) {
-    const isLast = piece === pieces.at(-1) && !piece.isFrozen;
-    const end: LogEnd = yield* walkPiece(destination, piece, from, { owner, isLast });
-    // A piece in which nothing was committed leaves the chain where it was.
-    if (end.last !== undefined) from = end.position;
-  }
-}
-
-/**
- * The pieces of a seed as they lie there now, behind those that hold the beginning of their first commit: a commit in
- * parts may end in the next piece, where it counts. Where that beginning is gone the overlay tells whether it matters.
- * @throws BACKUP_FILE_NOT_EXIST (9011) naming the first that is gone
- */
-export async function findPieces(
-  destination: Destination,
-  refs: readonly PieceRef[],
-  owner: LogOwner,
-): Promise<ArchivedPiece[]> {
-  const all = await listPieces(destination);
-  const at = ({ destId, roundId, pieceId }: PieceRef) =>
-    all.find((p) => p.destId === destId && p.roundId === roundId && p.pieceId === pieceId);
-  const pieces = refs.map((ref) => {
-    const found = at(ref);
-    if (!found) throw fail('BACKUP_FILE_NOT_EXIST', { file: pieceInfoName(ref) });
-    return found;
-  });
-  for (let first = pieces[0]; first && (await beginsInsideCommit(destination, first, owner)); ) {
-    first = at({ ...first, pieceId: first.pieceId - 1 });
-    if (first) pieces.unshift(first);
-  }
-  return pieces;
-}
-
-/** Whether the first batch of a piece goes on with a commit of the piece before. */
-async function beginsInsideCommit(destination: Destination, piece: ArchivedPiece, owner: LogOwner): Promise<boolean> {
-  const walk = walkPiece(destination, piece, undefined, { owner });
-  const step = await walk.next();
-  await walk.return(undefined as never);
-  return !step.done && step.value.header.isContinued;
+/** Whether a round that has ended has lost its last pieces. */
+function missingEnd(end: RoundEndInfo | Damage | undefined, last: ArchivedPiece | undefined): Damage | null {
+  if (!last || !end) return null;
+  if ('because' in end) return end;
+  if (end.lastPieceId === last.pieceId && last.isFrozen) return null;
+  const pieceId = end.lastPieceId > last.pieceId ? last.pieceId + 1 : last.pieceId;
+  return { object: pieceInfoName({ ...last, pieceId }), because: 'it is missing, though its round has ended' };
 }

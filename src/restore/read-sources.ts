@@ -1,13 +1,14 @@
 // What the uris of a RESTORE hold: whose they are, which sets can be read, which log runs on. Nothing is changed there.
 import { fail } from '../base/errors.ts';
 import { SYS_TENANT_ID } from '../base/limits.ts';
+import { readManifest } from '../destination/backup-set-reader.ts';
 import { readFormatFile } from '../destination/claim-destination.ts';
 import type { Destination } from '../destination/destination.ts';
-import { type BackupSetManifest, decodeManifest, MANIFEST_BYTES_MAX } from '../format/backup-set-manifest.ts';
+import { type BackupSetManifest, manifestSha256 } from '../format/backup-set-manifest.ts';
 import type { FormatFile } from '../format/format-file.ts';
 import { manifestName, parseObjectName, type SetRef, setDirectory } from '../format/layout.ts';
 import type { DestinationUri } from '../model/destination-uri.ts';
-import type { DamagedSet, PlanFacts, PlanSet } from './plan-restore.ts';
+import type { DamagedSet, PlanFacts, PlanSet } from './plan-facts.ts';
 import { damageOf, type FoundRun, readRuns } from './read-log.ts';
 import { groupSourceUris, type SourceUri } from './source-uris.ts';
 
@@ -95,10 +96,29 @@ function sortSources(sources: readonly Source[]): { data: Source; archives: Sour
   return { data: data[0], archives, owner };
 }
 
-async function readSets(source: Source): Promise<{ sets: FoundSet[]; damagedSets: DamagedSet[] }> {
+async function readSets(source: Source): Promise<Pick<FoundSources, 'sets' | 'sourceSets' | 'damagedSets'>> {
+  const asked = await readEach(source, await listSets(source));
+  if (source.sets === null) return { ...asked, sourceSets: asked.sets };
+  // What the sets that were asked for take blocks from lies beside them; a restore does not start from those.
+  const known = new Set([...asked.sets, ...asked.damagedSets].map(({ backupSetId }) => backupSetId));
+  const further = new Map<number, SetRef>();
+  for (const { backupSetId, backupType: type } of asked.sets.flatMap(({ manifest }) => manifest.sources))
+    if (!known.has(backupSetId)) further.set(backupSetId, { backupSetId, type });
+  const { sets, damagedSets } = await readEach(source, [...further.values()]);
+  return {
+    sets: asked.sets,
+    sourceSets: [...asked.sets, ...sets],
+    damagedSets: [...asked.damagedSets, ...damagedSets],
+  };
+}
+
+async function readEach(
+  source: Source,
+  refs: readonly SetRef[],
+): Promise<{ sets: FoundSet[]; damagedSets: DamagedSet[] }> {
   const sets: FoundSet[] = [];
   const damagedSets: DamagedSet[] = [];
-  for (const ref of await listSets(source)) {
+  for (const ref of refs) {
     try {
       sets.push(await readSet(source, ref));
     } catch (error) {
@@ -122,45 +142,23 @@ async function listSets(source: Source): Promise<SetRef[]> {
 
 async function readSet({ destination, shown, format }: Source, ref: SetRef): Promise<FoundSet> {
   const { manifest, bytes } = await readManifest(destination, ref, format);
-  const { backupSetId, roundId, consistentScn, minRestoreScn } = manifest.set;
+  const { backupSetId, uuid, roundId, consistentScn, minRestoreScn } = manifest.set;
   return {
-    ref,
-    uri: shown,
-    name: setDirectory(ref),
-    backupSetId,
-    roundId,
-    consistentScn,
-    minRestoreScn,
+    ...{ ref, uri: shown, name: setDirectory(ref), backupSetId, uuid, roundId, consistentScn, minRestoreScn },
+    manifestSha256: hexOf(manifestSha256(bytes)),
+    sources: manifest.sources.map((named) => {
+      const place = { backupSetId: named.backupSetId, type: named.backupType };
+      return {
+        ...{ backupSetId: named.backupSetId, name: setDirectory(place), object: manifestName(place) },
+        ...{ uuid: named.uuid, manifestSha256: hexOf(named.manifestSha256) },
+      };
+    }),
     manifest,
     manifestBytes: bytes,
   };
 }
 
-/**
- * Reads one manifest within its bounds and checks that it is where it belongs.
- * @throws BACKUP_FILE_NOT_EXIST (9011), BACKUP_DATA_CORRUPT (9010)
- */
-export async function readManifest(
-  destination: Destination,
-  ref: SetRef,
-  owner: Pick<FormatFile, 'clusterUuid' | 'tenantId'>,
-): Promise<{ manifest: BackupSetManifest; bytes: Uint8Array }> {
-  const object = manifestName(ref);
-  const sizeBytes = await destination.size(object);
-  if (sizeBytes === undefined) throw fail('BACKUP_FILE_NOT_EXIST', { file: object });
-  if (sizeBytes > MANIFEST_BYTES_MAX)
-    throw fail('BACKUP_DATA_CORRUPT', {
-      object,
-      because: `it has ${sizeBytes} bytes, more than ${MANIFEST_BYTES_MAX}`,
-    });
-  const bytes = await destination.get(object);
-  const manifest = decodeManifest(bytes, object);
-  const isOwn = manifest.cluster.uuid === owner.clusterUuid && manifest.tenant.id === owner.tenantId;
-  if (!isOwn) throw fail('BACKUP_DATA_CORRUPT', { object, because: 'it belongs to another cluster or tenant' });
-  if (manifest.set.backupSetId !== ref.backupSetId || manifest.set.backupType !== ref.type)
-    throw fail('BACKUP_DATA_CORRUPT', { object, because: `it is that of the backup set ${manifest.set.backupSetId}` });
-  return { manifest, bytes };
-}
+const hexOf = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
 
 /** Zone of the newest set that can be read; points are shown in UTC when there is none. */
 function timeZoneOf({ sets }: { sets: readonly FoundSet[] }): string {

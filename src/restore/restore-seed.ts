@@ -1,19 +1,57 @@
 // What a restore job must know to be done, again if need be, by another server process: kept as JSON in its row.
 import { assert } from '../base/assert.ts';
-import type { PieceRef, SetRef } from '../format/layout.ts';
+import { type PieceRef, parsePieceDirectory, type SetRef } from '../format/layout.ts';
+import type { RestorePlan } from './plan-restore.ts';
+import type { FoundRun } from './read-log.ts';
+import type { FoundSet } from './read-sources.ts';
+
+/** One set as it was planned with. */
+export interface SeedSet {
+  ref: SetRef;
+  /** Hex. */
+  manifestSha256: string;
+}
+
+/** One round's part of the log. */
+export interface SeedStretch {
+  pieces: PieceRef[];
+  /** The batch that the next stretch goes on from, its hash in hex; null for the last stretch. */
+  until: { batchNo: number; batchHash: string } | null;
+}
 
 export interface RestoreSeed {
   owner: { clusterUuid: string; tenantId: number };
-  /** The set: where it lies and which manifest was planned with. */
-  data: { uri: string; ref: SetRef; manifestSha256: string };
-  /** The log from the set to the restore point; null when the set is the point. */
-  log: { uri: string; pieces: PieceRef[] } | null;
+  /** The sets that blocks are taken from, oldest first; the last one is the chosen set. */
+  data: { uri: string; sets: SeedSet[] };
+  /** The log from the set to the restore point, by round; null when the set is the point. */
+  log: { uri: string; stretches: SeedStretch[] } | null;
   workers: number;
   /**
    * Identity of the finished file, recorded before it gets its final name: only with it may a later server take that
    * file for its own. null before.
    */
   fileId: string | null;
+}
+
+/** What of a plan has to be kept. */
+export function seedOf(of: {
+  owner: RestoreSeed['owner'];
+  plan: RestorePlan<FoundSet, FoundRun>;
+  workers: number;
+}): RestoreSeed {
+  const { owner, plan, workers } = of;
+  const stretches = plan.stretches.map(({ pieces }, place) => {
+    const base = plan.stretches[place + 1]?.run.base;
+    const until = base ? { batchNo: base.batchNo, batchHash: Buffer.from(base.batchHash).toString('hex') } : null;
+    return { pieces: pieces.flatMap(({ name }) => parsePieceDirectory(name) ?? []), until };
+  });
+  return {
+    owner: { clusterUuid: owner.clusterUuid, tenantId: owner.tenantId },
+    data: { uri: plan.set.uri, sets: plan.sets.map(({ ref, manifestSha256 }) => ({ ref, manifestSha256 })) },
+    log: stretches.length > 0 ? { uri: plan.stretches[0]!.run.uri, stretches } : null,
+    workers,
+    fileId: null,
+  };
 }
 
 export function encodeSeed(seed: RestoreSeed): string {
@@ -23,6 +61,6 @@ export function encodeSeed(seed: RestoreSeed): string {
 /** Reads back what `encodeSeed` wrote into our own store. */
 export function decodeSeed(text: string): RestoreSeed {
   const seed = JSON.parse(text) as RestoreSeed;
-  assert(typeof seed.data?.uri === 'string' && typeof seed.workers === 'number', 'a restore job has a seed');
+  assert(Array.isArray(seed.data?.sets) && typeof seed.workers === 'number', 'a restore job has a seed');
   return seed;
 }

@@ -9,21 +9,16 @@ import { COMMENT_CHARS_MAX } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import { ServerStopping } from '../base/server-stopping.ts';
 import { syncDirectory } from '../destination/file-destination.ts';
+import { checksumText } from '../destination/roll-page-map.ts';
 import type { EngineDriver } from '../engine/engine-driver.ts';
-import type { IndexEntry } from '../format/backup-set-index.ts';
-import { type BackupSetManifest, manifestSha256 } from '../format/backup-set-manifest.ts';
-import { manifestName, setDirectory } from '../format/layout.ts';
-import { parseDestinationUri } from '../model/destination-uri.ts';
 import { checkMove, isFinal } from '../model/moves.ts';
 import { RESTORE_MOVES, type RestoreJob, type RestoreStatus } from '../model/restore-job.ts';
 import type { Scn } from '../model/scn.ts';
 import { administratorOf, TENANT_MOVES, type Tenant } from '../model/tenant.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { Store } from '../store/store.ts';
-import { LogOverlay, restoreItems } from './merge-log.ts';
-import { readSetIndex, setOwner } from './open-set.ts';
-import { findPieces, provesPoint, walkChosen } from './read-log.ts';
-import { type OpenDestination, readManifest } from './read-sources.ts';
+import { buildFile } from './build-file.ts';
+import type { OpenDestination } from './read-sources.ts';
 import { decodeSeed, encodeSeed, type RestoreSeed } from './restore-seed.ts';
 import type { RestoreArchive } from './restore-service.ts';
 import {
@@ -60,14 +55,6 @@ const CLUSTER_CHARS = 8;
 
 /** Where a data key of a job is sealed: the same words when it is opened. */
 export const keyContext = (jobId: number, backupSetId: number) => `restore job ${jobId}, backup set ${backupSetId}`;
-
-/** The chosen set, opened. */
-interface OpenedSet {
-  manifest: BackupSetManifest;
-  dataKey: Uint8Array | null;
-  entries: IndexEntry[];
-  pagesPerBlock: number;
-}
 
 export class RestoreWorker {
   readonly #deps: RestoreDependencies;
@@ -155,93 +142,41 @@ export class RestoreWorker {
 
   /** Writes the whole file under its temporary name. */
   async #build(job: RestoreJob): Promise<void> {
-    const { openDestination } = this.#deps;
-    const seed = decodeSeed(job.planSeed);
-    const temporary = this.#temporary(job);
+    const { openDestination, pipeline, store, log } = this.#deps;
+    const { jobId, restoreScn } = job;
+    const targetPath = this.#temporary(job);
     const { location } = this.#tenantOf(job);
     if (location === this.#ownLocation(job)) await makeDirectoryFor(location);
-    await removeUnfinished(temporary);
-    await using data = openDestination(parseDestinationUri(seed.data.uri));
-    const set = await this.#openSet(job, seed, data);
-    try {
-      const overlay = await this.#overlay(job, seed, set);
-      const { pageSize, skipPage } = set.manifest.engine;
-      const missing = overlay.firstMissingPage(skipPage);
-      if (missing > 0)
-        throw fail('BACKUP_DATA_CORRUPT', {
-          object: [...job.backupSetList, ...job.backupPieceList].join(', '),
-          because: `page ${missing} of ${overlay.pageCount} is neither in the set nor in the log`,
-        });
-      const totalBytes = BigInt(overlay.pageCount) * BigInt(pageSize);
-      this.#deps.store.restoreJobs.change({ jobId: this.#jobId }, { totalBytes, finishBytes: 0n });
-      const { entries, pagesPerBlock } = set;
-      await this.#deps.pipeline.restore({
-        targetPath: temporary,
-        pageSize,
-        pageCount: overlay.pageCount,
-        sets: [
-          {
-            destination: data.spec,
-            directory: setDirectory(seed.data.ref),
-            owner: setOwner(set.manifest),
-            dataKey: set.dataKey,
-          },
-        ],
-        logDestination: seed.log ? openDestination(parseDestinationUri(seed.log.uri)).spec : null,
-        items: restoreItems({ overlay, entries, pagesPerBlock, skipPage }),
-        workers: seed.workers,
-        onProgress: this.#progress(totalBytes),
-        signal: this.#controller.signal,
-      });
-      this.#builtPages = overlay.pageCount;
-      this.#move(job, 'POST_CHECK', { finishBytes: totalBytes });
-    } finally {
-      set.dataKey?.fill(0);
-    }
+    await removeUnfinished(targetPath);
+    let progress: ((done: { bytes: number }) => void) | undefined;
+    const built = await buildFile({
+      ...{ openDestination, pipeline, restoreScn, targetPath, signal: this.#controller.signal },
+      seed: decodeSeed(job.planSeed),
+      dataKeyOf: (backupSetId) => {
+        const sealed = job.sealedDataKeys[backupSetId];
+        return sealed ? store.secrets.open(sealed, keyContext(jobId, backupSetId)) : null;
+      },
+      onTotal: (totalBytes) => {
+        store.restoreJobs.change({ jobId }, { totalBytes, finishBytes: 0n });
+        progress = this.#progress(totalBytes);
+      },
+      onProgress: (done) => progress?.(done),
+    });
+    const { pageCount, commitCount } = built;
+    const databaseChecksum = checksumText(built.databaseChecksum);
+    log.info('restored file has the expected checksum', {
+      jobId,
+      restoreScn,
+      pageCount,
+      commitCount,
+      databaseChecksum,
+    });
+    this.#builtPages = pageCount;
+    this.#move(job, 'POST_CHECK', { finishBytes: built.totalBytes });
   }
 
   #ownLocation(job: RestoreJob): string {
     return this.#deps.tenantLocation(job.restoreTenantId, job.restoreTenantName);
-  }
-
-  async #openSet(job: RestoreJob, seed: RestoreSeed, data: ReturnType<OpenDestination>): Promise<OpenedSet> {
-    const { ref } = seed.data;
-    const { manifest, bytes } = await readManifest(data, ref, seed.owner);
-    if (Buffer.from(manifestSha256(bytes)).toString('hex') !== seed.data.manifestSha256)
-      throw fail('BACKUP_DATA_CORRUPT', {
-        object: manifestName(ref),
-        because: 'it has changed since the plan was made',
-      });
-    const sealed = job.sealedDataKeys[ref.backupSetId];
-    const dataKey = sealed ? this.#deps.store.secrets.open(sealed, keyContext(job.jobId, ref.backupSetId)) : null;
-    try {
-      const { entries, pagesPerBlock } = await readSetIndex(data, { ref, manifest }, dataKey);
-      return { manifest, dataKey, entries, pagesPerBlock };
-    } catch (error) {
-      dataKey?.fill(0);
-      throw error;
-    }
-  }
-
-  /** Walks the log from the set to the restore point. @throws BACKUP_DATA_CORRUPT when it ends before */
-  async #overlay(job: RestoreJob, seed: RestoreSeed, { manifest }: OpenedSet): Promise<LogOverlay> {
-    const { consistentScn } = manifest.set;
-    const { pageSize, pageCount } = manifest.engine;
-    const overlay = new LogOverlay({ pageSize, setPageCount: pageCount, consistentScn, restoreScn: job.restoreScn });
-    if (!seed.log) return overlay;
-    await using destination = this.#deps.openDestination(parseDestinationUri(seed.log.uri));
-    const pieces = await findPieces(destination, seed.log.pieces, seed.owner);
-    for await (const batch of walkChosen(destination, pieces, seed.owner)) {
-      this.#controller.signal.throwIfAborted();
-      overlay.add(batch);
-      if (overlay.isAtEnd) return overlay;
-    }
-    const last = pieces.at(-1);
-    if (last && (await provesPoint(destination, last, job.restoreScn))) return overlay;
-    throw fail('BACKUP_DATA_CORRUPT', {
-      object: last?.directory ?? seed.log.uri,
-      because: `its log ends before the restore point SCN ${job.restoreScn}`,
-    });
   }
 
   #progress(totalBytes: bigint): (done: { bytes: number }) => void {

@@ -181,6 +181,70 @@ describe('a restore', () => {
   });
 });
 
+describe('a restore from increments', () => {
+  const incremental = { isIncremental: true };
+
+  test('takes each page from the set that has it, and shows every set', async () => {
+    await commits(6);
+    await world.backUp(source, 'pw');
+    const first = await commits(4, 6);
+    await world.backUp(source, 'pw', incremental);
+    const second = await commits(5, 10);
+    const job = await world.backUp(source, 'pw', incremental);
+    expect(job).toMatchObject({ status: 'COMPLETED', backupType: 'INC' });
+    const third = await commits(3, 15);
+    await world.archive(source.tenantId).flush();
+    const passwords = ['pw'];
+    for (const [index, state] of [first[3]!, second[2]!, second[4]!, third[2]!].entries()) {
+      const target = { kind: 'scn', scn: state.scn } as const;
+      const restored = await world.restoreTo(`copy${index}`, { uris: world.uris('app'), target, passwords });
+      expect(restored).toMatchObject({ status: 'RESTORE_SUCCESS', comment: '' });
+      expect(restoredBytes(`copy${index}`).equals(state.bytes)).toBe(true);
+    }
+    const request = { tenantName: null, uris: world.uris('app'), option: '', passwords: [], description: '' };
+    const preview = await world.restore.preview({ ...request, target: { kind: 'newest' } });
+    // Every page of the second set came anew into the third: nothing is read from it.
+    expect(preview.sets.map(({ name }) => name)).toEqual(['backup_set_1_full', 'backup_set_3_inc']);
+    expect(preview.totalBytes).toBe([...preview.sets, ...preview.pieces].reduce((sum, { bytes }) => sum + bytes, 0n));
+    expect(world.store.restoreJobs.find()[3]!.backupSetList).toHaveLength(2);
+    expect(world.restore.windows(source.tenantId)).toMatchObject([{ roundId: 1, backupSetIds: [1, 2, 3] }]);
+  });
+
+  test('goes on over the repair of a gap, but never into the hole', async () => {
+    await commits(4);
+    await world.backUp(source);
+    const before = await commits(3, 4);
+    const archive = world.archive(source.tenantId);
+    await archive.interrupt('the server was away');
+    // Nobody saw these: the application went on alone.
+    await commits(4, 7);
+    await world.startArchive(source, { repairs: true });
+    const repaired = { scn: archive.capture!.startScn, bytes: readFileSync(source.location) };
+    const after = await commits(3, 11);
+    const job = await world.backUp(source, null, incremental);
+    expect(job.status).toBe('COMPLETED');
+    const last = await commits(2, 14);
+    await archive.flush();
+    for (const [index, state] of [before[2]!, repaired, after[1]!, last[1]!].entries()) {
+      const target = { kind: 'scn', scn: state.scn } as const;
+      const restored = await world.restoreTo(`copy${index}`, { uris: world.uris('app'), target });
+      expect(restored.status, restored.comment).toBe('RESTORE_SUCCESS');
+      expect(restoredBytes(`copy${index}`).equals(state.bytes)).toBe(true);
+    }
+    const hole = { kind: 'scn', scn: toScn(repaired.scn - 1n) } as const;
+    const error = await failureOf(() => world.restoreTo('hole', { uris: world.uris('app'), target: hole }));
+    expect(error.code).toBe(9077);
+    expect(error.message).toContain('round 1 was interrupted (the server was away)');
+    expect(error.message).toContain(`SCN ${repaired.scn}`);
+    const windows = world.restore.windows(source.tenantId);
+    expect(windows).toMatchObject([
+      { roundId: 1, backupSetIds: [1] },
+      { roundId: 2, fromScn: repaired.scn, backupSetIds: [1, 2] },
+    ]);
+    expect(windows[0]!.toScn < repaired.scn).toBe(true);
+  });
+});
+
 describe('a restore refuses', () => {
   test('a missing and a wrong password before anything is made', async () => {
     await world.backUp(source, 'right');

@@ -3,23 +3,21 @@
 import { fail } from '../base/errors.ts';
 import { COMMENT_CHARS_MAX, SYS_TENANT_ID } from '../base/limits.ts';
 import { ServerStopping } from '../base/server-stopping.ts';
-import { manifestSha256 } from '../format/backup-set-manifest.ts';
-import { parsePieceDirectory } from '../format/layout.ts';
 import { maskUri } from '../model/destination-uri.ts';
 import { checkMove, isFinal } from '../model/moves.ts';
 import { RESTORE_MOVES, type RestoreJob, type RestoreStatus } from '../model/restore-job.ts';
 import { SCN_NONE } from '../model/scn.ts';
 import { isName, isReservedTenantName } from '../model/tenant.ts';
-import { unlockSet } from './open-set.ts';
 import { planRestore, type RestorePlan } from './plan-restore.ts';
 import type { FoundRun } from './read-log.ts';
 import { type FoundSet, type FoundSources, readSources } from './read-sources.ts';
 import { parseRestoreOption, type RestoreOption } from './restore-option.ts';
-import { encodeSeed, type RestoreSeed } from './restore-seed.ts';
+import { encodeSeed, seedOf } from './restore-seed.ts';
 import type { RestorePreview, RestoreRequest, RestoreService, RestoreWindow } from './restore-service.ts';
 import { keyContext, type RestoreDependencies, RestoreWorker } from './restore-worker.ts';
 import { storedWindows } from './stored-windows.ts';
 import { checkDirectoryExists, checkPlaceIsFree } from './target-file.ts';
+import { type DataKeys, unlockSets } from './unlock-sets.ts';
 
 /** Restores at once: more would only share the same cores and the same destination. */
 const WORKING_JOBS_MAX = 2;
@@ -42,7 +40,7 @@ interface Prepared {
   option: RestoreOption;
   sources: FoundSources;
   plan: Plan;
-  dataKey: Uint8Array | null;
+  dataKeys: DataKeys;
 }
 
 class Restore implements RestoreService {
@@ -68,17 +66,19 @@ class Restore implements RestoreService {
 
   async preview(request: RestoreRequest): Promise<RestorePreview> {
     const { sources, plan } = await this.#plan(request);
-    const { manifest, name, minRestoreScn } = plan.set;
-    const isEncrypted = manifest.encryptionMode !== 'NONE';
+    const sets = plan.sets.map(({ manifest, name, minRestoreScn }) => {
+      return { name, bytes: manifest.outputBytes, minRestoreScn, isEncrypted: manifest.encryptionMode !== 'NONE' };
+    });
+    const pieces = plan.stretches.flatMap((stretch) => stretch.pieces);
     return {
       sourceTenantName: sources.owner.tenantName,
       sourceTenantId: sources.owner.tenantId,
       sourceClusterName: sources.owner.clusterName,
       timeZone: sources.timeZone,
       restoreScn: plan.restoreScn,
-      sets: [{ name, bytes: manifest.outputBytes, minRestoreScn, isEncrypted }],
-      pieces: plan.pieces,
-      totalBytes: plan.pieces.reduce((sum, { bytes }) => sum + bytes, manifest.outputBytes),
+      sets,
+      pieces,
+      totalBytes: [...sets, ...pieces].reduce((sum, { bytes }) => sum + bytes, 0n),
       windows: plan.windows,
     };
   }
@@ -91,18 +91,18 @@ class Restore implements RestoreService {
     this.#checkPools(option.pools);
     await this.#checkLocation(option.location);
     const { sources, plan } = await this.#plan(request);
-    this.#checkEngine(plan.set);
-    const dataKey = await unlockSet(plan.set, request.passwords);
+    this.#checkEngine(plan);
+    const dataKeys = await unlockSets(plan.sets, request.passwords);
     try {
       const { store } = this.#deps;
       const tenantId = store.nextId(SYS_TENANT_ID, 'tenant');
       const location = option.location ?? this.#deps.tenantLocation(tenantId, name);
       await checkPlaceIsFree(location);
       // Reading took time: names, pools and places are checked again where they are taken.
-      const prepared = { name, option, sources, plan, dataKey };
+      const prepared = { name, option, sources, plan, dataKeys };
       store.transaction(() => this.#record(request, prepared, { tenantId, location }));
     } finally {
-      dataKey?.fill(0);
+      dataKeys.clear();
     }
     this.#pump();
   }
@@ -169,11 +169,14 @@ class Restore implements RestoreService {
     await checkPlaceIsFree(location);
   }
 
-  #checkEngine({ manifest }: FoundSet): void {
+  #checkEngine({ sets, stretches }: Plan): void {
     const { driver } = this.#deps;
-    if (manifest.engine.engine !== driver.name)
+    for (const { manifest } of sets) {
+      if (manifest.engine.engine === driver.name) continue;
       throw fail('NOT_SUPPORTED', { what: `restore of a set of the engine ${manifest.engine.engine} is` });
-    if (manifest.set.backupType !== 'FULL') throw fail('NOT_SUPPORTED', { what: 'restore of an incremental set is' });
+    }
+    if (stretches.some(({ run }) => run.uri !== stretches[0]!.run.uri))
+      throw fail('NOT_SUPPORTED', { what: 'restore with log from two archive destinations at once is' });
   }
 
   async #plan(request: RestoreRequest): Promise<{ sources: FoundSources; plan: Plan }> {
@@ -208,7 +211,7 @@ class Restore implements RestoreService {
   /** Inserts the job and its tenant, and takes the pools. */
   #record(request: RestoreRequest, prepared: Prepared, of: { tenantId: number; location: string }): void {
     const { store, clock, driver } = this.#deps;
-    const { name, option, sources, plan, dataKey } = prepared;
+    const { name, option, sources, plan, dataKeys } = prepared;
     const { tenantId, location } = of;
     this.#checkName(name);
     this.#checkPools(option.pools);
@@ -234,8 +237,9 @@ class Restore implements RestoreService {
       createdNs: nowNs,
     });
     const jobId = store.nextId(SYS_TENANT_ID, 'job');
-    const { backupSetId } = plan.set;
-    const sealed = dataKey ? store.secrets.seal(dataKey, keyContext(jobId, backupSetId)) : null;
+    const sealedDataKeys: RestoreJob['sealedDataKeys'] = {};
+    for (const [backupSetId, dataKey] of dataKeys.entries())
+      sealedDataKeys[backupSetId] = store.secrets.seal(dataKey, keyContext(jobId, backupSetId));
     store.restoreJobs.insert({
       jobId,
       restoreTenantName: name,
@@ -250,32 +254,18 @@ class Restore implements RestoreService {
       status: 'CREATE_TENANT',
       startNs: nowNs,
       endNs: null,
-      backupSetList: [`${plan.set.uri}/${plan.set.name}`],
-      backupPieceList: plan.pieces.map((piece) => `${plan.run?.uri ?? ''}/${piece.name}`),
-      planSeed: encodeSeed(this.#seedOf(prepared)),
-      sealedDataKeys: sealed ? { [backupSetId]: sealed } : {},
+      backupSetList: plan.sets.map((set) => `${set.uri}/${set.name}`),
+      backupPieceList: plan.stretches.flatMap(({ run, pieces }) =>
+        pieces.map(({ name: piece }) => `${run.uri}/${piece}`),
+      ),
+      planSeed: encodeSeed(seedOf({ owner: sources.owner, plan, workers: this.#workers(option) })),
+      sealedDataKeys,
       totalBytes: null,
       finishBytes: null,
       tabletCount: 0,
       description: request.description,
       comment: plan.comment,
     });
-  }
-
-  #seedOf({ option, sources, plan }: Prepared): RestoreSeed {
-    const { owner } = sources;
-    const pieces = plan.pieces.flatMap(({ name }) => parsePieceDirectory(name) ?? []);
-    return {
-      owner: { clusterUuid: owner.clusterUuid, tenantId: owner.tenantId },
-      data: {
-        uri: plan.set.uri,
-        ref: plan.set.ref,
-        manifestSha256: Buffer.from(manifestSha256(plan.set.manifestBytes)).toString('hex'),
-      },
-      log: plan.run ? { uri: plan.run.uri, pieces } : null,
-      workers: this.#workers(option),
-      fileId: null,
-    };
   }
 
   /** As many as the statement or the pool's MAX_CPU says, at most one per core. */

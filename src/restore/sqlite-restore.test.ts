@@ -47,7 +47,8 @@ beforeAll(async () => {
   store = openStore(join(root, 'meta'), { clusterName: 'c1', clusterId: 1, timeZone: '+00:00' });
   driver = createSqliteDriver({ log: silentLog, clock: systemClock });
   pipeline = createPipeline({ log: silentLog, workers: 1 });
-  const common = { store, clock: systemClock, log: silentLog, openDestination, engineTenant };
+  const pageMapPath = (tenantId: number) => join(root, 'page_maps', `${tenantId}.map`);
+  const common = { store, clock: systemClock, log: silentLog, openDestination, engineTenant, pageMapPath };
   archive = createArchive({ ...common, driver: () => driver });
   const work = { ...common, driver, pipeline, archive, cores: 2 };
   backup = createBackup(work);
@@ -137,9 +138,9 @@ async function restored(name: string, scn: Scn): Promise<string[]> {
   return restoredText(name);
 }
 
-async function startBackup(): Promise<void> {
+async function startBackup(isIncremental = false): Promise<void> {
   const { tenantId } = tenant;
-  const flags = { isIncremental: false, isPlusArchivelog: false, description: '', password: 'pw' };
+  const flags = { isIncremental, isPlusArchivelog: false, description: '', password: 'pw' };
   await backup.startBackup({ initiatorTenantId: tenantId, tenants: [tenantId], level: 'USER_TENANT', ...flags });
 }
 
@@ -174,6 +175,11 @@ describe('the sqlite engine', () => {
     await until('the second backup ends', () => !backup.isBusy(tenant.tenantId));
     await record();
     await run('DELETE FROM docs WHERE id % 2 = 0');
+    await record();
+    await startBackup(true);
+    await until('the increment ends', () => !backup.isBusy(tenant.tenantId));
+    expect(store.backupSets.find().at(-1)).toMatchObject({ status: 'SUCCESS', backupType: 'INC' });
+    await insert(5, 9_000);
     await record();
     for (const [index, { scn, dump }] of points.entries()) expect(await restored(`copy${index}`, scn)).toEqual(dump);
     // From the first set alone, over all that came after it: the second one is left out by naming the first.

@@ -1,6 +1,6 @@
 // A small world for tests of backup and restore: one server's store, the fake engine, real pipeline workers, file
 // destinations, and a log archive that does what a test tells it: freeze a piece, break a round, begin a new one.
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createBackup } from '../backup/backup.ts';
@@ -14,11 +14,14 @@ import type { Destination, ObjectAppender } from '../destination/destination.ts'
 import { openDestination } from '../destination/open-destination.ts';
 import type { CapturedBatch } from '../engine/engine-driver.ts';
 import type { FakeCapture } from '../engine/fake/fake-capture.ts';
+import { FAKE_PAGE_BYTES } from '../engine/fake/fake-database.ts';
 import { FakeDriver } from '../engine/fake/fake-driver.ts';
 import {
   type ArchiveOwner,
   pieceInfoFile,
   pieceStartFile,
+  type RoundBase,
+  roundEndFile,
   roundStartFile,
   type SegmentInfo,
 } from '../format/archive-info.ts';
@@ -27,10 +30,13 @@ import {
   pieceDirectory,
   pieceInfoName,
   pieceStartName,
+  roundEndName,
   roundStartName,
   segmentName,
 } from '../format/layout.ts';
 import { encodeSegmentHeader } from '../format/log-batch-header.ts';
+import { PageMap, pageHash } from '../format/page-map.ts';
+import { encodePageMap } from '../format/page-map-file.ts';
 import type { ArchiveRound } from '../model/archive-round.ts';
 import { type DestinationUri, parseDestinationUri } from '../model/destination-uri.ts';
 import { SCN_NONE, type Scn, toScn } from '../model/scn.ts';
@@ -77,6 +83,7 @@ class TestArchive {
   #piece: OpenPiece | undefined;
   #tip: { batchNo: number; hash: Uint8Array } = { batchNo: 0, hash: new Uint8Array(32) };
   #roundId = 0;
+  #base: RoundBase | undefined;
   #closing: Promise<void> | undefined;
   /** While set, batches are not accepted: the destination is away. */
   isAway = false;
@@ -99,15 +106,17 @@ class TestArchive {
     };
   }
 
-  async startRound(): Promise<void> {
+  /** @param options.repairs the round goes on from the one that `interrupt` ended */
+  async startRound(options: { repairs?: boolean } = {}): Promise<void> {
     await this.#closing;
     const { store, driver } = this.#world;
     const { tenantId } = this.#tenant;
+    const base = (options.repairs && this.#base) || null;
     await claimDestination(this.#destination, this.#world.formatFile(this.#tenant, 'archive_log', this.#destId));
     this.#roundId = store.nextId(tenantId, 'round');
     const pieceId = store.nextId(tenantId, 'piece');
     const startScn = toScn(systemClock.nowNs());
-    this.#tip = { batchNo: 0, hash: new Uint8Array(32) };
+    this.#tip = { batchNo: 0, hash: base?.batchHash ?? new Uint8Array(32) };
     store.rounds.insert({
       tenantId,
       destId: this.#destId,
@@ -122,9 +131,11 @@ class TestArchive {
       outputBytes: 0n,
       comment: '',
       uri: this.#uri,
+      baseRoundId: base?.roundId ?? null,
+      baseScn: base?.scn ?? null,
     });
     const ids = { destId: this.#destId, roundId: this.#roundId };
-    const start = { ...this.#owner, ...ids, startScn, basePieceId: pieceId, createdNs: startScn };
+    const start = { ...this.#owner, ...ids, startScn, basePieceId: pieceId, createdNs: startScn, base };
     await this.#destination.put(
       roundStartName(ids),
       roundStartFile.encode({ ...start, pieceSwitchIntervalUs: 1_000_000n }),
@@ -134,6 +145,8 @@ class TestArchive {
       tenant: this.#world.engineTenant(this.#tenant),
       owner: { clusterUuid: store.cluster.uuid, tenantId, roundId: this.#roundId },
       resume: null,
+      repair: base && { prevHash: base.batchHash, pageMapPath: this.#basePath },
+      pageMapPath: null,
       afterScn: startScn,
       lagTargetMs: 0,
       cutScn: FAR,
@@ -141,12 +154,44 @@ class TestArchive {
       onGap: (because) => this.endRound('INTERRUPTED', because),
     });
     this.capture = capture as FakeCapture;
+    if (base) store.rounds.change({ tenantId, roundId: this.#roundId }, { repairedScn: capture.startScn });
+  }
+
+  get #basePath(): string {
+    return join(this.#world.dataDir, `base-${this.#tenant.tenantId}.map`);
+  }
+
+  /** Ends the round with its files and keeps what the next one repairs from. */
+  async interrupt(because: string): Promise<void> {
+    const scn = await this.flush();
+    const file = readFileSync(this.#tenant.location);
+    const { destId, roundId, pieceId, checkpointScn } = this.#piece!;
+    const { batchNo, hash: batchHash } = this.#tip;
+    this.#base = { destId, roundId, batchNo, batchHash, scn: checkpointScn };
+    const pages = Array.from({ length: file.length / FAKE_PAGE_BYTES }, (_, place) =>
+      pageHash(file.subarray(place * FAKE_PAGE_BYTES, (place + 1) * FAKE_PAGE_BYTES)),
+    );
+    const map = new PageMap(FAKE_PAGE_BYTES, BigUint64Array.from(pages));
+    const owner = { clusterUuid: this.#world.store.cluster.uuid, tenantId: this.#tenant.tenantId, setUuid: '' };
+    writeFileSync(this.#basePath, encodePageMap({ roundId, scn: checkpointScn, map }, owner, null));
+    const capture = this.capture;
+    this.capture = undefined;
+    await capture?.stop();
+    const endScn = toScn(scn + PIECE_GAP_NS);
+    await this.#freeze(endScn);
+    const { startScn, basePieceId } = this.#world.store.rounds.get({ tenantId: this.#tenant.tenantId, roundId })!;
+    const end = { destId, roundId, startScn, checkpointScn: endScn, basePieceId, lastPieceId: pieceId };
+    const info = { ...this.#owner, ...end, endedNs: endScn, status: 'INTERRUPTED', comment: because } as const;
+    await this.#destination.put(roundEndName({ destId, roundId }), roundEndFile.encode(info));
+    const key = { tenantId: this.#tenant.tenantId, roundId };
+    this.#world.store.rounds.change(key, { status: 'INTERRUPTED', comment: because });
+    while (systemClock.nowNs() <= endScn) await new Promise((resolve) => setTimeout(resolve, 1));
   }
 
   async #openPiece(pieceId: number, startScn: Scn): Promise<void> {
     const ref = { destId: this.#destId, roundId: this.#roundId, pieceId };
     const { store } = this.#world;
-    const prevBatchHash = this.#tip.batchNo === 0 ? null : this.#tip.hash;
+    const prevBatchHash = this.#tip.hash.every((byte) => byte === 0) ? null : this.#tip.hash;
     await this.#destination.put(
       pieceStartName(ref, startScn),
       pieceStartFile.encode({ ...this.#owner, ...ref, startScn, endScn: FAR, createdNs: startScn, prevBatchHash }),
@@ -275,6 +320,7 @@ export class World implements AsyncDisposable {
     const archive: BackupArchive & RestoreArchive = {
       capture: (tenantId) => this.archives.get(tenantId)?.capture,
       flush: (tenantId) => this.archive(tenantId).flush(),
+      interrupt: (tenantId, because) => this.archive(tenantId).endRound('INTERRUPTED', because),
     };
     const shared = {
       store: this.store,
@@ -286,12 +332,20 @@ export class World implements AsyncDisposable {
       archive,
       cores: 2,
     };
-    const backup: BackupDependencies = { ...shared, engineTenant: (tenant) => this.engineTenant(tenant) };
+    const backup: BackupDependencies = {
+      ...shared,
+      engineTenant: (tenant) => this.engineTenant(tenant),
+      pageMapPath: (tenantId) => this.pageMapPath(tenantId),
+    };
     const restore: RestoreDependencies = {
       ...shared,
       tenantLocation: (tenantId, name) => join(this.dataDir, 'tenants', `${name}-${tenantId}`, 'data.db'),
     };
     return [createBackup(backup), createRestore(restore)];
+  }
+
+  pageMapPath(tenantId: number): string {
+    return join(this.dataDir, 'page_maps', `${tenantId}.map`);
   }
 
   engineTenant({ tenantId, name, mode, location, role }: Tenant) {
@@ -356,11 +410,11 @@ export class World implements AsyncDisposable {
     return [this.uri(name, 'data'), this.uri(name, 'archive')];
   }
 
-  async startArchive(tenant: Tenant): Promise<TestArchive> {
+  async startArchive(tenant: Tenant, options: { repairs?: boolean } = {}): Promise<TestArchive> {
     const archive =
       this.archives.get(tenant.tenantId) ?? new TestArchive(this, tenant, this.uri(tenant.name, 'archive'));
     this.archives.set(tenant.tenantId, archive);
-    await archive.startRound();
+    await archive.startRound(options);
     return archive;
   }
 
@@ -387,13 +441,13 @@ export class World implements AsyncDisposable {
     return { scn, bytes: readFileSync(tenant.location) };
   }
 
-  /** A full backup, waited for. @returns its job */
-  async backUp(tenant: Tenant, password: string | null = null) {
+  /** A backup, waited for; full unless asked otherwise. @returns its job */
+  async backUp(tenant: Tenant, password: string | null = null, { isIncremental = false } = {}) {
     await this.backup.startBackup({
       initiatorTenantId: tenant.tenantId,
       tenants: [tenant.tenantId],
       level: 'USER_TENANT',
-      isIncremental: false,
+      isIncremental,
       isPlusArchivelog: false,
       description: '',
       password,

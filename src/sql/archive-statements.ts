@@ -73,16 +73,19 @@ export function setArchiveMode(
     return okResult();
   }
   const failures: HoldfastError[] = [];
-  for (const tenant of tenants) {
-    try {
-      flip(tenant.tenantId);
-    } catch (error) {
-      if (!(error instanceof HoldfastError)) throw error;
-      failures.push(error);
-      const { errno, message } = toClientError(error, session.mode);
-      session.warnings.push({ level: 'Warning', errno, message: `${tenant.name}: ${message}` });
+  // One write for all of them; what the modes ask for begins afterwards.
+  deps.store.transaction(() => {
+    for (const tenant of tenants) {
+      try {
+        flip(tenant.tenantId);
+      } catch (error) {
+        if (!(error instanceof HoldfastError)) throw error;
+        failures.push(error);
+        const { errno, message } = toClientError(error, session.mode);
+        session.warnings.push({ level: 'Warning', errno, message: `${tenant.name}: ${message}` });
+      }
     }
-  }
+  });
   if (tenants.length > 0 && failures.length === tenants.length) {
     // "Already" is said only when it is true of all of them.
     const already = statement.isOn ? 'ALREADY_IN_ARCHIVE_MODE' : 'ALREADY_IN_NOARCHIVE_MODE';

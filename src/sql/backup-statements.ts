@@ -1,4 +1,5 @@
 // Statements of backup: SET ENCRYPTION, BACKUP, CANCEL BACKUP.
+import { becameFull } from '../backup/choose-parent.ts';
 import { ERRORS, fail } from '../base/errors.ts';
 import { SYS_TENANT_ID } from '../base/limits.ts';
 import { okResult, type StatementResult } from '../model/result.ts';
@@ -50,7 +51,7 @@ export async function startBackup(
   statement: StatementOf<'backup'>,
 ): Promise<StatementResult> {
   const { tenants, level } = scopeOf(deps, session, statement);
-  const { skipped } = await deps.backup.startBackup({
+  const { skipped, full } = await deps.backup.startBackup({
     initiatorTenantId: isSys(session) ? SYS_TENANT_ID : session.tenantId,
     tenants,
     level,
@@ -64,6 +65,13 @@ export async function startBackup(
       level: 'Warning',
       errno: ERRORS.BACKUP_CAN_NOT_START.errno,
       message: `tenant '${tenantName}' is left out of this backup, because ${because}`,
+    });
+  }
+  for (const { tenantName, because } of full) {
+    session.warnings.push({
+      level: 'Note',
+      errno: ERRORS.BACKUP_CAN_NOT_START.errno,
+      message: `the backup of tenant '${tenantName}' ${becameFull(because)}`,
     });
   }
   return okResult(0n, 0n, session.warnings.length);

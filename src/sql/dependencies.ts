@@ -7,6 +7,7 @@ import { SYS_TENANT_ID } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { Tenant } from '../model/tenant.ts';
+import type { RebuildService } from '../rebuild/rebuild-service.ts';
 import type { RestoreService } from '../restore/restore-service.ts';
 import type { Store } from '../store/store.ts';
 import type { TenantService } from '../tenant/tenant-service.ts';
@@ -22,6 +23,7 @@ export interface SqlDependencies {
   archive: ArchiveService;
   backup: BackupService;
   restore: RestoreService;
+  rebuild: RebuildService;
   connections: ConnectionRegistry;
   serverVersion: string;
 }

@@ -24,7 +24,8 @@ function check(deps: SqlDependencies, session: Session, assignment: ParameterAss
   if (!isParameterName(name)) throw fail('UNKNOWN_PARAMETER', { parameter: name });
   const definition: ParameterDefinition = PARAMETERS[name];
   if (!isParameterValue(definition, value)) {
-    const range = definition.range ? ` (range ${definition.range.join(' to ')})` : '';
+    const bounds = definition.range?.join(' to ') ?? definition.values?.join(', ');
+    const range = bounds === undefined ? '' : ` (range ${bounds})`;
     throw fail('INVALID_ARGUMENT', { what: `${name} = '${value}'${range}` });
   }
   if (definition.scope === 'cluster') {
@@ -41,7 +42,7 @@ function check(deps: SqlDependencies, session: Session, assignment: ParameterAss
   return () => {
     for (const tenantId of tenantIds) {
       deps.store.setParameter(tenantId, name, value);
-      if (name === 'archive_lag_target') deps.archive.refreshLagTarget(tenantId);
+      if (name === 'archive_lag_target' || name === 'gap_repair') deps.archive.refreshLagTarget(tenantId);
     }
   };
 }

@@ -4,6 +4,7 @@ import { okResult, type SqlValue, type StatementResult } from '../model/result.t
 import { setPassword } from './accounts.ts';
 import { setArchiveDest, setArchiveDestState, setArchiveMode, setDataBackupDest } from './archive-statements.ts';
 import { cancelBackup, setEncryption, startBackup } from './backup-statements.ts';
+import { catalogBackup } from './catalog-statements.ts';
 import type { SqlDependencies } from './dependencies.ts';
 import { runOnEngine, runTransaction } from './engine-statements.ts';
 import type { Statement, StatementKind } from './grammar/statement.ts';
@@ -41,7 +42,6 @@ const NOT_BUILT: Partial<Record<StatementKind, string>> = {
   deleteBackup: 'DELETE BACKUPSET and ARCHIVELOG_PIECE is',
   deleteObsolete: 'DELETE OBSOLETE BACKUP is',
   validate: 'VALIDATE is',
-  catalogBackup: 'CATALOG BACKUP is',
   recoverTable: 'RECOVER TABLE is',
   cancelRecoverTable: 'CANCEL RECOVER TABLE is',
   recoverStandby: 'RECOVER STANDBY is',
@@ -69,6 +69,8 @@ export function runStatement(
       return runSet(deps, session, statement, request.signal);
     case 'empty':
       throw fail('SYNTAX', { near: '', line: 1 });
+    case 'catalogBackup':
+      return catalogBackup(deps, session, statement, request.signal);
     case 'dead':
     case 'notSupported':
       throw fail('NOT_SUPPORTED', { what: `${statement.what} is` });

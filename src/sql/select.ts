@@ -3,9 +3,10 @@
 
 import { assert } from '../base/assert.ts';
 import { fail } from '../base/errors.ts';
-import type { SystemTable } from '../catalog/catalog.ts';
+import type { SystemTable, WantedRows } from '../catalog/catalog.ts';
 import type { SessionFacts } from '../engine/session-facts.ts';
 import { quoteNameMysql } from '../engine/sql-tokens.ts';
+import { tenantOfQuery } from '../engine/view-filter.ts';
 import { runViewQuery } from '../engine/view-query.ts';
 import type { ViewSchema } from '../engine/view-request.ts';
 import { translateViewQuery } from '../engine/view-sql.ts';
@@ -180,18 +181,19 @@ function queryTimeoutMs(deps: SqlDependencies, session: Session): number {
   return Math.min(QUERY_MS_MAX, Math.max(1, Number(wantedUs / US_PER_MS)));
 }
 
-/** The named views by database, each once; `isFilled` false leaves them without rows. */
+/** The named views by database, each once. @param wanted 'none' leaves them without rows */
 async function schemasOf(
   deps: SqlDependencies,
   session: Session,
   views: readonly NamedView[],
-  isFilled: boolean,
+  wanted: WantedRows | 'none',
 ): Promise<ViewSchema[]> {
   const distinct = [...new Map(views.map((view) => [`${view.schema}.${view.table.name}`, view])).values()];
   const tables = distinct.map(({ table }) => table);
-  const filled = isFilled
-    ? await deps.catalog.fill(viewerOf(deps, session), tables)
-    : tables.map((table) => ({ ...table, rows: [] }));
+  const filled =
+    wanted === 'none'
+      ? tables.map((table) => ({ ...table, rows: [] }))
+      : await deps.catalog.fill(viewerOf(deps, session), tables, wanted);
   const schemas = new Map<string, ViewSchema['tables'][number][]>();
   for (const [i, { name, columns, rows }] of filled.entries()) {
     const { schema } = distinct[i]!;
@@ -245,7 +247,8 @@ export async function runSelect(
   }
   const views = await route(deps, session, request);
   if (views === 'engine') return 'engine';
-  return runOverViews(deps, session, request, await schemasOf(deps, session, views, true));
+  const tenantId = request.statement.tables.length === 1 ? tenantOfQuery(request.sql, session.mode) : undefined;
+  return runOverViews(deps, session, request, await schemasOf(deps, session, views, { tenantId }));
 }
 
 /**
@@ -267,7 +270,7 @@ export async function prepareSelect(
   // Zeros stand for the parameters: unlike NULL they may also stand behind LIMIT.
   const parameters = new Array<SqlValue>(parameterCount).fill(0n);
   const { signal } = new AbortController();
-  const schemas = await schemasOf(deps, session, views, false);
+  const schemas = await schemasOf(deps, session, views, 'none');
   const result = await runOverViews(deps, session, { ...request, parameters, signal }, schemas);
   return { parameterCount, columns: result.kind === 'rows' ? result.columns : [] };
 }

@@ -68,4 +68,20 @@ export const MIGRATIONS: readonly string[] = [
     plan_seed TEXT NOT NULL, sealed_data_keys TEXT NOT NULL, total_bytes INTEGER, finish_bytes INTEGER,
     tablet_count INTEGER NOT NULL, description TEXT NOT NULL, comment TEXT NOT NULL) STRICT;
   `,
+  /* 2 */ `ALTER TABLE backup_job ADD COLUMN parent TEXT`,
+  /* 3 */ `
+  CREATE TABLE recorded_source (
+    tenant_id INTEGER PRIMARY KEY, source_cluster_uuid TEXT NOT NULL, source_cluster_name TEXT NOT NULL,
+    source_tenant_id INTEGER NOT NULL, source_tenant_name TEXT NOT NULL, time_zone TEXT NOT NULL) STRICT;
+  `,
+  /* 4 */ `
+  CREATE TABLE archive_rest (
+    tenant_id INTEGER PRIMARY KEY, round_id INTEGER NOT NULL, checkpoint_scn INTEGER NOT NULL, max_scn INTEGER NOT NULL,
+    input_bytes INTEGER NOT NULL, output_bytes INTEGER NOT NULL, files TEXT NOT NULL) STRICT;
+  `,
+  /* 5 */ `
+  ALTER TABLE archive_round ADD COLUMN base_round_id INTEGER;
+  ALTER TABLE archive_round ADD COLUMN base_scn INTEGER;
+  ALTER TABLE archive_round ADD COLUMN repaired_scn INTEGER;
+  `,
 ];

@@ -2,6 +2,7 @@
 import type { ArchiveDest, ArchivePiece, ArchiveRound } from '../model/archive-round.ts';
 import type { BackupJob, BackupSet, BackupTask } from '../model/backup-job.ts';
 import type { RestoreJob } from '../model/restore-job.ts';
+import type { Scn } from '../model/scn.ts';
 import type { ResourcePool, ResourceUnit, Tenant } from '../model/tenant.ts';
 import type { Statements } from './statements.ts';
 import { big, bool, bytes, int, json, orNull, real, Table, text } from './table.ts';
@@ -18,6 +19,31 @@ export interface DataDest {
   tenantId: number;
   destId: number;
   uri: string;
+}
+
+/** Whose backups the rows of a tenant id are that were recorded from a destination: his own here is another tenant, or none. */
+export interface RecordedSource {
+  /** Under which the rows are kept. */
+  tenantId: number;
+  sourceClusterUuid: string;
+  sourceClusterName: string;
+  sourceTenantId: number;
+  sourceTenantName: string;
+  timeZone: string;
+}
+
+/** A tenant whose archived log nobody holds, because nothing in its files has changed since. */
+export interface ArchiveRest {
+  tenantId: number;
+  /** The round that goes on when the tenant is used again. */
+  roundId: number;
+  /** Figures of the round as they were at the last look. */
+  checkpointScn: Scn;
+  maxScn: Scn;
+  inputBytes: bigint;
+  outputBytes: bigint;
+  /** Identity of the tenant's files at rest. */
+  files: string;
 }
 
 export type TenantArchiveDest = ArchiveDest & { tenantId: number };
@@ -81,6 +107,25 @@ function archiveTables(db: Statements) {
       },
       ['tenantId'],
     ),
+    recordedSources: new Table<RecordedSource>(
+      db,
+      'recorded_source',
+      {
+        tenantId: int,
+        sourceClusterUuid: text,
+        sourceClusterName: text,
+        sourceTenantId: int,
+        sourceTenantName: text,
+        timeZone: text,
+      },
+      ['tenantId'],
+    ),
+    archiveRests: new Table<ArchiveRest>(
+      db,
+      'archive_rest',
+      { tenantId: int, roundId: int, checkpointScn: big, maxScn: big, inputBytes: big, outputBytes: big, files: text },
+      ['tenantId'],
+    ),
     dataDests: new Table<DataDest>(db, 'data_dest', { tenantId: int, destId: int, uri: text }, ['tenantId']),
     rounds: new Table<ArchiveRound>(
       db,
@@ -99,6 +144,9 @@ function archiveTables(db: Statements) {
         outputBytes: big,
         comment: text,
         uri: text,
+        baseRoundId: orNull(int),
+        baseScn: orNull(big),
+        repairedScn: orNull(big),
       },
       ['tenantId', 'roundId'],
     ),
@@ -161,6 +209,7 @@ function backupTables(db: Statements) {
         level: text,
         encryptionMode: text,
         keys: orNull(json),
+        parent: orNull(json),
         startNs: big,
         endNs: orNull(big),
         status: text,

@@ -16,7 +16,14 @@ import type { RestoreJob } from '../model/restore-job.ts';
 import type { Cluster, ResourcePool, ResourceUnit, Tenant } from '../model/tenant.ts';
 import { type ClusterKey, loadClusterKey } from './cluster-key.ts';
 import { MIGRATIONS } from './migrations.ts';
-import { type Account, type DataDest, type TenantArchiveDest, tables } from './records.ts';
+import {
+  type Account,
+  type ArchiveRest,
+  type DataDest,
+  type RecordedSource,
+  type TenantArchiveDest,
+  tables,
+} from './records.ts';
 import { Statements } from './statements.ts';
 import type { Table } from './table.ts';
 
@@ -47,7 +54,9 @@ export class Store implements Disposable {
   readonly pools: Table<ResourcePool>;
   readonly accounts: Table<Account>;
   readonly archiveDests: Table<TenantArchiveDest>;
+  readonly archiveRests: Table<ArchiveRest>;
   readonly dataDests: Table<DataDest>;
+  readonly recordedSources: Table<RecordedSource>;
   readonly rounds: Table<ArchiveRound>;
   readonly pieces: Table<ArchivePiece>;
   readonly backupJobs: Table<BackupJob>;
@@ -66,7 +75,9 @@ export class Store implements Disposable {
     this.pools = all.pools;
     this.accounts = all.accounts;
     this.archiveDests = all.archiveDests;
+    this.archiveRests = all.archiveRests;
     this.dataDests = all.dataDests;
+    this.recordedSources = all.recordedSources;
     this.rounds = all.rounds;
     this.pieces = all.pieces;
     this.backupJobs = all.backupJobs;
@@ -111,6 +122,25 @@ export class Store implements Disposable {
     return destId;
   }
 
+  /** From now on a counter gives only numbers above `taken`: something by that number is known from elsewhere. */
+  raiseCounter(tenantId: number, name: CounterName, taken: number): void {
+    const sql = `INSERT INTO counter (tenant_id, name, value) VALUES (?, ?, ?)
+      ON CONFLICT DO UPDATE SET value = MAX(value, excluded.value)`;
+    // A counter that was never used has no row: its first number must not fall below where it starts.
+    const first = (COUNTER_FIRST[name] ?? 1) - (COUNTER_STEP[name] ?? 1);
+    this.#db.run(sql, [tenantId, name, Math.max(first, taken)]);
+  }
+
+  /** Keeps the number that a path had where its rows come from, unless number or path have another one here. */
+  recordDest(tenantId: number, destId: number, uri: string): void {
+    this.#db.run('INSERT OR IGNORE INTO destination (tenant_id, dest_id, uri) VALUES (?, ?, ?)', [
+      tenantId,
+      destId,
+      uri,
+    ]);
+    this.raiseCounter(tenantId, 'dest', destId);
+  }
+
   /** Value of a parameter, its default when it was never set. Cluster parameters belong to tenant 1. */
   parameter(tenantId: number, name: ParameterName): string {
     const row = this.#db.get('SELECT value FROM parameter WHERE tenant_id = ? AND name = ?', [tenantId, name]);
@@ -135,6 +165,12 @@ export class Store implements Disposable {
     return tenant;
   }
 
+  /** Time zones by tenant: views of all tenants need nothing else of most of them. */
+  timeZones(): Map<number, string> {
+    const rows = this.#db.all('SELECT tenant_id, time_zone FROM tenant');
+    return new Map(rows.map(({ tenant_id, time_zone }) => [Number(tenant_id), String(time_zone)]));
+  }
+
   /** Every tenant but sys, by id. Only for the sys tenant's work. */
   userTenants(): Tenant[] {
     return this.tenants.find().filter((tenant) => tenant.tenantId !== SYS_TENANT_ID);
@@ -148,7 +184,7 @@ export class Store implements Disposable {
   /** Removes everything that belongs to a dropped tenant but its history of jobs, sets and pieces. */
   forgetTenant(tenantId: number): void {
     this.transaction(() => {
-      for (const table of ['account', 'parameter', 'archive_dest', 'data_dest']) {
+      for (const table of ['account', 'parameter', 'archive_dest', 'archive_rest', 'data_dest']) {
         this.#db.run(`DELETE FROM ${table} WHERE tenant_id = ?`, [tenantId]);
       }
       this.#db.run('UPDATE resource_pool SET tenant_id = NULL WHERE tenant_id = ?', [tenantId]);

@@ -89,7 +89,7 @@ class Tenants implements TenantService {
   /** One tenant that can not be removed (a disk error, say) must not keep the others from their server. */
   async #eachLeft(status: TenantStatus, finish: (tenant: Tenant) => Promise<void>): Promise<void> {
     const { store, log } = this.#deps;
-    for (const tenant of store.userTenants().filter((one) => one.status === status)) {
+    for (const tenant of store.tenants.find({ status })) {
       const { tenantId } = tenant;
       log.warn('tenant left half done, removing it', { tenantId, status });
       try {

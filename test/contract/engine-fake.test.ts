@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { FakeDriver } from '../../src/engine/fake/fake-driver.ts';
 import { testEngineDriver } from './engine.ts';
 
+const MANY = Array.from({ length: 40 }, (_, i) => `many${i}`);
+
 testEngineDriver('fake', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'fake-engine-'));
   const driver = new FakeDriver();
@@ -21,6 +23,8 @@ testEngineDriver('fake', async () => {
     setup: [],
     put: (key, value) => `put ${key} ${value}`,
     delete: (key) => `delete ${key}`,
+    putMany: ['begin', ...MANY.map((key) => `put ${key} ${'x'.repeat(1000)}`), 'commit'],
+    deleteMany: ['begin', ...MANY.map((key) => `delete ${key}`), 'commit'],
     get: (key) => `get ${key}`,
     begin: 'begin',
     commit: 'commit',

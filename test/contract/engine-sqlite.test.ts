@@ -23,6 +23,11 @@ testEngineDriver('sqlite', async () => {
     setup: ['CREATE TABLE kv (k TEXT PRIMARY KEY, v TEXT NOT NULL)'],
     put: (key, value) => `REPLACE INTO kv VALUES ('${key}', '${value}')`,
     delete: (key) => `DELETE FROM kv WHERE k = '${key}'`,
+    putMany: [
+      `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4600)
+       INSERT INTO kv SELECT 'many' || i, hex(randomblob(1900)) FROM n`,
+    ],
+    deleteMany: ["DELETE FROM kv WHERE k LIKE 'many%'", 'VACUUM'],
     get: (key) => `SELECT v FROM kv WHERE k = '${key}'`,
     begin: 'BEGIN',
     commit: 'COMMIT',

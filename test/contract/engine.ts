@@ -1,126 +1,30 @@
 // What every engine driver must do, whatever database is behind it: sessions, capture, snapshot.
 // Goal: the rooms above can be tested with the fake engine and trust that a real one behaves the same.
 // Method: a fixture gives a driver and its dialect; batches are caught in memory and verified byte for byte.
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { isFailure } from '../../src/base/errors.ts';
 import type {
   Capture,
-  CapturedBatch,
   CaptureRequest,
-  EngineDriver,
   EngineSession,
   EngineTenant,
   LogPosition,
-  Snapshot,
 } from '../../src/engine/engine-driver.ts';
-import { verifyLogBatch } from '../../src/format/log-batch.ts';
-import type { HashedBatchHeader } from '../../src/format/log-batch-header.ts';
-import { decodeImageBlock, type LogBatchTable } from '../../src/format/log-batch-table.ts';
-import type { SqlValue } from '../../src/model/result.ts';
-import { type Scn, toScn } from '../../src/model/scn.ts';
-
-/** An engine under test and how its statements are written. */
-export interface EngineFixture extends AsyncDisposable {
-  driver: EngineDriver;
-  /** A tenant whose database does not exist yet. */
-  tenant(tenantId: number): EngineTenant;
-  /** Statements that make whatever `put` needs; one commit each. */
-  setup: readonly string[];
-  put(key: string, value: string): string;
-  delete(key: string): string;
-  /** Answers one row with the value, or none. */
-  get(key: string): string;
-  begin: string;
-  commit: string;
-  rollback: string;
-}
-
-interface Caught {
-  batches: Array<{ header: HashedBatchHeader; table: LogBatchTable; batch: CapturedBatch }>;
-  gaps: string[];
-  /** Deliveries that fail before one succeeds. */
-  failures: number;
-  /** Hash of the batch that the next one continues, when that was caught elsewhere. */
-  resumed: Uint8Array | undefined;
-}
-
-const owner = { clusterUuid: '5f3c8f0e-0d0e-4d1c-9a57-1b8a0a3d9d11', tenantId: 1002, roundId: 1 };
-const FAR: Scn = toScn((1n << 64n) - 1n);
-const START: Scn = toScn(1_700_000_000_000_000_000n);
-const NEVER = () => new AbortController().signal;
-
-async function rowsOf(session: EngineSession, sql: string, parameters: SqlValue[] = []): Promise<SqlValue[][]> {
-  const result = await session.execute(sql, parameters, NEVER());
-  if (result.kind !== 'rows') return [];
-  const rows: SqlValue[][] = [];
-  for await (const some of result.rows) rows.push(...some);
-  return rows;
-}
-
-function catcher(): Caught & Pick<CaptureRequest, 'deliver' | 'onGap'> {
-  const caught: Caught & Pick<CaptureRequest, 'deliver' | 'onGap'> = {
-    batches: [],
-    gaps: [],
-    failures: 0,
-    resumed: undefined,
-    async deliver(batch: CapturedBatch): Promise<void> {
-      if (caught.failures > 0) {
-        caught.failures--;
-        throw new Error('the destination is away');
-      }
-      const last = caught.batches.at(-1);
-      const prevHash = last?.header.hash ?? new Uint8Array(32);
-      const expected = { owner, batchNo: batch.batchNo, prevHash: caught.resumed ?? prevHash };
-      caught.resumed = undefined;
-      const { header, table } = verifyLogBatch(batch.bytes, expected, `batch ${batch.batchNo}`);
-      caught.batches.push({ header, table, batch });
-    },
-    onGap: (because) => void caught.gaps.push(because),
-  };
-  return caught;
-}
-
-/** The state of the pages after all batches, laid over a first copy. */
-function replay(base: Map<number, Buffer>, batches: Caught['batches']): { pages: Map<number, Buffer>; count: number } {
-  const pages = new Map(base);
-  let count = 0;
-  const begun: Array<[number, Buffer]> = [];
-  for (const { header, table, batch } of batches) {
-    const images = table.blocks.flatMap((block) => {
-      const stored = batch.bytes.subarray(block.offset, block.offset + block.storedBytes);
-      const plain = Buffer.from(decodeImageBlock(stored, block, 'batch'));
-      return Array.from({ length: block.imageCount }, (_, i) =>
-        plain.subarray(i * header.pageSize, (i + 1) * header.pageSize),
-      );
-    });
-    for (const commit of table.commits) {
-      for (let i = commit.firstImage; i < commit.firstImage + commit.imageCount; i++)
-        begun.push([table.pages[i]!, images[i]!]);
-      if (!commit.isComplete) continue;
-      for (const [page, image] of begun.splice(0)) pages.set(page, image);
-      count = commit.databasePages;
-      for (const page of [...pages.keys()]) if (page > count) pages.delete(page);
-    }
-  }
-  return { pages, count };
-}
-
-/** Pages of a snapshot, read by its reading rule. */
-function readSnapshot(snapshot: Snapshot): Map<number, Buffer> {
-  const file = readFileSync(snapshot.databasePath);
-  const wal = existsSync(snapshot.walPath) ? readFileSync(snapshot.walPath) : Buffer.alloc(0);
-  const pages = new Map<number, Buffer>();
-  const frames = new Map<number, number>();
-  for (let i = 0; i < snapshot.overlay.length; i += 2) frames.set(snapshot.overlay[i]!, snapshot.overlay[i + 1]!);
-  for (let page = 1; page <= snapshot.pageCount; page++) {
-    if (page === snapshot.skipPage) continue;
-    const frame = frames.get(page);
-    const at = frame === undefined ? (page - 1) * snapshot.pageSize : 32 + (frame - 1) * (24 + snapshot.pageSize) + 24;
-    pages.set(page, Buffer.from((frame === undefined ? file : wal).subarray(at, at + snapshot.pageSize)));
-  }
-  return pages;
-}
+import { toScn } from '../../src/model/scn.ts';
+import {
+  catcher,
+  commitScns,
+  type EngineBench,
+  type EngineFixture,
+  FAR,
+  owner,
+  readSnapshot,
+  replay,
+  rowsOf,
+  START,
+} from './engine-bench.ts';
+import { testDatabaseChecksum, testGapRepair } from './engine-checksum.ts';
 
 /** Runs the contract against one engine. */
 export function testEngineDriver(name: string, makeFixture: () => Promise<EngineFixture>): void {
@@ -147,7 +51,8 @@ export function testEngineDriver(name: string, makeFixture: () => Promise<Engine
     async function attach(caught: ReturnType<typeof catcher>, over: Partial<CaptureRequest> = {}): Promise<Capture> {
       const { deliver, onGap } = caught;
       if (over.resume) caught.resumed = over.resume.batchHash;
-      const rest = { resume: null, afterScn: START, lagTargetMs: 0, cutScn: FAR };
+      else if (over.repair) caught.resumed = over.repair.prevHash;
+      const rest = { resume: null, repair: null, pageMapPath: null, afterScn: START, lagTargetMs: 0, cutScn: FAR };
       const capture = await fixture.driver.startCapture({ tenant, owner, deliver, onGap, ...rest, ...over });
       captures.add(capture);
       return capture;
@@ -157,9 +62,6 @@ export function testEngineDriver(name: string, makeFixture: () => Promise<Engine
       captures.delete(capture);
       return await capture.stop();
     }
-    const commitScns = (caught: Caught) =>
-      caught.batches.flatMap(({ table }) => table.commits.filter((c) => c.isComplete).map((c) => c.scn));
-
     describe('create, adopt, check, drop', () => {
       test('refuses to create where something is', async () => {
         await expect(fixture.driver.create(tenant)).rejects.toSatisfy((e) => isFailure(e, 'ENTRY_EXISTS'));
@@ -395,5 +297,17 @@ export function testEngineDriver(name: string, makeFixture: () => Promise<Engine
         await second.close();
       });
     });
+
+    const bench: EngineBench = {
+      get fixture() {
+        return fixture;
+      },
+      get tenant() {
+        return tenant;
+      },
+      ...{ open, attach, stop },
+    };
+    testDatabaseChecksum(bench);
+    testGapRepair(bench);
   });
 }

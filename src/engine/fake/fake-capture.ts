@@ -1,11 +1,21 @@
 // Capture of the fake engine: every commit gets its scn the moment it is made; batches are encoded and delivered like
 // those of a real engine, one at a time and again until the destination has them.
+import { readFileSync } from 'node:fs';
 import { assert } from '../../base/assert.ts';
 import type { Clock } from '../../base/clock.ts';
-import { fail, messageOf } from '../../base/errors.ts';
-import { encodeLogBatch } from '../../format/log-batch.ts';
-import { nextScn, type Scn } from '../../model/scn.ts';
-import type { Capture, CapturedBatch, CaptureRequest, CaptureStatus, LogPosition, Snapshot } from '../engine-driver.ts';
+import { fail, isFailure, messageOf } from '../../base/errors.ts';
+import { encodeLogBatch, type LogCommitSpec } from '../../format/log-batch.ts';
+import { decodePageMap } from '../../format/page-map-file.ts';
+import { nextScn, type Scn, toScn } from '../../model/scn.ts';
+import type {
+  Capture,
+  CapturedBatch,
+  CaptureRepair,
+  CaptureRequest,
+  CaptureStatus,
+  LogPosition,
+  Snapshot,
+} from '../engine-driver.ts';
 import { FAKE_PAGE_BYTES, type FakeDatabase, type FakeRecord } from './fake-database.ts';
 
 /** Commits in one batch: few enough that tests see several batches. */
@@ -14,6 +24,8 @@ const BATCH_COMMITS_MAX = 64;
 const RETRY_MS_MIN = 5;
 const RETRY_MS_MAX = 200;
 const COMPRESSION_LEVEL = 1;
+/** Pages in one part of a repairing commit: few enough that tests see several parts. */
+const REPAIR_PART_PAGES = 4;
 
 interface Pending {
   record: FakeRecord;
@@ -23,6 +35,18 @@ interface Pending {
 interface FlushWaiter {
   resolve(scn: Scn): void;
   reject(error: unknown): void;
+}
+
+/** The round holds no whole commit yet. */
+const needsRepair = ({ resume, repair }: CaptureRequest): boolean =>
+  repair !== null && (resume === null || resume.engine.length === 0);
+
+function firstPosition(request: CaptureRequest, database: FakeDatabase): LogPosition {
+  const { resume, repair, afterScn } = request;
+  if (resume && !needsRepair(request)) return resume;
+  const batchHash = resume?.batchHash ?? repair?.prevHash ?? new Uint8Array(32);
+  const scn = resume && resume.scn > afterScn ? resume.scn : afterScn;
+  return { batchNo: resume?.batchNo ?? 0, batchHash, scn, engine: database.positionAfter() };
 }
 
 export class FakeCapture implements Capture {
@@ -61,13 +85,7 @@ export class FakeCapture implements Capture {
     this.#clock = of.clock;
     this.#makeSnapshot = of.makeSnapshot;
     this.#onEnd = of.onEnd;
-    const before = {
-      batchNo: 0,
-      batchHash: new Uint8Array(32),
-      scn: request.afterScn,
-      engine: database.positionAfter(),
-    };
-    this.#position = request.resume ?? before;
+    this.#position = firstPosition(request, database);
     this.startScn = this.#position.scn;
     this.#lastScn = request.afterScn > this.startScn ? request.afterScn : this.startScn;
     this.#maxScn = this.startScn;
@@ -78,19 +96,57 @@ export class FakeCapture implements Capture {
     for (const record of missed) this.#see(record);
   }
 
-  /** Attaches: a new round begins with an empty batch. */
+  /** Attaches: a new round begins with an empty batch, or with the commit that closes the gap before it. */
   async start(): Promise<void> {
     this.#database.onCommit = (record) => {
       this.#see(record);
       this.#schedule();
     };
-    if (this.#position.batchNo === 0) {
-      const batch = this.#encode([]);
-      if (!(await this.#deliver(batch))) throw fail('CANCELED', {});
-      this.startScn = this.#position.scn;
+    try {
+      await this.#begin();
+    } catch (error) {
+      this.#end(messageOf(error));
+      throw error;
     }
     if (this.#state === 'attaching') this.#state = 'open';
     this.#schedule();
+  }
+
+  async #begin(): Promise<void> {
+    if (this.#request.repair && needsRepair(this.#request)) return await this.#repair(this.#request.repair);
+    if (this.#position.batchNo > 0) return;
+    const batch = this.#encode([]);
+    if (!(await this.#deliver(batch))) throw fail('CANCELED', {});
+    this.startScn = this.#position.scn;
+  }
+
+  /** Every page that differs from the state before the gap, as one commit; later ones wait meanwhile. */
+  async #repair({ pageMapPath }: CaptureRepair): Promise<void> {
+    const { clusterUuid, tenantId } = this.#request.owner;
+    const owner = { clusterUuid, tenantId, setUuid: '' };
+    const base = decodePageMap(readFileSync(pageMapPath), { object: pageMapPath, owner, dataKey: null });
+    const map = this.#database.map;
+    if (base.map.pageSize !== map.pageSize)
+      throw fail('CANNOT_START_LOG_ARCHIVE', { because: `the page size changed from ${base.map.pageSize}` });
+    const images = this.#database.readPages();
+    const engine = this.#database.positionAfter();
+    const scn = nextScn(this.#lastScn, this.#clock.nowNs());
+    this.#lastScn = this.#maxScn = scn;
+    const changed = map.changedSince(base.map);
+    const open = { scn: toScn(scn - 1n), engine: new Uint8Array(0) };
+    for (let done = 0, isLast = false; !isLast; done += REPAIR_PART_PAGES) {
+      const pages = changed.slice(done, done + REPAIR_PART_PAGES);
+      isLast = done + REPAIR_PART_PAGES >= changed.length;
+      const commit = {
+        ...{ scn, databasePages: map.pageCount, checksum: map.checksum, pages },
+        hashes: BigUint64Array.from(pages, (page) => map.get(page)),
+        images: Array.from(pages, (page) => images[page - 1]!),
+      };
+      const flags = { continues: !isLast, isContinued: done > 0 };
+      const batch = this.#encodeCommits([commit], isLast ? { scn, engine } : open, flags);
+      if (!(await this.#deliver(batch))) throw fail('CANCELED', {});
+    }
+    this.startScn = scn;
   }
 
   status(): CaptureStatus {
@@ -219,18 +275,30 @@ export class FakeCapture implements Capture {
     if (isAll) this.#lastScn = nextScn(this.#lastScn, this.#clock.nowNs());
     const checkpointScn = isAll ? this.#lastScn : some.at(-1)!.scn;
     const engine = some.length > 0 ? this.#database.positionAfter(some.at(-1)!.record) : this.#position.engine;
+    const commits = some.map(({ record, scn }) => ({ scn, ...this.#database.readCommit(record) }));
+    return this.#encodeCommits(commits, { scn: checkpointScn, engine });
+  }
+
+  #encodeCommits(
+    commits: LogCommitSpec[],
+    end: { scn: Scn; engine: Uint8Array },
+    flags: { continues: boolean; isContinued: boolean } = { continues: false, isContinued: false },
+  ): CapturedBatch {
     const { bytes, header, plainBytes } = encodeLogBatch({
       owner: this.#request.owner,
       batchNo: this.#position.batchNo + 1,
       prevHash: this.#position.batchHash,
-      checkpointScn,
+      checkpointScn: end.scn,
       pageSize: FAKE_PAGE_BYTES,
-      position: engine,
-      commits: some.map(({ record, scn }) => ({ scn, ...this.#database.readCommit(record) })),
+      position: end.engine,
+      commits,
+      ...flags,
       compressionLevel: COMPRESSION_LEVEL,
     });
-    const { batchNo, firstScn, lastScn, commitCount, pageCount } = header;
-    const position = { batchNo, batchHash: header.hash, scn: checkpointScn, engine };
+    const { batchNo, checkpointScn, commitCount, pageCount } = header;
+    const firstScn = flags.continues ? commits[0]!.scn : header.firstScn;
+    const lastScn = flags.continues ? commits[0]!.scn : header.lastScn;
+    const position = { batchNo, batchHash: header.hash, ...end };
     return { bytes, batchNo, firstScn, lastScn, checkpointScn, commitCount, pageCount, plainBytes, position };
   }
 
@@ -246,6 +314,7 @@ export class FakeCapture implements Capture {
         return true;
       } catch (error) {
         this.#comment = messageOf(error);
+        if (this.#state === 'attaching' && isFailure(error, 'CANCELED')) this.#end('it is not wanted any more');
       }
       if (this.#state === 'ended') return false;
       await this.#pause(pauseMs);

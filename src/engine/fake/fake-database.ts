@@ -17,6 +17,7 @@ import {
 import { assert } from '../../base/assert.ts';
 import { fail } from '../../base/errors.ts';
 import { MIB } from '../../base/limits.ts';
+import { PageMap, pageHash } from '../../format/page-map.ts';
 import type { EngineFacts } from '../engine-driver.ts';
 
 export const FAKE_PAGE_BYTES = 4096;
@@ -25,7 +26,7 @@ const MAGIC = Buffer.from('HFFAKEDB', 'latin1');
 const LOG_MAGIC = Buffer.from('HFFAKELG', 'latin1');
 const GENERATION_BYTES = 16;
 const LOG_HEADER_BYTES = 32;
-const RECORD_HEADER_BYTES = 20;
+const RECORD_HEADER_BYTES = 28;
 const ENTRY_HEADER_BYTES = 4;
 const PAGE_HEADER_BYTES = 2;
 const ENTRIES_BYTES_MAX = FAKE_PAGE_BYTES - HASH_BYTES - PAGE_HEADER_BYTES;
@@ -45,7 +46,10 @@ export interface FakeRecord {
 /** A commit with its page images. */
 export interface FakeCommit {
   databasePages: number;
+  /** Of the whole database after it. */
+  checksum: bigint;
   pages: Uint32Array;
+  hashes: BigUint64Array;
   images: Uint8Array[];
 }
 
@@ -142,6 +146,7 @@ export class FakeDatabase {
   /** Entries of page 2, 3, … */
   readonly #pages: Array<Map<string, string>> = [];
   readonly #places = new Map<string, number>();
+  readonly #map: PageMap;
   #commitNo = 0;
   #fd: number;
   #logFd: number;
@@ -156,6 +161,7 @@ export class FakeDatabase {
     this.#location = location;
     const { commitNo, pages } = readPages(location);
     this.#commitNo = commitNo;
+    this.#map = new PageMap(FAKE_PAGE_BYTES, BigUint64Array.from(pages, pageHash));
     for (const page of pages.slice(1)) this.#pages.push(decodePage(page));
     this.#fd = openSync(location, 'r+');
     this.#logFd = openSync(`${location}-log`, existsSync(`${location}-log`) ? 'r+' : 'wx+');
@@ -175,6 +181,11 @@ export class FakeDatabase {
 
   get facts(): EngineFacts {
     return factsOf(this.#pages.length + 1);
+  }
+
+  /** Hashes of the pages as they are now. */
+  get map(): PageMap {
+    return this.#map.copy();
   }
 
   get logBytes(): number {
@@ -204,8 +215,11 @@ export class FakeDatabase {
       ...numbers.map((index) => encodePage(this.#pages[index]!)),
     ];
     const pages = Uint32Array.from([1, ...numbers.map((index) => index + 2)]);
-    const record = this.#appendRecord({ databasePages: pageCount, pages, images });
-    this.#writePages({ databasePages: pageCount, pages, images });
+    const hashes = BigUint64Array.from(images, pageHash);
+    this.#map.apply({ databasePages: pageCount, pages, hashes });
+    const commit = { databasePages: pageCount, checksum: this.#map.checksum, pages, hashes, images };
+    const record = this.#appendRecord(commit);
+    this.#writePages(commit);
     this.onCommit?.(record);
   }
 
@@ -250,12 +264,14 @@ export class FakeDatabase {
     writeSync(this.#logFd, header, 0, LOG_HEADER_BYTES, 0);
   }
 
+  /** The pages as they are now. */
+  readPages(): Buffer[] {
+    return [encodeHeader(this.#pages.length + 1, this.#commitNo), ...this.#pages.map(encodePage)];
+  }
+
   /** Writes the pages as they are now to a file of its own. */
   copyTo(path: string): void {
-    writeFileSync(
-      path,
-      Buffer.concat([encodeHeader(this.#pages.length + 1, this.#commitNo), ...this.#pages.map(encodePage)]),
-    );
+    writeFileSync(path, Buffer.concat(this.readPages()));
   }
 
   close(): void {
@@ -287,7 +303,7 @@ export class FakeDatabase {
     touched.add(home);
   }
 
-  #appendRecord({ databasePages, pages, images }: FakeCommit): FakeRecord {
+  #appendRecord({ databasePages, checksum, pages, images }: FakeCommit): FakeRecord {
     if (!this.onCommit && this.#logBytes > LOG_BYTES_MAX) this.recycleLog();
     const header = Buffer.alloc(RECORD_HEADER_BYTES);
     const body = Buffer.concat([Buffer.from(pages.buffer), ...images]);
@@ -295,6 +311,7 @@ export class FakeDatabase {
     header.writeBigUInt64BE(BigInt(this.#commitNo), 4);
     header.writeUInt32BE(databasePages, 12);
     header.writeUInt32BE(pages.length, 16);
+    header.writeBigUInt64BE(checksum, 20);
     const hash = sha256(this.#generation, header, body);
     const bytes = Buffer.concat([header, body, hash]);
     writeSync(this.#logFd, bytes, 0, bytes.length, this.#logBytes);
@@ -348,6 +365,7 @@ export class FakeDatabase {
       if (page > 1) this.#pages[page - 2] = decodePage(Buffer.from(commit.images[i]!));
     this.#pages.length = commit.databasePages - 1;
     this.#commitNo = commitNo;
+    this.#map.apply(commit);
     this.#writePages(commit);
   }
 }
@@ -359,5 +377,6 @@ function decodeRecord(bytes: Buffer): FakeCommit {
   for (let i = 0; i < count; i++) pages[i] = bytes.readUInt32LE(RECORD_HEADER_BYTES + i * 4);
   const at = RECORD_HEADER_BYTES + count * 4;
   const images = [...pages].map((_, i) => bytes.subarray(at + i * FAKE_PAGE_BYTES, at + (i + 1) * FAKE_PAGE_BYTES));
-  return { databasePages, pages, images };
+  const checksum = bytes.readBigUInt64BE(20);
+  return { databasePages, checksum, pages, hashes: BigUint64Array.from(images, pageHash), images };
 }

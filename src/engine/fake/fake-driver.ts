@@ -155,6 +155,7 @@ export class FakeDriver implements EngineDriver {
     const { facts } = database;
     return {
       scn,
+      databaseChecksum: database.map.checksum,
       pageSize: facts.pageSize,
       pageCount: facts.pageCount,
       skipPage: 0,

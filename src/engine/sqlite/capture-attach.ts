@@ -6,15 +6,19 @@ import { assert } from '../../base/assert.ts';
 import type { Clock } from '../../base/clock.ts';
 import { fail } from '../../base/errors.ts';
 import { MIB } from '../../base/limits.ts';
-import { nextScn, type Scn } from '../../model/scn.ts';
-import type { CapturedBatch } from '../engine-driver.ts';
+import { nextScn, type Scn, toScn } from '../../model/scn.ts';
+import type { CapturedBatch, LogPosition } from '../engine-driver.ts';
+import type { BatchChain } from './capture-batch.ts';
 import { CaptureConnections, isBusy } from './capture-connections.ts';
 import { Delivery } from './capture-delivery.ts';
 import { acquireLock, isLockLost, type LockWindows, readHeldLocks } from './capture-locks.ts';
 import { CaptureLog, CHANGE_PROOF_NS, type Cursor, startOf } from './capture-log.ts';
 import type { AttachArgument } from './capture-messages.ts';
+import { CapturePageMap } from './capture-page-map.ts';
 import { type CapturePosition, decodePosition, type FileIdentity } from './capture-position.ts';
+import { type FrozenState, Snapshots } from './capture-snapshot.ts';
 import { TenantCapture, type TenantCaptureParts } from './capture-tenant.ts';
+import type { Turns } from './turns.ts';
 import { frameOffset, sameChecksum } from './wal-format.ts';
 import type { WalIndex } from './wal-index.ts';
 
@@ -29,6 +33,7 @@ export interface AttachTools {
   log: TenantCaptureParts['log'];
   windows: LockWindows;
   fill: TenantCaptureParts['fill'];
+  scans: Turns;
   send: (batch: CapturedBatch) => Promise<void>;
   onGap: (because: string) => void;
   /** Looks in the kernel's list whether SQLite's locks are there: long with many tenants, so not for every one. */
@@ -52,8 +57,25 @@ export function identify(location: string): { path: string; file: FileIdentity }
   return { path, file: { inode, device, changedNs: 0n, sizeBytes } };
 }
 
+/** A capture that is attached. */
+export interface Attached {
+  capture: TenantCapture;
+  startScn: Scn;
+  /**
+   * Makes the start of the round durable; nothing is delivered before. Undefined when there is nothing to do.
+   * When it rejects, the caller closes the capture.
+   */
+  begin: (() => Promise<void>) | undefined;
+}
+
+/** Where the round's log goes on; undefined when it holds no whole commit and none is needed for a start. */
+function positionOf({ resume, repair }: AttachArgument): CapturePosition | undefined {
+  if (!resume || (repair && resume.engine.length === 0)) return undefined;
+  return decodePosition(resume.engine);
+}
+
 /**
- * Attaches. Batch 1 of a new round is durable when this resolves.
+ * Attaches.
  * @throws CLOG_RECYCLE_BEFORE_ARCHIVE when the log does not continue `resume`; CANNOT_START_LOG_ARCHIVE when the
  * database is not in WAL mode or its write lock can not be had
  */
@@ -61,9 +83,8 @@ export async function attachCapture(
   argument: AttachArgument,
   of: { path: string; file: FileIdentity },
   tools: AttachTools,
-): Promise<{ capture: TenantCapture; startScn: Scn }> {
-  const { resume } = argument;
-  const position = resume ? decodePosition(resume.engine) : undefined;
+): Promise<Attached> {
+  const position = positionOf(argument);
   if (position && position.file.inode !== of.file.inode)
     throw lost(`the database file ${of.path} is not the one that was archived`);
   const connections = pin(of.path);
@@ -78,41 +99,65 @@ export async function attachCapture(
     if (!(await acquireLock(() => connections.tryLock(), { waitMs: LOCK_WAIT_MS, isStopped })))
       throw cannotStart(`the write lock of the tenant was not free for ${LOCK_WAIT_MS / 1000} s`);
     const since = tools.clock.monotonicMs();
-    const common = { connections, path: of.path, file: of.file, pageSize, clock: tools.clock };
-    let captureLog: CaptureLog;
-    let startScn: Scn;
+    let start: Start;
     try {
-      const index = connections.index();
-      assert(index, 'the wal-index is at rest under the write lock');
-      if (position && resume) {
-        startScn = resume.scn;
-        const lastScn = resume.scn > argument.afterScn ? resume.scn : argument.afterScn;
-        captureLog = new CaptureLog({
-          ...common,
-          cursor: resumeCursor(position, connections, index, of.path),
-          lastScn,
-        });
-        continueUnderLock(captureLog, index);
-      } else {
-        startScn = nextScn(argument.afterScn, tools.clock.nowNs());
-        const cursor = presentCursor(connections, index);
-        captureLog = new CaptureLog({ ...common, cursor, lastScn: startScn });
-        captureLog.roll();
-      }
+      start = startUnderLock(argument, position, { connections, ...of, pageSize }, tools.clock);
     } finally {
       connections.unlock();
       // An idle tenant holds one connection: with many of them every other one counts.
       connections.relax();
       tools.windows.add(tools.clock.monotonicMs() - since);
     }
-    const capture = assemble(argument, { connections, captureLog, path: of.path }, startScn, tools);
-    if (!resume) await capture.recordStart();
-    capture.start();
-    return { capture, startScn };
+    const { startScn, frozen } = start;
+    const capture = assemble(argument, { connections, path: of.path, ...start }, tools);
+    if (position) {
+      capture.start();
+      return { capture, startScn, begin: undefined };
+    }
+    const { repair } = argument;
+    const begin = repair && frozen ? () => capture.repair(repair, frozen, startScn) : () => capture.recordStart();
+    return { capture, startScn, begin };
   } catch (error) {
     connections.close();
     throw error;
   }
+}
+
+/** What was found under the write lock. */
+interface Start {
+  startScn: Scn;
+  captureLog: CaptureLog;
+  pageMap: CapturePageMap;
+  snapshots: Snapshots;
+  /** The state that a repair compares. */
+  frozen: FrozenState | undefined;
+}
+
+function startUnderLock(
+  { resume, repair, afterScn }: AttachArgument,
+  position: CapturePosition | undefined,
+  of: { connections: CaptureConnections; path: string; file: FileIdentity; pageSize: number },
+  clock: Clock,
+): Start {
+  const { connections, path } = of;
+  const index = connections.index();
+  assert(index, 'the wal-index is at rest under the write lock');
+  const lastScn = resume && resume.scn > afterScn ? resume.scn : afterScn;
+  const pageMap = new CapturePageMap(of.pageSize);
+  if (position && resume) {
+    const cursor = resumeCursor(position, connections, index, path);
+    const captureLog = new CaptureLog({ ...of, clock, cursor, lastScn });
+    continueUnderLock(captureLog, index);
+    const snapshots = new Snapshots({ connections, captureLog, pageMap, clock, path });
+    return { startScn: resume.scn, captureLog, pageMap, snapshots, frozen: undefined };
+  }
+  const startScn = nextScn(lastScn, clock.nowNs());
+  const cursor = presentCursor(connections, index);
+  const captureLog = new CaptureLog({ ...of, clock, cursor, lastScn: startScn });
+  captureLog.roll();
+  const snapshots = new Snapshots({ connections, captureLog, pageMap, clock, path });
+  const frozen = repair ? snapshots.freeze() : undefined;
+  return { startScn, captureLog, pageMap, snapshots, frozen };
 }
 
 function pin(path: string): CaptureConnections {
@@ -125,30 +170,47 @@ function pin(path: string): CaptureConnections {
 
 function assemble(
   argument: AttachArgument,
-  of: { connections: CaptureConnections; captureLog: CaptureLog; path: string },
-  startScn: Scn,
+  of: Start & { connections: CaptureConnections; path: string },
   tools: AttachTools,
 ): TenantCapture {
-  const { resume, captureId, owner, lagTargetMs, cutScn } = argument;
-  const chain = resume
-    ? { batchNo: resume.batchNo, batchHash: resume.batchHash, checkpointScn: resume.scn, engine: resume.engine }
-    : { batchNo: 0, batchHash: new Uint8Array(BATCH_HASH_BYTES), checkpointScn: startScn, engine: new Uint8Array(0) };
+  const { resume, captureId, owner, lagTargetMs, cutScn, pageMapPath } = argument;
+  const hasLead = of.frozen !== undefined;
   let capture: TenantCapture | undefined;
   const delivery = new Delivery({
     log: of.captureLog,
+    pageMap: of.pageMap,
     owner,
     clock: tools.clock,
-    chain,
+    chain: chainOf(argument, of),
     lagTargetMs,
     cutScn,
+    hasLead,
     ...(tools.partBytes === undefined ? {} : { partBytes: tools.partBytes }),
     send: tools.send,
     onLost: (because) => capture?.gap(because),
   });
-  const { clock, log, windows, fill, onGap } = tools;
-  capture = new TenantCapture({ ...of, captureId, delivery, clock, log, windows, fill, onGap });
+  const { clock, log, windows, fill, scans, onGap } = tools;
+  const resumedScn = resume && !hasLead ? resume.scn : null;
+  const own = { captureId, owner, pageMapPath, resumedScn, delivery };
+  capture = new TenantCapture({ ...of, ...own, clock, log, windows, fill, scans, onGap });
   return capture;
 }
+
+/** What the next batch continues. */
+function chainOf({ resume, repair }: AttachArgument, { startScn, frozen }: Start): BatchChain {
+  if (resume && !frozen) return chainAfter(resume);
+  // The repairing commit has the start's scn: until it is whole, nothing of this round counts.
+  const checkpointScn = frozen ? toScn(startScn - 1n) : startScn;
+  const batchHash = resume?.batchHash ?? (frozen && repair ? repair.prevHash : new Uint8Array(BATCH_HASH_BYTES));
+  return { batchNo: resume?.batchNo ?? 0, batchHash, checkpointScn, engine: new Uint8Array(0) };
+}
+
+const chainAfter = ({ batchNo, batchHash, scn, engine }: LogPosition): BatchChain => ({
+  batchNo,
+  batchHash,
+  checkpointScn: scn,
+  engine,
+});
 
 function checkLocks(of: { path: string; file: FileIdentity }, connections: CaptureConnections): void {
   const held = readHeldLocks();

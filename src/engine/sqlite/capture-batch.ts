@@ -1,11 +1,14 @@
 // Makes log batches of captured commits: newest image of each page per commit, read from the WAL and proved against its
-// checksum chain once more, so that an archive holds exactly what SQLite wrote. A commit too large for one batch is
-// handed out in parts.
+// checksum chain once more, so that an archive holds exactly what SQLite wrote; with the hash of each image and the
+// checksum of the whole database, where it is known. A commit too large for one batch is handed out in parts.
+import { assert } from '../../base/assert.ts';
 import { MIB } from '../../base/limits.ts';
 import { encodeLogBatch, type LogCommitSpec } from '../../format/log-batch.ts';
+import { pageHash } from '../../format/page-map.ts';
 import { type Scn, toScn } from '../../model/scn.ts';
 import type { CapturedBatch, LogOwner } from '../engine-driver.ts';
 import type { CaptureLog, PendingCommit } from './capture-log.ts';
+import type { CapturePageMap } from './capture-page-map.ts';
 import { encodePosition } from './capture-position.ts';
 import { FRAME_HEADER_BYTES, frameBytes, sameChecksum } from './wal-format.ts';
 import { scanFrames, sortedPairs } from './wal-scan.ts';
@@ -31,6 +34,33 @@ class FramesLost extends Error {
   override readonly name = 'FramesLost';
 }
 
+/** A commit that no log holds: it goes into the round's first batches, before everything that is captured. */
+export interface LeadCommit {
+  scn: Scn;
+  databasePages: number;
+  checksum: bigint;
+  /** Ascending, may be empty. */
+  pages: Uint32Array;
+  hashes: BigUint64Array;
+  /** Images of some of its pages, exactly as they were hashed. */
+  read(pages: Uint32Array): Buffer[];
+}
+
+/** Images of one commit, before they are hashed. */
+type CommitImages = Omit<LogCommitSpec, 'hashes' | 'checksum'>;
+
+/** What a batch holds besides its commits. */
+interface BatchEnd {
+  /** The last commit in it; undefined when it holds none. */
+  lastScn?: Scn;
+  /** What it completes of the pending ones. */
+  pendingCount: number;
+  cutScn?: Scn;
+  /** A commit goes on in the next batch: the position to be recorded meanwhile. */
+  openPosition?: Uint8Array;
+  isContinued?: boolean;
+}
+
 /** A huge commit that is being handed out. */
 interface Parts {
   commit: PendingCommit;
@@ -43,39 +73,51 @@ interface Parts {
 /** One batch with how many pending commits it completes. */
 export interface BuiltBatch {
   batch: CapturedBatch;
-  commitCount: number;
+  pendingCount: number;
+  /** It completes the lead commit. */
+  endsLead: boolean;
 }
 
 export class BatchBuilder {
   readonly #log: CaptureLog;
+  readonly #pageMap: CapturePageMap;
   readonly #owner: LogOwner;
   readonly #partBytes: number;
   #parts: Parts | undefined;
+  #lead: { commit: LeadCommit; done: number } | undefined;
 
-  constructor(of: { log: CaptureLog; owner: LogOwner; partBytes?: number }) {
+  constructor(of: { log: CaptureLog; pageMap: CapturePageMap; owner: LogOwner; partBytes?: number }) {
     this.#log = of.log;
+    this.#pageMap = of.pageMap;
     this.#owner = of.owner;
     this.#partBytes = of.partBytes ?? PART_BYTES;
   }
 
   /** True between the parts of one commit. */
   get isInParts(): boolean {
-    return this.#parts !== undefined;
+    return this.#parts !== undefined || this.#lead !== undefined;
+  }
+
+  /** The next batches hold this commit. */
+  lead(commit: LeadCommit): void {
+    this.#lead = { commit, done: 0 };
   }
 
   /**
    * Encodes the next batch: as many pending commits as fit, a part of the first one, or none when nothing is pending.
-   * The pending commits are left in place; the caller takes them out once the batch is durable.
+   * The pending commits are left in place; the caller takes them out once the batch is durable. Whatever was built is
+   * delivered next or never: the page map has counted it.
    * @throws FramesLost when the WAL does not hold them any more
    */
   next(chain: BatchChain, cutScn: Scn): BuiltBatch {
+    if (this.#lead) return this.#nextOfLead(chain, this.#lead, cutScn);
     const [first] = this.#log.pending;
-    if (first === undefined) return this.#encode(chain, [], {});
+    if (first === undefined) return this.#encode(chain, [], { pendingCount: 0 });
     const bytes = (first.lastFrame - first.firstFrame + 1) * this.#log.pageSize;
     if (this.#parts || bytes > this.#partBytes) return this.#nextPart(chain, first, cutScn);
     const commits = this.#commitsOfOneBatch(first, cutScn);
-    const specs = readCommits(commits, this.#log.pageSize);
-    return this.#encode(chain, specs, { last: commits.at(-1)!, cutScn });
+    const specs = readCommits(commits, this.#log.pageSize).map((images) => this.#count(images, true));
+    return this.#encode(chain, specs, { lastScn: commits.at(-1)!.scn, pendingCount: commits.length, cutScn });
   }
 
   #commitsOfOneBatch(first: PendingCommit, cutScn: Scn): PendingCommit[] {
@@ -92,6 +134,14 @@ export class BatchBuilder {
     return commits;
   }
 
+  /** Hashes the images and brings the page map up to date. */
+  #count(of: CommitImages, isComplete: boolean): LogCommitSpec {
+    const hashes = BigUint64Array.from(of.images, pageHash);
+    const { scn, databasePages, pages } = of;
+    const checksum = this.#pageMap.add({ scn, databasePages, pages, hashes, isComplete });
+    return { ...of, hashes, checksum };
+  }
+
   #nextPart(chain: BatchChain, commit: PendingCommit, cutScn: Scn): BuiltBatch {
     this.#parts ??= { commit, newest: newestOf(commit), done: 0 };
     const { newest, done } = this.#parts;
@@ -99,26 +149,42 @@ export class BatchBuilder {
     const count = Math.min(newest.length / 2 - done, Math.floor(this.#partBytes / pageSize));
     const pairs = newest.subarray(2 * done, 2 * (done + count));
     const isLast = done + count === newest.length / 2;
-    const spec = readPairs(commit, pairs, pageSize);
-    const flags = { continues: !isLast, isContinued: done > 0 };
-    const built = this.#encode(chain, [spec], isLast ? { last: commit, cutScn, ...flags } : flags);
+    const spec = this.#count(readPairs(commit, pairs, pageSize), isLast);
+    // Until its last part is durable a commit does not count, so capture would start over before it.
+    const end: BatchEnd = isLast
+      ? { lastScn: commit.scn, pendingCount: 1, cutScn }
+      : { pendingCount: 0, openPosition: encodePosition(this.#log.positionBefore(commit)) };
+    const built = this.#encode(chain, [spec], { ...end, isContinued: done > 0 });
     if (isLast) this.#parts = undefined;
     else this.#parts.done += count;
     return built;
   }
 
-  #encode(
-    chain: BatchChain,
-    commits: readonly LogCommitSpec[],
-    of: { last?: PendingCommit; cutScn?: Scn; continues?: boolean; isContinued?: boolean },
-  ): BuiltBatch {
-    const isPart = of.continues ?? false;
-    const commitCount = isPart ? 0 : commits.length;
-    const checkpointScn = isPart ? chain.checkpointScn : this.#checkpoint(commitCount, of);
-    // Until its last part is durable a commit does not count, so capture would start over before it.
-    const engine = isPart
-      ? chain.engine
-      : encodePosition(this.#log.position(this.#positionAfter(commitCount, of.last)));
+  #nextOfLead(chain: BatchChain, lead: { commit: LeadCommit; done: number }, cutScn: Scn): BuiltBatch {
+    const { commit, done } = lead;
+    const { scn, databasePages, checksum } = commit;
+    const count = Math.min(commit.pages.length - done, Math.floor(this.#partBytes / this.#log.pageSize));
+    const pages = commit.pages.slice(done, done + count);
+    const hashes = commit.hashes.slice(done, done + count);
+    const isLast = done + count === commit.pages.length;
+    const spec = { scn, databasePages, checksum, pages, hashes, images: commit.read(pages) };
+    for (const [i, image] of spec.images.entries())
+      assert(pageHash(image) === hashes[i], 'a held state does not change');
+    // Without a position the round holds no whole commit yet: a resume begins this one anew.
+    const end: BatchEnd = isLast
+      ? { lastScn: scn, pendingCount: 0, cutScn }
+      : { pendingCount: 0, openPosition: new Uint8Array(0) };
+    const built = this.#encode(chain, [spec], { ...end, isContinued: done > 0 });
+    lead.done += count;
+    if (isLast) this.#lead = undefined;
+    return { ...built, endsLead: isLast };
+  }
+
+  #encode(chain: BatchChain, commits: readonly LogCommitSpec[], of: BatchEnd): BuiltBatch {
+    const { openPosition, pendingCount } = of;
+    const isPart = openPosition !== undefined;
+    const checkpointScn = isPart ? chain.checkpointScn : this.#checkpoint(of);
+    const engine = openPosition ?? this.#positionAfter(pendingCount);
     const { bytes, header, plainBytes } = encodeLogBatch({
       owner: this.#owner,
       batchNo: chain.batchNo + 1,
@@ -132,33 +198,34 @@ export class BatchBuilder {
       compressionLevel: COMPRESSION_LEVEL,
     });
     const position = { batchNo: header.batchNo, batchHash: header.hash, scn: checkpointScn, engine };
-    const { batchNo, pageCount } = header;
+    const { batchNo, pageCount, commitCount } = header;
     // A part belongs where its commit does: a piece that ends before the commit ends before its first part.
     const ofCommit = isPart ? commits[0]?.scn : undefined;
     const firstScn = ofCommit ?? header.firstScn;
     const lastScn = ofCommit ?? header.lastScn;
     const batch = { bytes, batchNo, firstScn, lastScn, checkpointScn, commitCount, pageCount, plainBytes, position };
-    return { batch, commitCount };
+    return { batch, pendingCount, endsLead: false };
   }
 
-  /** Once nothing is pending behind the batch, the cursor itself: it may stand in a newer generation. */
-  #positionAfter(commitCount: number, last: PendingCommit | undefined): PendingCommit | undefined {
-    return commitCount === this.#log.pending.length ? undefined : last;
+  /** Before what is pending behind the batch, else the cursor itself: either may stand in a newer generation. */
+  #positionAfter(pendingCount: number): Uint8Array {
+    const next = this.#log.pending[pendingCount];
+    return encodePosition(next ? this.#log.positionBefore(next) : this.#log.position());
   }
 
-  #checkpoint(commitCount: number, of: { last?: PendingCommit; cutScn?: Scn }): Scn {
-    const isAll = commitCount === this.#log.pending.length;
-    const upTo = isAll ? this.#log.lastScn : of.last!.scn;
-    if (of.last === undefined || of.cutScn === undefined) return upTo;
+  #checkpoint({ lastScn, pendingCount, cutScn }: BatchEnd): Scn {
+    const isAll = pendingCount === this.#log.pending.length;
+    if (lastScn === undefined || cutScn === undefined) return this.#log.lastScn;
+    const upTo = isAll ? this.#log.lastScn : lastScn;
     // A batch of the active piece does not reach into the next one.
-    const isBefore = of.last.scn < of.cutScn;
-    return isBefore && upTo >= of.cutScn ? toScn(of.cutScn - 1n) : upTo;
+    const isBefore = lastScn < cutScn;
+    return isBefore && upTo >= cutScn ? toScn(cutScn - 1n) : upTo;
   }
 }
 
 /** Reads commits that follow one another in one generation. */
-function readCommits(commits: readonly PendingCommit[], pageSize: number): LogCommitSpec[] {
-  const specs: LogCommitSpec[] = [];
+function readCommits(commits: readonly PendingCommit[], pageSize: number): CommitImages[] {
+  const specs: CommitImages[] = [];
   for (const commit of commits) {
     const images = new Map<number, Buffer>();
     scanCommit(commit, (_frameNo, pageNo, bytes, pageStart) => {
@@ -196,7 +263,7 @@ function scanCommit(
 }
 
 /** Images of some pages of a commit whose frames were proved before. */
-function readPairs(commit: PendingCommit, pairs: Uint32Array, pageSize: number): LogCommitSpec {
+function readPairs(commit: PendingCommit, pairs: Uint32Array, pageSize: number): CommitImages {
   const frame = Buffer.allocUnsafeSlow(frameBytes(pageSize));
   const pages = new Uint32Array(pairs.length / 2);
   const images: Buffer[] = [];

@@ -1,6 +1,6 @@
 // The SQLite connections by which a capture holds and moves a tenant's log: R pins it, W takes the write lock without
-// writing, C checkpoints. All other reading of the -shm file goes through one descriptor that is opened once and closed
-// last: closing any descriptor of a file drops the locks that SQLite holds on it in this process.
+// writing, C checkpoints. All other reading of the -shm and the database file goes through one descriptor each that is
+// opened once and closed last: closing any descriptor of a file drops the locks that SQLite holds on it in this process.
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { assert } from '../../base/assert.ts';
 import { fail } from '../../base/errors.ts';
@@ -87,6 +87,7 @@ export class CaptureConnections {
   readonly #shmBytes = Buffer.allocUnsafeSlow(WAL_INDEX_BYTES);
   readonly #headerBytes = Buffer.allocUnsafeSlow(WAL_HEADER_BYTES);
   readonly #wal: number;
+  #database: number | undefined;
   #reader: PinnedReader;
   #spare: PinnedReader | undefined;
   #writer: DatabaseConnection | undefined;
@@ -124,6 +125,13 @@ export class CaptureConnections {
 
   get walFd(): number {
     return this.#wal;
+  }
+
+  /** For reading pages; opened when it is needed first, and only by a tenant whose pages are read. */
+  get databaseFd(): number {
+    assert(!this.#isClosed, 'a closed capture opens nothing');
+    this.#database ??= openSync(this.#path, 'r');
+    return this.#database;
   }
 
   /** Inode of the -wal file that is open, and its size. */
@@ -229,5 +237,6 @@ export class CaptureConnections {
     this.#reader.close();
     closeSync(this.#wal);
     closeSync(this.#shm);
+    if (this.#database !== undefined) closeSync(this.#database);
   }
 }

@@ -6,8 +6,9 @@ import type { Clock } from '../../base/clock.ts';
 import { messageOf } from '../../base/errors.ts';
 import type { Scn } from '../../model/scn.ts';
 import type { CapturedBatch, LogOwner } from '../engine-driver.ts';
-import { BATCH_FRAMES_BYTES, BatchBuilder, type BatchChain } from './capture-batch.ts';
+import { BATCH_FRAMES_BYTES, BatchBuilder, type BatchChain, type LeadCommit } from './capture-batch.ts';
 import type { CaptureLog } from './capture-log.ts';
+import type { CapturePageMap } from './capture-page-map.ts';
 
 /** A commit waits for company at most so long, whatever the lag target: a crash then loses no more than this. */
 const WAIT_MS_MAX = 1000;
@@ -27,11 +28,15 @@ export class Delivery {
   readonly #clock: Clock;
   readonly #send: (batch: CapturedBatch) => Promise<void>;
   readonly #onLost: (because: string) => void;
+  #onDurable: () => void = () => {};
   #chain: BatchChain;
   #lagTargetMs: number;
   #cutScn: Scn;
   #isRunning = false;
   #isInFlight = false;
+  /** A lead commit goes first and is not durable yet; 'awaited' while it is not known. */
+  #lead: 'none' | 'awaited' | 'given';
+  #isFinishing = false;
   #halted: unknown;
   #timer: NodeJS.Timeout | undefined;
   #waiters: Waiter[] = [];
@@ -40,12 +45,15 @@ export class Delivery {
 
   constructor(of: {
     log: CaptureLog;
+    pageMap: CapturePageMap;
     owner: LogOwner;
     clock: Clock;
     chain: BatchChain;
     lagTargetMs: number;
     cutScn: Scn;
     partBytes?: number;
+    /** Nothing is delivered before the commit that `leadWith` gives. */
+    hasLead: boolean;
     send: (batch: CapturedBatch) => Promise<void>;
     onLost: (because: string) => void;
   }) {
@@ -57,6 +65,7 @@ export class Delivery {
     this.#cutScn = of.cutScn;
     this.#send = of.send;
     this.#onLost = of.onLost;
+    this.#lead = of.hasLead ? 'awaited' : 'none';
   }
 
   /** The last durable batch. */
@@ -66,7 +75,17 @@ export class Delivery {
 
   /** Nothing is pending and nothing is on its way. */
   get isDrained(): boolean {
-    return this.#log.pending.length === 0 && !this.#isInFlight;
+    return this.#log.pending.length === 0 && !this.#isInFlight && this.#lead === 'none';
+  }
+
+  /** Everything that went into a batch is durable, commit by commit: the page map is that of the last batch. */
+  get isAtRest(): boolean {
+    return this.#halted === undefined && !this.#isInFlight && !this.#builder.isInParts && this.#lead === 'none';
+  }
+
+  /** Called after each durable batch, before the next one is built. */
+  set onDurable(call: () => void) {
+    this.#onDurable = call;
   }
 
   set lagTargetMs(ms: number) {
@@ -87,6 +106,19 @@ export class Delivery {
     if (waitMs === undefined) return;
     if (waitMs > 0) this.#timer = setTimeout(() => this.kick(), Math.ceil(waitMs));
     else void this.#run();
+  }
+
+  /** Delivers the commit that everything waits for. Resolves when it is durable. @throws when the capture ends before */
+  leadWith(commit: LeadCommit): Promise<void> {
+    assert(this.#lead === 'awaited', 'a lead commit is given once');
+    this.#lead = 'given';
+    this.#builder.lead(commit);
+    return this.#wait({ commits: this.#delivered + 1 });
+  }
+
+  /** From now on only what somebody waits for is built. */
+  finish(): void {
+    this.#isFinishing = true;
   }
 
   /** Resolves when every captured commit is durable. @throws when the capture ends before */
@@ -111,10 +143,11 @@ export class Delivery {
     for (const waiter of this.#waiters.splice(0)) waiter.reject(this.#halted);
   }
 
-  #wait(of: { checkpointScn?: Scn; batchNo?: number }): Promise<void> {
+  #wait(of: { commits?: number; checkpointScn?: Scn; batchNo?: number }): Promise<void> {
     if (this.#halted !== undefined) return Promise.reject(this.#halted);
     const { checkpointScn, batchNo } = this.#chain;
-    const until = { commits: this.#delivered + this.#log.pending.length, checkpointScn, batchNo, ...of };
+    const commits = this.#delivered + this.#log.pending.length + (this.#lead === 'none' ? 0 : 1);
+    const until = { commits, checkpointScn, batchNo, ...of };
     if (this.#isReached(until)) return Promise.resolve();
     return new Promise((resolve, reject) => {
       this.#waiters.push({ ...until, resolve, reject });
@@ -129,7 +162,10 @@ export class Delivery {
 
   /** Until the next batch is due: 0 for now, undefined when there is nothing to deliver. */
   #waitMs(): number | undefined {
-    if (this.#builder.isInParts || this.#waiters.length > 0) return 0;
+    if (this.#lead === 'awaited') return undefined;
+    if (this.#waiters.length > 0) return 0;
+    if (this.#isFinishing) return undefined;
+    if (this.#builder.isInParts) return 0;
     const [oldest] = this.#log.pending;
     if (oldest === undefined) return undefined;
     if (this.#log.pendingBytes > BATCH_FRAMES_BYTES) return 0;
@@ -153,7 +189,7 @@ export class Delivery {
   }
 
   async #deliverNext(): Promise<void> {
-    const { batch, commitCount } = this.#builder.next(this.#chain, this.#cutScn);
+    const { batch, pendingCount, endsLead } = this.#builder.next(this.#chain, this.#cutScn);
     this.#isInFlight = true;
     try {
       await this.#send(batch);
@@ -164,10 +200,12 @@ export class Delivery {
     } finally {
       this.#isInFlight = false;
     }
-    this.#log.take(commitCount);
-    this.#delivered += commitCount;
+    this.#log.take(pendingCount);
+    this.#delivered += batch.commitCount;
+    if (endsLead) this.#lead = 'none';
     const { batchNo, batchHash, scn, engine } = batch.position;
     this.#chain = { batchNo, batchHash, checkpointScn: scn, engine };
+    this.#onDurable();
     this.#waiters = this.#waiters.filter((waiter) => {
       if (!this.#isReached(waiter)) return true;
       waiter.resolve();

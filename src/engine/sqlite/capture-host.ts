@@ -7,11 +7,12 @@ import { fail } from '../../base/errors.ts';
 import { createLog } from '../../base/log.ts';
 import { DatabaseSync, isSafeSqliteVersion } from '../../base/sqlite.ts';
 import type { Scn } from '../../model/scn.ts';
-import { attachCapture, identify } from './capture-attach.ts';
+import { type Attached, attachCapture, identify } from './capture-attach.ts';
 import { LockWindows, readHeldLocks } from './capture-locks.ts';
 import type { AttachAnswer, AttachArgument, CaptureReport, LockFigures, SweepNote } from './capture-messages.ts';
 import type { TenantCapture } from './capture-tenant.ts';
 import { CheckpointThread } from './checkpoint-thread.ts';
+import { Turns } from './turns.ts';
 
 /** Between sweeps: the longest time a commit goes unseen when no event told of it. */
 const SWEEP_MS = 1000;
@@ -23,6 +24,8 @@ const LOCK_CHECK_SWEEPS = 30;
 
 /** Attaching takes connections that are given back at once: many at a time would only make the process larger. */
 const ATTACHING_MAX = 8;
+/** Scans of whole databases at a time: each reads and hashes as fast as the disk and the processor allow. */
+const SCANS_MAX = 2;
 
 const log = createLog('info');
 const clock = systemClock;
@@ -31,8 +34,8 @@ const checkpoints = new CheckpointThread();
 const captures = new Map<number, TenantCapture>();
 /** Files in use, by device and inode. Two captures of one file in one process would drop each other's locks. */
 const inUse = new Map<string, Promise<void> | 'live'>();
-const waiting: (() => void)[] = [];
-let attaching = 0;
+const attaching = new Turns(ATTACHING_MAX);
+const scans = new Turns(SCANS_MAX);
 let sweepOffset = 0;
 let sweepNo = 0;
 
@@ -97,38 +100,35 @@ async function attach(argument: AttachArgument): Promise<AttachAnswer> {
     await use;
   }
   inUse.set(key, 'live');
+  let attached: Attached;
   try {
-    const { capture, startScn } = await inTurn(() =>
+    attached = await attaching.run(() =>
       attachCapture(argument, of, {
         clock,
         log,
         windows,
         fill: (path) => checkpoints.run(path),
+        scans,
         send: (batch) => server.call<void>('deliver', { captureId, batch }),
         checkLocks: captures.size === 0,
         onGap: (because) => server.tell('gap', { captureId, because }),
       }),
     );
-    captures.set(captureId, capture);
-    void release(capture, key);
-    return { startScn };
   } catch (error) {
     inUse.delete(key);
     throw error;
   }
-}
-
-async function inTurn<T>(work: () => Promise<T>): Promise<T> {
-  if (attaching >= ATTACHING_MAX) await new Promise<void>((resolve) => waiting.push(resolve));
-  else attaching++;
+  const { capture, startScn, begin } = attached;
+  captures.set(captureId, capture);
+  void release(capture, key);
   try {
-    return await work();
-  } finally {
-    // Whoever waits longest takes this place over.
-    const next = waiting.shift();
-    if (next) next();
-    else attaching--;
+    await begin?.();
+  } catch (error) {
+    capture.close();
+    await capture.closed;
+    throw error;
   }
+  return { startScn };
 }
 
 /** Forgets a capture once it has ended and closed everything. */

@@ -19,6 +19,8 @@ export interface PendingCommit {
   firstFrame: number;
   lastFrame: number;
   databasePages: number;
+  /** Size of the database before it. */
+  pagesBefore: number;
   /** Checksum of the frame before the first, and of the last. */
   from: Checksum;
   checksum: Checksum;
@@ -189,11 +191,14 @@ export class CaptureLog {
     const found: Omit<PendingCommit, 'scn' | 'seenMs'>[] = [];
     let first = frame + 1;
     let from = checksum;
+    let pagesBefore = this.#cursor.databasePages;
     const range = { firstFrame: first, lastFrame: index.maxFrame, from: checksum };
     const invalid = scanFrames(source, range, (lastFrame, { commitPages, checksum: now }) => {
       if (commitPages === 0) return;
-      found.push({ firstFrame: first, lastFrame, databasePages: commitPages, from, checksum: now, source });
+      const databasePages = commitPages;
+      found.push({ firstFrame: first, lastFrame, databasePages, pagesBefore, from, checksum: now, source });
       first = lastFrame + 1;
+      pagesBefore = databasePages;
       from = now;
     });
     if (invalid !== undefined) return `frame ${invalid} of ${index.maxFrame} committed ones is not valid`;
@@ -236,16 +241,22 @@ export class CaptureLog {
     for (const commit of this.#pending) commit.source = copy;
   }
 
-  /** The position to be recorded after a commit, or of the cursor. */
-  position(after?: PendingCommit): CapturePosition {
-    const at: Cursor = after
-      ? {
-          header: after.source.header,
-          frame: after.lastFrame,
-          checksum: after.checksum,
-          databasePages: after.databasePages,
-        }
-      : this.#cursor;
+  /** The position of the cursor. */
+  position(): CapturePosition {
+    return this.#positionAt(this.#cursor);
+  }
+
+  /** The position before a commit that is not archived yet: in its own generation, which is the one a resume finds. */
+  positionBefore(commit: PendingCommit): CapturePosition {
+    return this.#positionAt({
+      header: commit.source.header,
+      frame: commit.firstFrame - 1,
+      checksum: commit.from,
+      databasePages: commit.pagesBefore,
+    });
+  }
+
+  #positionAt(at: Cursor): CapturePosition {
     return { ...at, pageSize: this.pageSize, file: this.#identity(at.header) };
   }
 

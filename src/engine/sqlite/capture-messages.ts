@@ -1,6 +1,6 @@
 // What crosses between the server and its capture host. Everything here survives a structured clone.
 import type { Scn } from '../../model/scn.ts';
-import type { CapturedBatch, EngineFacts, LogOwner, LogPosition, Snapshot } from '../engine-driver.ts';
+import type { CapturedBatch, CaptureRepair, EngineFacts, LogOwner, LogPosition, Snapshot } from '../engine-driver.ts';
 
 export interface AttachArgument {
   /** Given by the server, unique in it. */
@@ -8,6 +8,8 @@ export interface AttachArgument {
   location: string;
   owner: LogOwner;
   resume: LogPosition | null;
+  repair: CaptureRepair | null;
+  pageMapPath: string | null;
   afterScn: Scn;
   lagTargetMs: number;
   cutScn: Scn;

@@ -1,19 +1,24 @@
 // One randomised storm: writer processes at full speed, snapshots, refused batches, and a disruption in the middle; then
 // every round that came of it is rebuilt and compared. All choices follow from the seed; the processes' timing does not.
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { assert } from '../../base/assert.ts';
 import { isFailure } from '../../base/errors.ts';
 import { silentLog } from '../../base/log.ts';
+import { encodePageMap } from '../../format/page-map-file.ts';
 import type { Scn } from '../../model/scn.ts';
-import type { Capture } from '../engine-driver.ts';
+import type { Capture, CaptureRequest } from '../engine-driver.ts';
 import {
+  checkChecksums,
   createDatabase,
   differences,
   type Image,
   logicalState,
   MemoryArchive,
   makeDirectory,
+  mapOf,
+  OWNER,
   readLive,
   readSnapshotPages,
   removeDirectory,
@@ -34,12 +39,18 @@ export interface StormResult {
   committed: number;
   rolledBack: number;
   rounds: number;
+  repairs: number;
   snapshots: number;
+  /** Snapshots that the capture knew the checksum of, and commits whose checksum was checked. */
+  snapshotChecksums: number;
+  commitChecksums: number;
   /** What differed; empty when all is well. */
   mismatches: string[];
   locks: LockFigures | undefined;
   writerMaxMs: number;
 }
+
+const HASH_BYTES = 32;
 
 /** A small generator with a seed, so that a storm can be run again. */
 export function seededRandom(seed: number): (below: number) => number {
@@ -52,10 +63,18 @@ export function seededRandom(seed: number): (below: number) => number {
   };
 }
 
+interface State {
+  scn: Scn;
+  image: Image;
+}
+
 /** One round of the archive: what was delivered, and the states that were copied meanwhile. */
 interface Round {
+  /** End of the round before, when this one repairs the gap. */
+  base: State | undefined;
   archive: MemoryArchive;
-  copies: { scn: Scn; image: Image }[];
+  copies: (State & { checksum: bigint | null })[];
+  commitChecksums: number;
   capture: Capture;
   gap: string | undefined;
 }
@@ -71,9 +90,21 @@ interface Storm {
 }
 
 async function beginRound(storm: Storm): Promise<Round> {
-  const archive = new MemoryArchive();
-  const round: Round = { archive, copies: [], capture: undefined as unknown as Capture, gap: undefined };
-  round.capture = await attach(storm, round);
+  const last = storm.rounds.at(-1);
+  const base = last && storm.random(4) > 0 ? endOf(last) : undefined;
+  const prevHash = base ? last!.archive.position!.batchHash : new Uint8Array(HASH_BYTES);
+  const archive = new MemoryArchive({ prevHash });
+  const round: Round = {
+    ...{ archive, base, copies: [], commitChecksums: 0, gap: undefined },
+    capture: undefined as unknown as Capture,
+  };
+  const pageMapPath = join(storm.directory, 'base.map');
+  if (base) {
+    const { clusterUuid, tenantId, roundId } = OWNER;
+    const point = { roundId, scn: base.scn, map: mapOf(base.image) };
+    writeFileSync(pageMapPath, encodePageMap(point, { clusterUuid, tenantId, setUuid: '' }, null));
+  }
+  round.capture = await attach(storm, round, base && { repair: { prevHash, pageMapPath }, afterScn: base.scn });
   archive.beforeAccept = () => {
     if (storm.random(100) < storm.refusePercent) throw new Error('refused by the storm');
   };
@@ -81,19 +112,28 @@ async function beginRound(storm: Storm): Promise<Round> {
   return round;
 }
 
-function attach(storm: Storm, round: Round): Promise<Capture> {
+/** Where the log of a round ends; undefined when nothing tells its state there. */
+function endOf({ archive, base, copies }: Round): State | undefined {
+  const first = base ?? copies[0];
+  if (!first) return undefined;
+  const { scn } = archive.position!;
+  return scn < first.scn ? undefined : { scn, image: replay(first.image, first.scn, archive.commits, scn) };
+}
+
+function attach(storm: Storm, round: Round, over: Partial<CaptureRequest> = {}): Promise<Capture> {
   const { lagTargetMs, hosts, path } = storm;
+  const pageMapPath = join(storm.directory, 'pages.map');
   const onGap = (because: string) => {
     round.gap = because;
   };
-  return startSqliteCapture(hosts, round.archive.request(path, { lagTargetMs, onGap }));
+  return startSqliteCapture(hosts, round.archive.request(path, { lagTargetMs, onGap, pageMapPath, ...over }));
 }
 
 async function copy(round: Round): Promise<void> {
   const snapshot = await round.capture.snapshot();
   const image = readSnapshotPages(snapshot);
   await snapshot.close();
-  round.copies.push({ scn: snapshot.scn, image });
+  round.copies.push({ scn: snapshot.scn, image, checksum: snapshot.databaseChecksum });
 }
 
 /** A copy that may fail because the storm took the host or the round away. */
@@ -184,7 +224,11 @@ export async function runStorm({ seed, durationMs }: StormOptions): Promise<Stor
       committed: results.reduce((sum, result) => sum + result.committed, 0),
       rolledBack: results.reduce((sum, result) => sum + result.rolledBack, 0),
       rounds: storm.rounds.length,
+      repairs: storm.rounds.filter(({ base }) => base).length,
       snapshots: storm.rounds.reduce((sum, round) => sum + round.copies.length, 0),
+      snapshotChecksums: storm.rounds.flatMap(({ copies }) => copies).filter(({ checksum }) => checksum !== null)
+        .length,
+      commitChecksums: storm.rounds.reduce((sum, round) => sum + round.commitChecksums, 0),
       mismatches,
       locks,
       writerMaxMs: Math.max(0, ...results.map((result) => result.maxMs)),
@@ -214,7 +258,7 @@ async function finish(storm: Storm): Promise<string[]> {
   const problems = storm.rounds.flatMap((round, i) =>
     round.copies.length > 0 ? checkRound(storm, round).map((text) => `round ${i + 1}: ${text}`) : [],
   );
-  const [base] = last.copies;
+  const base = last.base ?? last.copies[0];
   const rebuilt = replay(base!.image, base!.scn, last.archive.commits, scn);
   const pages = differences(rebuilt, live);
   if (pages.length > 0) problems.push(`the end differs from the live database: ${pages.slice(0, 5).join(', ')}`);
@@ -224,9 +268,14 @@ async function finish(storm: Storm): Promise<string[]> {
 function checkRound(storm: Storm, round: Round): string[] {
   const problems: string[] = [];
   const { commits } = round.archive;
-  const [base] = round.copies;
+  const base = round.base ?? round.copies[0];
   assert(base, 'a round has a base');
-  for (const { scn, image } of round.copies) {
+  const { checked, wrong } = checkChecksums(base.image, base.scn, commits);
+  round.commitChecksums = checked;
+  if (wrong.length > 0) problems.push(`${wrong.length} of ${checked} checksums are wrong, the first at ${wrong[0]}`);
+  for (const { scn, image, checksum } of round.copies) {
+    if (checksum !== null && checksum !== mapOf(image).checksum)
+      problems.push(`the checksum of the copy at ${scn} is wrong`);
     const pages = differences(replay(base.image, base.scn, commits, scn), image);
     if (pages.length > 0) problems.push(`the copy at ${scn} differs: ${pages.slice(0, 5).join(', ')}`);
   }

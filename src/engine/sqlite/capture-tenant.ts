@@ -1,22 +1,25 @@
 // One tenant's capture inside the host: sees commits (CaptureLog), delivers them (Delivery), and moves the pinned reader
 // on so that the WAL can be reset. Whatever needs the write lock happens here, one thing at a time.
-import { type FSWatcher, watch } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { assert } from '../../base/assert.ts';
 import type { Clock } from '../../base/clock.ts';
 import { fail, messageOf } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import type { Scn } from '../../model/scn.ts';
-import type { LogPosition } from '../engine-driver.ts';
-import type { CaptureConnections, CheckpointResult, PinnedReader } from './capture-connections.ts';
+import type { CaptureRepair, LogOwner, LogPosition } from '../engine-driver.ts';
+import type { CaptureConnections, CheckpointResult } from './capture-connections.ts';
 import type { Delivery } from './capture-delivery.ts';
 import { type HeldLocks, isLockLost, type LockWindows } from './capture-locks.ts';
 import type { CaptureLog } from './capture-log.ts';
 import type { CaptureReport, SnapshotAnswer } from './capture-messages.ts';
+import { PageFile } from './capture-page-file.ts';
+import type { CapturePageMap } from './capture-page-map.ts';
 import { encodePosition } from './capture-position.ts';
+import { repairingCommit } from './capture-repair.ts';
 import { Rotation } from './capture-rotation.ts';
-import { readSnapshot } from './capture-snapshot.ts';
+import type { FrozenState, Snapshots } from './capture-snapshot.ts';
+import { WalWatch } from './capture-watch.ts';
 import { WriteWindow } from './capture-window.ts';
+import type { Turns } from './turns.ts';
 
 /** Connections that only rotation and snapshots need are given back after so long a rest. */
 const RELAX_IDLE_MS = 30_000;
@@ -29,8 +32,6 @@ const REPOLL_MS_FIRST = 1;
 const REPOLL_MS_MAX = 512;
 /** Polls that find the same misfit before it is looked at under the write lock. */
 const MISFITS_MAX = 3;
-/** Snapshots of one tenant at a time: backup, validation and a gap repair are three. */
-const SNAPSHOTS_MAX = 8;
 
 /** What a report is sent for. */
 const REPORTED = ['isIdle', 'maxScn', 'pendingCommits', 'logBytes', 'comment'] as const;
@@ -39,28 +40,33 @@ const COMMENT_MS = 10_000;
 
 export interface TenantCaptureParts {
   captureId: number;
+  owner: LogOwner;
   path: string;
+  pageMapPath: string | null;
+  /** Where the capture goes on; null when the log holds no commit of the round yet. */
+  resumedScn: Scn | null;
   connections: CaptureConnections;
   captureLog: CaptureLog;
+  pageMap: CapturePageMap;
   delivery: Delivery;
+  snapshots: Snapshots;
   clock: Clock;
   log: Log;
   windows: LockWindows;
   /** Bulk checkpoint without the write lock. */
   fill: (path: string) => Promise<CheckpointResult>;
+  /** Scans of whole databases: a few at a time. */
+  scans: Turns;
   onGap: (because: string) => void;
 }
 
 export class TenantCapture {
   readonly captureId: number;
   readonly #of: TenantCaptureParts;
-  readonly #snapshots = new Map<number, PinnedReader>();
-  #nextSnapshotId = 1;
   #turn: Promise<unknown> = Promise.resolve();
   #isBusy = false;
   #state: 'live' | 'stopping' | 'ended' = 'live';
-  #watcher: FSWatcher | undefined;
-  #pollQueued = false;
+  readonly #watch: WalWatch;
   #repoll: NodeJS.Timeout | undefined;
   #repollMs = REPOLL_MS_FIRST;
   #misfits = 0;
@@ -70,9 +76,13 @@ export class TenantCapture {
   #activeMs: number;
   #logBytes = 0;
   #reported: CaptureReport | undefined;
+  /** While the repairing commit is made, everything captured waits behind it. */
+  #isRepairing = false;
+  #compared: Promise<unknown> = Promise.resolve();
 
   readonly #window: WriteWindow;
   readonly #rotation: Rotation;
+  readonly #pageFile: PageFile;
 
   constructor(of: TenantCaptureParts) {
     this.captureId = of.captureId;
@@ -86,41 +96,51 @@ export class TenantCapture {
       isEnded: () => this.#state === 'ended',
     });
     this.#rotation = new Rotation({ ...of, window: this.#window, isLive: () => this.#state === 'live' });
+    this.#watch = new WalWatch(of.path, {
+      onHint: () => {
+        this.#repollMs = REPOLL_MS_FIRST;
+        this.#poll();
+      },
+      onUnwatched: (error) => of.log.warn('capture not watched', { captureId: of.captureId, path: of.path, error }),
+    });
+    this.#pageFile = new PageFile({ ...of, onBroken: (because) => this.gap(because) });
   }
 
-  /** Makes the start of a round durable: its first batch holds no commit. */
-  recordStart(): Promise<void> {
-    return this.#of.delivery.record();
+  /** Makes the start of a round durable, an empty batch, and begins to watch. */
+  async recordStart(): Promise<void> {
+    await this.#of.delivery.record();
+    this.start();
+  }
+
+  /**
+   * Makes the start of a round that closes a gap durable, one commit of every page that differs, and begins to watch.
+   * @param frozen the state at the start of the round
+   * @throws CANNOT_START_LOG_ARCHIVE when the state before the gap is not known; what ended the capture meanwhile
+   */
+  async repair(repair: CaptureRepair, frozen: FrozenState, scn: Scn): Promise<void> {
+    this.#isRepairing = true;
+    this.start();
+    const { scans, snapshots, pageMap, delivery } = this.#of;
+    const isStopped = () => this.#state === 'ended';
+    const compare = () => {
+      const comparing = repairingCommit({ ...this.#of, repair, frozen, scn, isStopped });
+      this.#compared = comparing;
+      return comparing;
+    };
+    try {
+      const { commit, map } = await scans.run(compare);
+      pageMap.settle(map, undefined);
+      await delivery.leadWith(commit);
+    } finally {
+      snapshots.close(frozen.snapshotId);
+    }
+    this.#isRepairing = false;
   }
 
   /** Begins to watch. */
   start(): void {
-    const { log, path } = this.#of;
-    try {
-      this.#watcher = watch(`${path}-wal`, { persistent: false }, () => this.#hint());
-      this.#watcher.on('error', (error) => this.#unwatch(error));
-    } catch (error) {
-      // The system's limit of watches: the sweep still sees every commit, a second later.
-      log.warn('capture not watched', { captureId: this.captureId, path, error });
-    }
+    this.#watch.start();
     this.#poll();
-  }
-
-  #unwatch(error: unknown): void {
-    this.#of.log.warn('capture not watched', { captureId: this.captureId, error });
-    this.#watcher?.close();
-    this.#watcher = undefined;
-  }
-
-  /** Something was written to the WAL; many hints make one poll. */
-  #hint(): void {
-    this.#repollMs = REPOLL_MS_FIRST;
-    if (this.#pollQueued || this.#state === 'ended') return;
-    this.#pollQueued = true;
-    setImmediate(() => {
-      this.#pollQueued = false;
-      this.#poll();
-    });
   }
 
   #poll(): void {
@@ -128,6 +148,7 @@ export class TenantCapture {
     const before = this.#of.captureLog.maxScn;
     const misfit = this.#look();
     if (this.#of.captureLog.maxScn > before) this.#sawCommits();
+    if (this.#of.captureLog.pending.length > 0 && !this.#isRepairing) this.#pageFile.want(() => this.#freeze());
     if (misfit === undefined) this.#misfits = 0;
     else if (++this.#misfits > MISFITS_MAX && !this.#isBusy) this.#confirm();
     this.#of.delivery.kick();
@@ -186,9 +207,8 @@ export class TenantCapture {
       }
       const nowMs = this.#of.clock.monotonicMs();
       if (this.#comment && nowMs - this.#commentMs > COMMENT_MS) this.#comment = '';
-      const idleMs = nowMs - this.#activeMs;
       this.#maybeRotate();
-      if (idleMs > RELAX_IDLE_MS && !this.#isBusy) this.#of.connections.relax();
+      if (nowMs - this.#activeMs > RELAX_IDLE_MS && !this.#isBusy) this.#of.connections.relax();
     } catch (error) {
       this.#failed('sweep', error);
     }
@@ -197,8 +217,7 @@ export class TenantCapture {
   /** The self-test: without its lock the reader pins nothing, although SQLite believes so. */
   checkLock(held: HeldLocks): void {
     if (this.#state !== 'live') return;
-    const { captureLog, connections } = this.#of;
-    if (isLockLost(held, captureLog.file.inode, connections.shmInode))
+    if (isLockLost(held, this.#of.captureLog.file.inode, this.#of.connections.shmInode))
       this.gap('the kernel has lost the lock that pins the log');
   }
 
@@ -301,48 +320,42 @@ export class TenantCapture {
   /** Freezes the present state. It is durable in the archive, too, when this resolves. */
   async snapshot(): Promise<SnapshotAnswer> {
     this.#assertLive();
-    if (this.#snapshots.size >= SNAPSHOTS_MAX) throw fail('SERVER_BUSY', { what: 'Too many snapshots of one tenant' });
-    const { connections, captureLog, clock, delivery, path } = this.#of;
-    const snapshotId = this.#nextSnapshotId++;
-    const { reader, scn, frozen } = await this.#exclusive(async () => {
+    const { delivery, snapshots } = this.#of;
+    await this.#pageFile.load();
+    const frozen = await this.#freeze();
+    const { snapshotId, scn, mark } = frozen;
+    const contents = snapshots.describe(frozen);
+    try {
+      // Commits of the snapshot that were not archived would get other scns if this host died now.
+      await delivery.drain();
+    } catch (error) {
+      snapshots.close(snapshotId);
+      throw error;
+    }
+    return { snapshotId, scn, databaseChecksum: mark.checksum ?? null, ...contents };
+  }
+
+  /** Holds the state at the end of the log. */
+  #freeze(): Promise<FrozenState> {
+    return this.#exclusive(async () => {
       this.#areFilesOurs();
       this.#assertLive();
       if (!(await this.#window.enter(CALL_WAIT_MS)))
         throw fail('TIMEOUT', { what: 'the write lock of the tenant is not free' });
       try {
-        const reader = connections.openReader();
-        this.#snapshots.set(snapshotId, reader);
-        // Read after the reader began: frames that are not in the file yet then prove that it stands on a mark.
-        const index = connections.index();
-        assert(index, 'the wal-index is at rest under the write lock');
-        const frozen = { index, cursor: captureLog.cursor };
-        return { reader, scn: captureLog.announce(clock.nowNs()), frozen };
+        return this.#of.snapshots.freeze();
       } finally {
         this.#window.leave();
       }
     });
-    try {
-      const contents = readSnapshot({ reader, connections, path, file: captureLog.file, ...frozen });
-      // Commits of the snapshot that were not archived would get other scns if this host died now.
-      await delivery.drain();
-      return { snapshotId, scn, ...contents };
-    } catch (error) {
-      this.closeSnapshot(snapshotId);
-      throw error;
-    }
   }
 
   closeSnapshot(snapshotId: number): void {
-    this.#snapshots.get(snapshotId)?.close();
-    this.#snapshots.delete(snapshotId);
-  }
-
-  get hasSnapshots(): boolean {
-    return this.#snapshots.size > 0;
+    this.#of.snapshots.close(snapshotId);
   }
 
   holdsSnapshot(snapshotId: number): boolean {
-    return this.#snapshots.has(snapshotId);
+    return this.#of.snapshots.has(snapshotId);
   }
 
   set lagTargetMs(ms: number) {
@@ -369,9 +382,11 @@ export class TenantCapture {
       try {
         this.#areFilesOurs();
         this.#poll();
+        delivery.finish();
         await delivery.drain();
         const isRecorded = Buffer.from(encodePosition(captureLog.position())).equals(delivery.chain.engine);
         if (!isRecorded) await delivery.record();
+        await this.#pageFile.saveAtStop();
       } catch (error) {
         // The destination can not be reached: the last durable batch says where to go on, and the WAL still has the rest.
         this.#failed('stop', error);
@@ -391,15 +406,14 @@ export class TenantCapture {
     if (this.#state === 'ended') return;
     this.#state = 'ended';
     clearTimeout(this.#repoll);
-    this.#watcher?.close();
+    this.#watch.close();
     this.#of.delivery.halt(error);
     const close = () => {
-      for (const reader of this.#snapshots.values()) reader.close();
-      this.#snapshots.clear();
+      this.#of.snapshots.closeAll();
       this.#of.connections.close();
     };
-    // A checkpoint under way has its locks in this process: closing a descriptor now would drop them.
-    this.#closed = this.#rotation.filled.then(close, close);
+    // A checkpoint under way has its locks in this process: closing a descriptor now would drop them. A scan reads.
+    this.#closed = Promise.allSettled([this.#rotation.filled, this.#pageFile.stop(), this.#compared]).then(close);
     this.#resolveEnded();
   }
 }

@@ -1,6 +1,6 @@
 // For tests of the capture: databases that other processes write, an archive in memory, and a small replayer that
 // rebuilds the database at any scn from a snapshot and the batches, page by page.
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, fork, type StdioOptions, spawn } from 'node:child_process';
 import {
   closeSync,
   copyFileSync,
@@ -18,11 +18,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { assert } from '../../base/assert.ts';
 import { systemClock } from '../../base/clock.ts';
-import { DatabaseSync } from '../../base/sqlite.ts';
+import { DatabaseSync, sqliteBindingPath } from '../../base/sqlite.ts';
 import { verifyLogBatch } from '../../format/log-batch.ts';
 import { decodeImageBlock } from '../../format/log-batch-table.ts';
+import { NO_PAGE_HASH, PageMap, pageHash } from '../../format/page-map.ts';
 import { type Scn, toScn } from '../../model/scn.ts';
 import type { CapturedBatch, CaptureRequest, EngineTenant, LogPosition, Snapshot } from '../engine-driver.ts';
+import { lockBytePage } from './capture-page-map.ts';
 
 export const OWNER = { clusterUuid: '5d0e3c54-32a3-4a0b-9a5c-6a8f6d4a1b10', tenantId: 1002, roundId: 1 };
 const FAR_SCN = toScn((1n << 63n) - 1n);
@@ -120,10 +122,62 @@ export async function startWriter(of: Partial<WriterOptions> & { path: string })
   };
 }
 
+/** An application that does as it is told, in a process of its own: closing files here would drop its locks. */
+export interface Application {
+  exec(sql: string): Promise<void>;
+  /** Closes the database, as an application that ends in order does. */
+  close(): Promise<void>;
+  kill(): Promise<void>;
+}
+
+const APPLICATION = `
+const { DatabaseSync } = require(process.argv[1]);
+const database = new DatabaseSync(process.argv[2], { timeout: 5000 });
+process.on('message', (sql) => {
+  let error = null;
+  try {
+    if (sql === null) database.close();
+    else database.exec(sql);
+  } catch (thrown) {
+    error = String(thrown);
+  }
+  process.send({ error }, () => sql === null && process.disconnect());
+});
+`;
+
+export async function startApplication(path: string): Promise<Application> {
+  const options = { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] as StdioOptions };
+  const child = spawn(process.execPath, ['-e', APPLICATION, sqliteBindingPath, path], options);
+  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  const exec = async (sql: string | null) => {
+    const answered = new Promise<{ error: string | null }>((resolve, reject) => {
+      child.once('message', (message) => resolve(message as { error: string | null }));
+      void exited.then(() => reject(new Error('the application ended')));
+    });
+    child.send(sql as string);
+    const { error } = await answered;
+    if (error !== null) throw new Error(error);
+  };
+  await exec('SELECT 1');
+  return {
+    exec,
+    async close() {
+      await exec(null);
+      await exited;
+    },
+    async kill() {
+      child.kill('SIGKILL');
+      await exited;
+    },
+  };
+}
+
 /** A commit as it lies in the archive. */
 interface ArchivedCommit {
   scn: Scn;
   databasePages: number;
+  /** Of the whole database after it; 0 when the capture did not know it. */
+  checksum: bigint;
   pages: Map<number, Buffer>;
 }
 
@@ -135,6 +189,13 @@ export class MemoryArchive {
   readonly durableAtMs: number[] = [];
   #unfinished: ArchivedCommit | undefined;
   #checkpointScn: Scn = toScn(0n);
+  /** What batch 1 continues. */
+  readonly #prevHash: Uint8Array;
+
+  constructor(of: { prevHash?: Uint8Array } = {}) {
+    this.#prevHash = of.prevHash ?? new Uint8Array(32);
+  }
+
   /** Called before a batch is taken; throws to refuse it. */
   beforeAccept: (batch: CapturedBatch) => void | Promise<void> = () => {};
 
@@ -148,7 +209,7 @@ export class MemoryArchive {
     const expected = {
       owner: OWNER,
       batchNo: (last?.batchNo ?? 0) + 1,
-      prevHash: last?.position.batchHash ?? new Uint8Array(32),
+      prevHash: last?.position.batchHash ?? this.#prevHash,
     };
     const { header, table } = verifyLogBatch(batch.bytes, expected, `batch ${batch.batchNo}`);
     assert(header.checkpointScn >= this.#checkpointScn, 'checkpoints ascend');
@@ -163,8 +224,9 @@ export class MemoryArchive {
       for (let i = 0; i < block.imageCount; i++)
         images.push(Buffer.from(plain.subarray(i * header.pageSize, (i + 1) * header.pageSize)));
     }
-    for (const { scn, databasePages, firstImage, imageCount, isComplete } of table.commits) {
-      const commit = this.#unfinished ?? { scn, databasePages, pages: new Map<number, Buffer>() };
+    for (const { scn, databasePages, checksum, firstImage, imageCount, isComplete } of table.commits) {
+      const commit = this.#unfinished ?? { scn, databasePages, checksum, pages: new Map<number, Buffer>() };
+      commit.checksum = checksum;
       assert(commit.scn === scn, 'the parts of a commit have one scn');
       for (let i = firstImage; i < firstImage + imageCount; i++) commit.pages.set(table.pages[i]!, images[i]!);
       this.#unfinished = isComplete ? undefined : commit;
@@ -189,6 +251,8 @@ export class MemoryArchive {
       tenant,
       owner: OWNER,
       resume: this.position,
+      repair: null,
+      pageMapPath: null,
       afterScn: this.position?.scn ?? toScn(0n),
       lagTargetMs: 0,
       cutScn: FAR_SCN,
@@ -253,6 +317,37 @@ export function replay(base: Image, baseScn: Scn, commits: readonly ArchivedComm
   }
   for (let i = 0; i < pages.length; i++) assert(pages[i], `page ${i + 1} is known`);
   return { pageSize: base.pageSize, pages };
+}
+
+/** The page map of a state, taken from its pages. */
+export function mapOf({ pageSize, pages }: Image): PageMap {
+  const skipPage = lockBytePage(pageSize, pages.length);
+  const hashOf = (page: Buffer, i: number) => (i + 1 === skipPage ? NO_PAGE_HASH : pageHash(page));
+  return new PageMap(pageSize, BigUint64Array.from(pages, hashOf));
+}
+
+/** Checks each commit's checksum, where it has one, against the pages of that state. */
+export function checkChecksums(
+  base: Image,
+  baseScn: Scn,
+  commits: readonly ArchivedCommit[],
+): { checked: number; wrong: Scn[] } {
+  const map = mapOf(base);
+  const wrong: Scn[] = [];
+  let checked = 0;
+  for (const { scn, databasePages, checksum, pages } of commits) {
+    if (scn <= baseScn) continue;
+    const numbers = Uint32Array.from(pages.keys()).sort();
+    map.apply({
+      databasePages,
+      pages: numbers,
+      hashes: BigUint64Array.from(numbers, (page) => pageHash(pages.get(page)!)),
+    });
+    if (checksum === 0n) continue;
+    checked++;
+    if (checksum !== map.checksum) wrong.push(scn);
+  }
+  return { checked, wrong };
 }
 
 /** Numbers of pages that differ. */

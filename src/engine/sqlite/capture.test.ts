@@ -184,9 +184,11 @@ describe('a capture', () => {
 
   it('puts no batch across the end of a piece', async () => {
     createDatabase(path);
-    const cutScn = toScn(systemClock.nowNs() + 1_500_000_000n);
-    const capture = await start({ cutScn });
+    const capture = await start();
     const writer = await startWriter({ path, pauseMs: 5 });
+    await vi.waitFor(() => expect(archive.commits.length).toBeGreaterThan(0), WAIT);
+    const cutScn = toScn(systemClock.nowNs() + 500_000_000n);
+    capture.setCutScn(cutScn);
     await vi.waitFor(() => expect(archive.commits.at(-1)?.scn ?? 0n).toBeGreaterThan(cutScn + 300_000_000n), WAIT);
     await writer.stop();
     await capture.flush();

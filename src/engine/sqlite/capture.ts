@@ -193,6 +193,8 @@ class SqliteCapture implements Capture {
       location: request.tenant.location,
       owner: request.owner,
       resume: this.#position,
+      repair: request.repair,
+      pageMapPath: request.pageMapPath,
       afterScn: this.#knownScn,
       lagTargetMs: this.#lagTargetMs,
       cutScn: this.#cutScn,

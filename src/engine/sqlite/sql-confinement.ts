@@ -169,6 +169,16 @@ export function openConfined(
   return { db, guard: { isVacuum: false, refusal: null, insertsInto: null, isStateful: false } };
 }
 
+/** SQLite's own default. */
+const CHECKPOINT_PAGES = 1000;
+/** Of an archived tenant the capture makes the checkpoints; while it can not, the log may grow up to here: 1 GiB. */
+const CHECKPOINT_PAGES_KEPT = 262_144;
+
+/** When the connection checkpoints by itself. Before the guard is set: the tenant's own statements may not choose it. */
+export function setAutocheckpoint(db: DatabaseSync, { keepsLog }: { keepsLog: boolean }): void {
+  db.exec(`PRAGMA wal_autocheckpoint = ${keepsLog ? CHECKPOINT_PAGES_KEPT : CHECKPOINT_PAGES}`);
+}
+
 const TEMPORARY: ReadonlySet<number> = new Set([
   constants.SQLITE_CREATE_TEMP_TABLE,
   constants.SQLITE_CREATE_TEMP_VIEW,

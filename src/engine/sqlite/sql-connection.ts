@@ -9,11 +9,11 @@ import type { DatabaseSync } from '../../base/sqlite.ts';
 import type { Column, ColumnType, SqlValue } from '../../model/result.ts';
 import { registerMysqlFunctions } from '../mysql-functions.ts';
 import { completeFacts, type SessionFacts } from '../session-facts.ts';
-import { confine, type Guard, openConfined } from './sql-confinement.ts';
+import { confine, type Guard, openConfined, setAutocheckpoint } from './sql-confinement.ts';
 import { isBusy, translateError } from './sql-errors.ts';
 import { readStatement, type StatementKind, type TenantStatement } from './sql-statement.ts';
 import { announceType, fitRow, typeOfDeclaration } from './sql-types.ts';
-import type { Answer, Batch, OpenSession, Prepared, SessionState } from './sql-verbs.ts';
+import type { Answer, Batch, ExecuteStatement, OpenSession, Prepared, SessionState } from './sql-verbs.ts';
 
 /** A batch ends at the first of these: enough to amortise the way to the server, little enough to share a host. */
 const BATCH_ROWS_MAX = 1000;
@@ -64,6 +64,7 @@ export class SqlConnection {
   #facts: SessionFacts = completeFacts(undefined, 0n);
   #running: Running | null = null;
   #lastRowid = 0n;
+  #keepsLog = false;
 
   constructor(tenant: OpenSession) {
     this.#tenant = tenant;
@@ -79,8 +80,9 @@ export class SqlConnection {
   }
 
   /** Starts a statement; an earlier one's unread rows are abandoned. */
-  execute(sql: string, parameters: readonly SqlValue[], facts: SessionFacts): Answer {
+  execute({ sql, parameters, facts, keepsLog }: Omit<ExecuteStatement, 'session'>): Answer {
     this.abandon();
+    this.#keepLog(keepsLog);
     this.#facts = facts;
     this.#guard.refusal = null;
     const statement = readStatement(sql, this.#tenant.mode);
@@ -89,6 +91,15 @@ export class SqlConnection {
     const bound = parameters.map((value, i) => toBound(value, i + 1));
     this.#running = { statement, parameters: bound, compiled: null, rows: null, types: [], names: [] };
     return this.retry();
+  }
+
+  /** A change of the mode in the middle of a transaction counts from the next on. */
+  #keepLog(keepsLog: boolean): void {
+    if (keepsLog === this.#keepsLog || this.#db.isTransaction) return;
+    this.#keepsLog = keepsLog;
+    this.#db.setAuthorizer(null);
+    setAutocheckpoint(this.#db, { keepsLog });
+    confine(this.#db, this.#guard);
   }
 
   /** Tries the current statement (again). */

@@ -36,6 +36,11 @@ export class SqlHostPool {
     return [...this.#hosts].map((host) => host.link.pid);
   }
 
+  /** No process of it has the tenant's file open. */
+  get isEmpty(): boolean {
+    return this.#hosts.size === 0;
+  }
+
   /** The host for one more session: an empty one, a new one while there may be more, else the least loaded. */
   take(): HostLink {
     const hostsMax = Math.min(Math.max(1, Math.ceil(this.#tenant.maxCpu)), HOSTS_PER_TENANT_MAX);

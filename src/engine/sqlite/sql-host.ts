@@ -53,7 +53,7 @@ function of({ session }: { session: number }): SqlConnection {
 
 const verbs = {
   open,
-  execute: (request: ExecuteStatement): Answer => of(request).execute(request.sql, request.parameters, request.facts),
+  execute: (request: ExecuteStatement): Answer => of(request).execute(request),
   retry: (request: { session: number }): Answer => of(request).retry(),
   fetch: (request: { session: number }): { batch: Batch; state: SessionState } => of(request).fetch(),
   abandon: (request: { session: number }): void => of(request).abandon(),

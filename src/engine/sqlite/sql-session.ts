@@ -9,6 +9,7 @@ import { type Column, okResult, type SqlValue, type StatementResult } from '../.
 import type { EngineSession, EngineTenant } from '../engine-driver.ts';
 import { HostGone, type HostLink } from '../host-link.ts';
 import { completeFacts, type SessionFacts } from '../session-facts.ts';
+import type { SessionLog } from './session-log.ts';
 import type { SqlHostPool } from './sql-host-pool.ts';
 import type { Answer, Batch, Prepared, SessionState } from './sql-verbs.ts';
 
@@ -19,12 +20,16 @@ const LOCK_RETRY_MS_MAX = 20;
 /** How often a call that never reached its process is tried on a new one before the session gives up. */
 const FORKS_MAX = 3;
 
+/** How often a session waits for the log's capture: each time is bounded, and another use may let it go in between. */
+const LOG_WAITS_MAX = 3;
+
 export interface SqlSessionOptions {
   session: number;
   tenant: EngineTenant;
   pool: SqlHostPool;
   clock: Clock;
   lockWaitMs: number;
+  sessionLog: SessionLog | undefined;
   onClose: () => void;
 }
 
@@ -87,7 +92,8 @@ export class SqlSession implements EngineSession {
       const facts = completeFacts(known, this.#options.clock.nowNs());
       // The host ends the rows of an earlier result by itself.
       this.#cursor = null;
-      const statement = { sql, parameters, facts };
+      const keepsLog = this.#options.sessionLog?.keepsLog(this.#options.tenant.tenantId) ?? false;
+      const statement = { sql, parameters, facts, keepsLog };
       const first = await this.#call<Answer>('execute', statement, signal);
       const answer = first.kind === 'busy' ? await this.#waitForLock(statement, signal) : first;
       this.#state = answer.state;
@@ -194,6 +200,9 @@ export class SqlSession implements EngineSession {
   async #call<T>(verb: string, argument: object, signal?: AbortSignal): Promise<T> {
     for (let fork = 1; ; fork++) {
       try {
+        let waits = 0;
+        for (let wait = this.#untilLogged(0, signal); wait; wait = this.#untilLogged(++waits, signal)) await wait;
+        // Nothing came between the last look and here, and the host that is taken now keeps the tenant in use.
         const link = await this.#host(signal);
         return await link.run<T>(verb, { ...argument, session: this.#options.session }, signal);
       } catch (error) {
@@ -205,6 +214,16 @@ export class SqlSession implements EngineSession {
         throw asHostLost(error);
       }
     }
+  }
+
+  /** undefined when the log's capture is attached, or can not be soon: then the log waits for it. */
+  #untilLogged(waits: number, signal?: AbortSignal): Promise<void> | undefined {
+    const { sessionLog, tenant } = this.#options;
+    const attaching = waits < LOG_WAITS_MAX ? sessionLog?.beforeUse(tenant.tenantId) : undefined;
+    return attaching?.then(() => {
+      if (signal?.aborted) throw fail('QUERY_INTERRUPTED', {});
+      if (this.#isClosed) throw sessionsEnded();
+    });
   }
 
   /** Tries until the attempt answers. @throws LOCK_WAIT_TIMEOUT (1205), QUERY_INTERRUPTED (1317) */

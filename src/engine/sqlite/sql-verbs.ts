@@ -16,6 +16,8 @@ export interface ExecuteStatement {
   sql: string;
   parameters: readonly SqlValue[];
   facts: SessionFacts;
+  /** The log is to be archived: this connection does not checkpoint it. */
+  keepsLog: boolean;
 }
 
 /** What the server must know of a session after each answer. */

@@ -359,6 +359,8 @@ describe('capture', () => {
       tenant,
       owner: { clusterUuid: '00000000-0000-4000-8000-000000000000', tenantId: tenant.tenantId, roundId: 1 },
       resume: null,
+      repair: null,
+      pageMapPath: null,
       afterScn: toScn(1n),
       lagTargetMs: 100,
       cutScn: toScn(2n ** 62n),

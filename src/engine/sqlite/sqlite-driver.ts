@@ -19,6 +19,8 @@ import type {
 } from '../engine-driver.ts';
 import { HostGone } from '../host-link.ts';
 import { SqliteCaptureHosts, startSqliteCapture } from './capture.ts';
+import { FileCreator } from './file-creator.ts';
+import type { SessionLog } from './session-log.ts';
 import { SqlHostPool } from './sql-host-pool.ts';
 import { SqlSession } from './sql-session.ts';
 
@@ -30,6 +32,11 @@ const FILE_ENDINGS = ['', '-wal', '-shm', '-journal'];
 
 const ENDED = "the tenant's sessions were ended";
 
+export interface SqliteDriver extends EngineDriver {
+  /** True while a process has the tenant's file open for SQL. */
+  isInUse(tenantId: number): boolean;
+}
+
 export interface SqliteDriverOptions {
   log: Log;
   clock: Clock;
@@ -37,6 +44,8 @@ export interface SqliteDriverOptions {
   dataDir?: string;
   /** Default 50 s. */
   lockWaitMs?: number;
+  /** Absent: nothing is archived. */
+  sessionLog?: SessionLog;
 }
 
 /** What runs for one tenant. */
@@ -45,7 +54,7 @@ interface TenantSql {
   sessions: Set<SqlSession>;
 }
 
-async function inFileHost(verb: 'create' | 'adopt' | 'check', location: string): Promise<EngineFacts> {
+async function inFileHost(verb: 'adopt' | 'check', location: string): Promise<EngineFacts> {
   const child = forkChild('./file-host', import.meta.url, {});
   try {
     return await child.call<EngineFacts>(verb, { location });
@@ -59,12 +68,15 @@ async function inFileHost(verb: 'create' | 'adopt' | 'check', location: string):
   }
 }
 
-class SqliteDriver implements EngineDriver {
+class Sqlite implements SqliteDriver {
   readonly name = 'sqlite';
   readonly can: EngineCan = { adopt: true, capture: true, snapshot: true };
   readonly #options: SqliteDriverOptions;
   readonly #tenants = new Map<number, TenantSql>();
+  /** Pools whose processes are being ended. */
+  readonly #ending = new Map<number, SqlHostPool>();
   readonly #captureHosts: SqliteCaptureHosts;
+  readonly #creator = new FileCreator();
   /** The latest capture of each tenant; one that has ended by itself may still be here. */
   readonly #captures = new Map<number, Capture>();
   #nextSession = 1;
@@ -75,7 +87,7 @@ class SqliteDriver implements EngineDriver {
   }
 
   create(tenant: EngineTenant): Promise<EngineFacts> {
-    return inFileHost('create', tenant.location);
+    return this.#creator.create(tenant.location);
   }
 
   adopt(tenant: EngineTenant): Promise<EngineFacts> {
@@ -122,7 +134,7 @@ class SqliteDriver implements EngineDriver {
   }
 
   async openSession(tenant: EngineTenant): Promise<EngineSession> {
-    const { clock, log, lockWaitMs = LOCK_WAIT_MS } = this.#options;
+    const { clock, log, lockWaitMs = LOCK_WAIT_MS, sessionLog } = this.#options;
     let sql = this.#tenants.get(tenant.tenantId);
     if (!sql) {
       sql = { pool: new SqlHostPool(tenant, log), sessions: new Set() };
@@ -130,7 +142,7 @@ class SqliteDriver implements EngineDriver {
     }
     const { pool, sessions } = sql;
     const session: SqlSession = new SqlSession({
-      ...{ session: this.#nextSession++, tenant, pool, clock, lockWaitMs },
+      ...{ session: this.#nextSession++, tenant, pool, clock, lockWaitMs, sessionLog },
       onClose: () => sessions.delete(session),
     });
     sessions.add(session);
@@ -141,11 +153,19 @@ class SqliteDriver implements EngineDriver {
     const sql = this.#tenants.get(tenantId);
     if (!sql) return;
     this.#tenants.delete(tenantId);
+    this.#ending.set(tenantId, sql.pool);
     for (const session of sql.sessions) session.end();
     await sql.pool.kill(ENDED);
+    if (this.#ending.get(tenantId) === sql.pool) this.#ending.delete(tenantId);
+  }
+
+  isInUse(tenantId: number): boolean {
+    const pools = [this.#tenants.get(tenantId)?.pool, this.#ending.get(tenantId)];
+    return pools.some((pool) => pool?.isEmpty === false);
   }
 
   async describe(tenant: EngineTenant): Promise<EngineTable[]> {
+    await this.#options.sessionLog?.beforeUse(tenant.tenantId);
     const sql = this.#tenants.get(tenant.tenantId);
     const pool = sql?.pool ?? new SqlHostPool(tenant, this.#options.log);
     const link = pool.take();
@@ -169,11 +189,12 @@ class SqliteDriver implements EngineDriver {
   /** Ends every process of the engine, closing nothing: the log stays as it is for the next start. */
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#tenants.keys()].map((tenantId) => this.closeSessions(tenantId)));
+    await this.#creator[Symbol.asyncDispose]();
     await this.#captureHosts[Symbol.asyncDispose]();
   }
 }
 
 /** The driver of the embedded engine. */
-export function createSqliteDriver(options: SqliteDriverOptions): EngineDriver {
-  return new SqliteDriver(options);
+export function createSqliteDriver(options: SqliteDriverOptions): SqliteDriver {
+  return new Sqlite(options);
 }

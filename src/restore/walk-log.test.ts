@@ -6,7 +6,7 @@ import { encodeLogBatch } from '../format/log-batch.ts';
 import { encodeSegmentHeader } from '../format/log-batch-header.ts';
 import { type Scn, toScn } from '../model/scn.ts';
 import { LogOverlay } from './merge-log.ts';
-import { findPieces, walkChosen } from './read-log.ts';
+import { findPieces, walkStretches } from './walk-log.ts';
 
 const PAGE_BYTES = 512;
 const DESTINATION = 'read-log';
@@ -41,7 +41,16 @@ async function writePieces(pieces: Part[][]): Promise<MemoryDestination> {
         checkpointScn: scn(checkpoint),
         pageSize: PAGE_BYTES,
         position: new Uint8Array(8),
-        commits: [{ scn: scn(at), databasePages: 4, pages: Uint32Array.of(page), images }],
+        commits: [
+          {
+            scn: scn(at),
+            databasePages: 4,
+            checksum: 0n,
+            pages: Uint32Array.of(page),
+            hashes: BigUint64Array.of(1n),
+            images,
+          },
+        ],
         compressionLevel: 1,
         ...flags,
       });
@@ -72,7 +81,8 @@ describe('the pieces of a restore', () => {
     expect(pieces.map(({ pieceId }) => pieceId)).toEqual([1, 2]);
     const scns = { consistentScn: scn(110), restoreScn: scn(130) };
     const overlay = new LogOverlay({ pageSize: PAGE_BYTES, setPageCount: 4, ...scns });
-    for await (const batch of walkChosen(destination, pieces, owner)) overlay.add(batch);
+    const stretches = [{ pieces: [ref(2)], until: null }];
+    for await (const batch of walkStretches(destination, stretches, owner)) overlay.add(batch);
     expect([1, 2, 3, 4].map((page) => overlay.isReplaced(page))).toEqual([false, true, true, true]);
   });
 

@@ -1,0 +1,23 @@
+// How a round comes to its end at the destination, or is left without one when that stays away or is damaged.
+import type { ArchiveRound } from '../model/archive-round.ts';
+import type { ArchiveContext } from './archive-context.ts';
+import type { HeldRound } from './held-round.ts';
+
+/** Freezes the last piece and writes the end of the round. Safe to repeat; no capture is attached any more. */
+export async function writeEnd(held: HeldRound, round: ArchiveRound, status: 'STOP' | 'INTERRUPTED'): Promise<void> {
+  // A write without an answer belongs to a log that is given up.
+  if (held.attached?.log.pending) await held.close();
+  const { log } = held.attached ?? (await held.open(round));
+  await log.freeze();
+  await log.end({ status, comment: round.comment });
+}
+
+/** The round ends without its last objects: what is at the destination can be restored as that of a running round. */
+export function leaveUnfinished({ store, log }: ArchiveContext, round: ArchiveRound, error: unknown): void {
+  const { tenantId, roundId, usedPieceId: pieceId } = round;
+  log.warn('archive round ends without its end at the destination', { tenantId, roundId, pieceId, error });
+  const piece = store.pieces.get({ tenantId, pieceId });
+  if (!piece || piece.status === 'FROZEN') return;
+  const patch = { status: 'FROZEN', fileStatus: 'INCOMPLETE' } as const;
+  store.pieces.change({ tenantId, pieceId }, patch, { status: piece.status });
+}

@@ -1,0 +1,53 @@
+import { describe, expect, test } from 'vitest';
+import { type BackupSetManifest, SOURCES_MAX } from '../format/backup-set-manifest.ts';
+import type { BackupSet } from '../model/backup-job.ts';
+import { chooseParent, parentObstacle, predecessorIds } from './choose-parent.ts';
+
+const row = (backupSetId: number, patch: Partial<BackupSet> = {}): BackupSet =>
+  ({ backupSetId, uri: 'file:///a', status: 'SUCCESS', fileStatus: 'AVAILABLE', ...patch }) as BackupSet;
+
+const manifest = (of: { set?: object; engine?: string; mode?: string; sources?: number }): BackupSetManifest =>
+  ({
+    set: { backupSetId: 7, backupType: 'INC', prevFullBackupSetId: 3, prevIncBackupSetId: 6, ...of.set },
+    engine: { engine: of.engine ?? 'sqlite' },
+    encryptionMode: of.mode ?? 'NONE',
+    sources: Array.from({ length: of.sources ?? 0 }),
+  }) as unknown as BackupSetManifest;
+
+describe('the set that an increment is built on', () => {
+  test('is the newest whole one at the present destination', () => {
+    const others = [
+      row(5, { uri: 'file:///b' }),
+      row(6, { status: 'FAILED' }),
+      row(7, { status: 'DOING' }),
+      row(8, { fileStatus: 'DELETING' }),
+      row(9, { fileStatus: 'BROKEN' }),
+    ];
+    expect(chooseParent([row(1), row(4), ...others, row(2)], 'file:///a')?.backupSetId).toBe(4);
+    expect(chooseParent(others, 'file:///a')).toBeUndefined();
+    expect(chooseParent([], 'file:///a')).toBeUndefined();
+  });
+
+  test.each([
+    [{}, false, undefined],
+    [{ mode: 'PASSWORD_ENCRYPTION' }, true, undefined],
+    [{ sources: SOURCES_MAX - 1 }, false, undefined],
+    [{}, true, 'is not encrypted, and this backup is'],
+    [{ mode: 'PASSWORD_ENCRYPTION' }, false, 'is encrypted, and the session has no password'],
+    [{ mode: 'DUAL_MODE_ENCRYPTION' }, true, 'is encrypted as DUAL_MODE_ENCRYPTION'],
+    [{ engine: 'fake' }, false, 'is of the engine fake'],
+    [{ sources: SOURCES_MAX }, false, 'already takes blocks from 1000 sets'],
+  ])('of %j with a password (%s): %s', (of, hasPassword, because) => {
+    const expected = because === undefined ? undefined : `backup_set_7_inc ${because}`;
+    expect(parentObstacle(manifest(of), { engine: 'sqlite', hasPassword })).toBe(expected);
+  });
+
+  test('is named with the full set below it', () => {
+    const ids = (set: object) => predecessorIds(manifest({ set }));
+    expect(ids({})).toEqual({ prevFullBackupSetId: 3, prevIncBackupSetId: 7 });
+    expect(ids({ backupType: 'FULL', prevFullBackupSetId: 0 })).toEqual({
+      prevFullBackupSetId: 7,
+      prevIncBackupSetId: 7,
+    });
+  });
+});

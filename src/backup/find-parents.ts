@@ -1,0 +1,88 @@
+// At the statement: reads the manifests of the sets that increments would be built on, and opens the encrypted ones while
+// the session's password is at hand. Whatever stands in the way makes the backup a full one, with that reason.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { HoldfastError } from '../base/errors.ts';
+import { readManifest } from '../destination/backup-set-reader.ts';
+import { manifestSha256, verifyManifestMac } from '../format/backup-set-manifest.ts';
+import type { PasswordKey } from '../format/key-slot.ts';
+import { manifestName, setDirectory } from '../format/layout.ts';
+import type { BackupSet, JobParent } from '../model/backup-job.ts';
+import { parseDestinationUri } from '../model/destination-uri.ts';
+import type { BackupDependencies } from './backup-dependencies.ts';
+import { type StatementKeys, sealDataKey } from './backup-keys.ts';
+import { chooseParent, parentObstacle } from './choose-parent.ts';
+
+/** A client waits meanwhile; beyond it the tenants that are left are backed up in full. */
+const FIND_MS_MAX = 20_000;
+/** Destinations that are read from at once. */
+const READS_MAX = 8;
+
+/** What an increment can be built on, or why nothing is there for it. */
+export type ParentAnswer =
+  | { parent: JobParent; passwordKey: PasswordKey | null; because?: undefined }
+  | { because: string };
+
+type Finding = Pick<BackupDependencies, 'store' | 'driver' | 'openDestination'>;
+
+/** @param keys of the session's password; null without one */
+export async function findParents(
+  deps: Finding,
+  tenantIds: readonly number[],
+  keys: StatementKeys | null,
+): Promise<Map<number, ParentAnswer>> {
+  const answers = new Map<number, ParentAnswer>();
+  const left = [...tenantIds];
+  const ended = new AbortController();
+  const late = sleep(FIND_MS_MAX, 'late' as const, { signal: ended.signal, ref: false });
+  const work = async () => {
+    for (let tenantId = left.shift(); tenantId !== undefined; tenantId = left.shift()) {
+      const answer = await Promise.race([findParent(deps, tenantId, keys), late]);
+      const seconds = FIND_MS_MAX / 1000;
+      answers.set(tenantId, answer === 'late' ? { because: `its last set could not be read in ${seconds} s` } : answer);
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: READS_MAX }, work));
+    return answers;
+  } finally {
+    ended.abort();
+    await late.catch(() => {});
+  }
+}
+
+async function findParent(deps: Finding, tenantId: number, keys: StatementKeys | null): Promise<ParentAnswer> {
+  const { store } = deps;
+  const uri = store.dataDests.get({ tenantId })?.uri;
+  if (uri === undefined) return { because: 'there is no destination' };
+  const set = chooseParent(store.backupSets.find({ tenantId, uri, status: 'SUCCESS' }), uri);
+  if (!set) return { because: `there is no backup set at ${uri} yet` };
+  try {
+    return await openCandidate(deps, set, keys);
+  } catch (error) {
+    if (!(error instanceof HoldfastError)) throw error;
+    return { because: `its last set can not be read: ${error.message}` };
+  }
+}
+
+async function openCandidate(deps: Finding, row: BackupSet, keys: StatementKeys | null): Promise<ParentAnswer> {
+  const { store, driver } = deps;
+  const { backupSetId, backupType, tenantId } = row;
+  const ref = { backupSetId, type: backupType };
+  await using destination = deps.openDestination(parseDestinationUri(row.uri));
+  const owner = { clusterUuid: store.cluster.uuid, tenantId };
+  const { manifest, bytes } = await readManifest(destination, ref, owner);
+  const because = parentObstacle(manifest, { engine: driver.name, hasPassword: keys !== null });
+  if (because !== undefined) return { because };
+  const parent = { backupSetId, backupType, manifestSha256: manifestSha256(bytes) };
+  if (keys === null) return { parent: { ...parent, sealedDataKey: null }, passwordKey: null };
+  const object = manifestName(ref);
+  const opened = await keys.open(manifest, object);
+  if (!opened) return { because: `the session's password does not open ${setDirectory(ref)}` };
+  try {
+    verifyManifestMac(bytes, opened.dataKey, object);
+    const sealedDataKey = sealDataKey(store.secrets, opened.dataKey, manifest.set.uuid);
+    return { parent: { ...parent, sealedDataKey }, passwordKey: opened.passwordKey };
+  } finally {
+    opened.dataKey.fill(0);
+  }
+}

@@ -1,0 +1,41 @@
+// DATA_BACKUP_DEST: checks and claims a tenant's destination for backup sets, then records it.
+import { fail } from '../base/errors.ts';
+import { claimDestination } from '../destination/claim-destination.ts';
+import { FORMAT_FILE_VERSION } from '../format/format-file.ts';
+import { formatDestinationUri, parseDestinationUri } from '../model/destination-uri.ts';
+import type { BackupDependencies } from './backup-dependencies.ts';
+
+/** @see BackupService.setDataDest */
+export async function setDataDest(
+  { store, clock, openDestination }: Pick<BackupDependencies, 'store' | 'clock' | 'openDestination'>,
+  { tenantId, uri, isBusy }: { tenantId: number; uri: string | null; isBusy: () => boolean },
+): Promise<void> {
+  if (isBusy()) throw fail('BACKUP_IN_PROGRESS', {});
+  if (uri === null || uri.trim() === '') {
+    store.dataDests.remove({ tenantId });
+    return;
+  }
+  const parsed = parseDestinationUri(uri.trim());
+  const shown = formatDestinationUri(parsed);
+  const tenant = store.tenants.get({ tenantId });
+  if (!tenant) throw fail('TENANT_NOT_EXIST', { tenant: String(tenantId) });
+  const destId = store.destIdFor(tenantId, shown);
+  await using destination = openDestination(parsed);
+  await claimDestination(destination, {
+    formatVersion: FORMAT_FILE_VERSION,
+    clusterName: store.cluster.name,
+    clusterId: store.cluster.clusterId,
+    clusterUuid: store.cluster.uuid,
+    tenantId,
+    tenantName: tenant.name,
+    destKind: 'backup_data',
+    destId,
+    createdNs: clock.nowNs(),
+  });
+  store.transaction(() => {
+    // The claim took time: a backup may have begun meanwhile, on the earlier destination.
+    if (isBusy()) throw fail('BACKUP_IN_PROGRESS', {});
+    store.dataDests.remove({ tenantId });
+    store.dataDests.insert({ tenantId, destId, uri: shown });
+  });
+}

@@ -1,0 +1,25 @@
+// Replaces a small file of the server's own: after a crash there is the old one or the new one, whole.
+import { open, rename } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { makeDirectory } from './make-directory.ts';
+
+/** Durable when it resolves. The directory is made when it is not there. One writer per path at a time. */
+export async function writeFileDurably(path: string, bytes: Uint8Array): Promise<void> {
+  const directory = dirname(path);
+  await makeDirectory(directory, 0o700);
+  const temporary = `${path}.tmp`;
+  const file = await open(temporary, 'w', 0o600);
+  try {
+    await file.writeFile(bytes);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(temporary, path);
+  const handle = await open(directory, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,185 @@
+// Rolls a page map forward over the log: what each page is after every commit, and whether the log agrees with itself.
+// Only tables are looked at, never page images. Each commit's recorded database checksum is compared with the rolled one,
+// so that the batch where the chain of states broke is named.
+import type { HashedBatchHeader } from '../format/log-batch-header.ts';
+import { damagedLog, type LogBatchTable, type LogCommit } from '../format/log-batch-table.ts';
+import type { PageMap } from '../format/page-map.ts';
+import type { Scn } from '../model/scn.ts';
+
+/** What of a read batch the roll looks at. */
+export interface RolledBatch {
+  object: string;
+  header: Pick<HashedBatchHeader, 'roundId' | 'batchNo' | 'pageSize' | 'isContinued' | 'checkpointScn'>;
+  table: Pick<LogBatchTable, 'commits' | 'pages' | 'hashes'>;
+}
+
+/** Part of a commit that is not complete yet: it counts only when its last part has come. */
+interface StagedPart {
+  pages: Uint32Array;
+  hashes: BigUint64Array;
+}
+
+/** Database checksums as they are shown. */
+export function checksumText(checksum: bigint): string {
+  return checksum.toString(16).padStart(16, '0');
+}
+
+export class PageMapRoll {
+  readonly #map: PageMap;
+  readonly #sinceScn: Scn;
+  readonly #untilScn: Scn | null;
+  #scn: Scn;
+  #changed: Set<number> | undefined;
+  #staged: StagedPart[] = [];
+  /** Scn of the commit whose last part is still to come. */
+  #openScn: Scn | null = null;
+  #roundId: number | undefined;
+  #commitCount = 0;
+  #isAtEnd = false;
+  /** The newest commit seen that the map holds already, and the batch it lies in. */
+  #inMap: { batch: RolledBatch; commit: LogCommit } | undefined;
+  #isProved = false;
+
+  /**
+   * @param of.map the state after every commit up to `of.scn`; brought forward in place
+   * @param of.untilScn the last commit that counts, inclusive; left out: all
+   * @param of.collectsChanges remember the numbers of all pages that commits changed
+   */
+  constructor(of: { map: PageMap; scn: Scn; untilScn?: Scn; collectsChanges?: boolean }) {
+    this.#map = of.map;
+    this.#sinceScn = of.scn;
+    this.#scn = of.scn;
+    this.#untilScn = of.untilScn ?? null;
+    if (of.collectsChanges) this.#changed = new Set();
+  }
+
+  get map(): PageMap {
+    return this.#map;
+  }
+
+  /** The map is the state after every commit up to here. */
+  get scn(): Scn {
+    return this.#scn;
+  }
+
+  /** Commits laid over the map. */
+  get commitCount(): number {
+    return this.#commitCount;
+  }
+
+  /** True once no later batch matters. */
+  get isAtEnd(): boolean {
+    return this.#isAtEnd;
+  }
+
+  /** True when the log recorded the checksum of a state that the map had at first or since. */
+  get isProved(): boolean {
+    return this.#isProved;
+  }
+
+  /** Numbers of the pages that commits changed and that the database still has, ascending. */
+  changedPages(): Uint32Array {
+    const changed = this.#changed ?? new Set<number>();
+    return Uint32Array.from(changed)
+      .filter((pageNo) => pageNo <= this.#map.pageCount)
+      .sort();
+  }
+
+  /**
+   * Lays the commits of the next batch over the map. Batches come in the order of the log; those of a round that
+   * repairs a gap follow those of the round that it goes on from.
+   * @throws BACKUP_DATA_CORRUPT (9010) naming object, batch and scn where the log does not agree with the map
+   */
+  add(batch: RolledBatch): void {
+    const { object, header, table } = batch;
+    if (this.#isAtEnd) return;
+    if (header.pageSize !== this.#map.pageSize) {
+      const because = `batch ${header.batchNo} has pages of ${header.pageSize} bytes, the page map of ${this.#map.pageSize}`;
+      throw damagedLog(object, because);
+    }
+    this.#joinParts(batch);
+    const last = table.commits.at(-1);
+    this.#openScn = last && !last.isComplete ? last.scn : null;
+    for (const commit of table.commits) {
+      if (this.#untilScn !== null && commit.scn > this.#untilScn) {
+        this.#end();
+        return;
+      }
+      if (commit.scn <= this.#sinceScn) {
+        if (commit.isComplete) this.#inMap = { batch, commit };
+        continue;
+      }
+      this.checkStart();
+      this.#stage(table, commit);
+      if (commit.isComplete) this.#apply(batch, commit);
+    }
+    if (header.checkpointScn > this.#scn) this.#scn = header.checkpointScn;
+    if (this.#untilScn !== null && this.#scn >= this.#untilScn) this.#end();
+  }
+
+  /**
+   * Compares the map as it was at first with the newest commit that it holds, when the walk has seen that. Done by itself
+   * before another commit is laid over it; at the end of a walk it tells when there was none.
+   * @throws BACKUP_DATA_CORRUPT (9010)
+   */
+  checkStart(): void {
+    if (!this.#inMap) return;
+    const { batch, commit } = this.#inMap;
+    this.#inMap = undefined;
+    this.#compare(batch, commit);
+  }
+
+  #end(): void {
+    this.#isAtEnd = true;
+    this.#staged = [];
+    if (this.#untilScn !== null) this.#scn = this.#untilScn;
+  }
+
+  /**
+   * What the first commit of a batch has to do with the one that the batch before left open: goes on with it, or makes
+   * its parts void, because capture was interrupted and began the commit anew or the round ended there.
+   */
+  #joinParts({ object, header, table }: RolledBatch): void {
+    const isNewRound = this.#roundId !== undefined && this.#roundId !== header.roundId;
+    this.#roundId = header.roundId;
+    if (!header.isContinued || isNewRound) {
+      this.#openScn = null;
+      this.#staged = [];
+    }
+    if (!header.isContinued) return;
+    const first = table.commits[0];
+    // Parts of a commit that is in the map are not needed, wherever the walk began.
+    const isInMap = this.#openScn === null && first !== undefined && first.scn <= this.#sinceScn;
+    if (isInMap || (first !== undefined && first.scn === this.#openScn)) return;
+    throw damagedLog(object, `batch ${header.batchNo} does not go on with the commit that the batch before left open`);
+  }
+
+  #stage(table: RolledBatch['table'], commit: LogCommit): void {
+    const end = commit.firstImage + commit.imageCount;
+    const pages = table.pages.subarray(commit.firstImage, end);
+    this.#staged.push({ pages, hashes: table.hashes.subarray(commit.firstImage, end) });
+  }
+
+  #apply(batch: RolledBatch, commit: LogCommit): void {
+    const { databasePages, scn } = commit;
+    for (const part of this.#staged) {
+      this.#map.apply({ databasePages, ...part });
+      if (this.#changed) for (const pageNo of part.pages) this.#changed.add(pageNo);
+    }
+    this.#staged = [];
+    this.#commitCount++;
+    this.#scn = scn;
+    this.#compare(batch, commit);
+  }
+
+  #compare({ object, header }: RolledBatch, { scn, checksum }: LogCommit): void {
+    if (checksum === 0n) return;
+    if (checksum === this.#map.checksum) {
+      this.#isProved = true;
+      return;
+    }
+    const found = checksumText(this.#map.checksum);
+    const because = `batch ${header.batchNo}: after the commit with scn ${scn} the database has the checksum ${found}, not ${checksumText(checksum)} as recorded`;
+    throw damagedLog(object, because);
+  }
+}

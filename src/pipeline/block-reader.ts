@@ -1,0 +1,95 @@
+// Reads stored blocks of backup sets out of their packs, and stored image blocks of the log out of its segments.
+import { assert } from '../base/assert.ts';
+import { fail } from '../base/errors.ts';
+import { BLOCK_PLAIN_BYTES } from '../base/limits.ts';
+import type { Destination, ObjectReader } from '../destination/destination.ts';
+import { openDestinationSpec } from '../destination/open-destination.ts';
+import { BLOCK_OVERHEAD_BYTES, type BlockContext, blockContext, openBlock } from '../format/block.ts';
+import { packName } from '../format/layout.ts';
+import { decodeImageBlock, storedBytesMax } from '../format/log-batch-table.ts';
+import { objectKey } from '../format/object-key.ts';
+import { decodePackHeader, PACK_HEADER_BYTES } from '../format/pack.ts';
+import { OpenReaders } from './open-readers.ts';
+import type { LogBlockItem, RestoreRequest, SetBlockItem } from './pipeline.ts';
+
+/** A bound on what is read at once: the numbers come from a destination that nobody can vouch for. */
+const SET_BLOCK_BYTES_MAX = BLOCK_PLAIN_BYTES + BLOCK_OVERHEAD_BYTES;
+
+interface OpenPack {
+  reader: ObjectReader;
+  context: BlockContext;
+}
+
+/** A set that blocks are taken from. */
+export type RestoredSet = RestoreRequest['sets'][number];
+
+export class BlockReader {
+  readonly #sets: Array<{ set: RestoredSet; destination: Destination }>;
+  readonly #logDestination: Destination | null;
+  readonly #packs = new OpenReaders<OpenPack>();
+  readonly #segments = new OpenReaders<{ reader: ObjectReader }>();
+
+  constructor({ sets, logDestination }: Pick<RestoreRequest, 'sets' | 'logDestination'>) {
+    this.#sets = sets.map((set) => ({ set, destination: openDestinationSpec(set.destination) }));
+    this.#logDestination = logDestination && openDestinationSpec(logDestination);
+  }
+
+  /** Reads the stored bytes of an item, one item at a time. @returns what checks and unpacks them */
+  read(item: SetBlockItem | LogBlockItem): Promise<() => Uint8Array> {
+    return item.kind === 'set' ? this.#readSet(item) : this.#readLog(item);
+  }
+
+  async close(): Promise<void> {
+    await this.#packs.close();
+    await this.#segments.close();
+    for (const { destination } of this.#sets) await destination[Symbol.asyncDispose]();
+    await this.#logDestination?.[Symbol.asyncDispose]();
+  }
+
+  async #readSet({ setIndex, block }: SetBlockItem): Promise<() => Uint8Array> {
+    const of = this.#sets[setIndex];
+    assert(of, `the restore has a set ${setIndex}`);
+    const { packNo, offset, storedBytes } = block;
+    const { reader, context } = await this.#packs.get(`${setIndex}/${packNo}`, () =>
+      openPack(of.destination, of.set, packNo),
+    );
+    const isInside = storedBytes >= 0 && offset >= PACK_HEADER_BYTES && offset + storedBytes <= reader.sizeBytes;
+    if (!isInside || storedBytes > SET_BLOCK_BYTES_MAX) {
+      const because = `it has ${reader.sizeBytes} bytes; block ${block.blockNo} lies at ${offset} + ${storedBytes}`;
+      throw fail('BACKUP_DATA_CORRUPT', { object: context.object, because });
+    }
+    const stored = await reader.read(offset, storedBytes);
+    return () => openBlock(context, block, stored, block.checksum);
+  }
+
+  async #readLog(item: LogBlockItem): Promise<() => Uint8Array> {
+    const destination = this.#logDestination;
+    assert(destination, 'a restore with log has a log destination');
+    const { object, offset, storedBytes, plainBytes } = item;
+    const because = `an image block of ${storedBytes} stored and ${plainBytes} plain bytes`;
+    if (!(plainBytes > 0 && plainBytes <= BLOCK_PLAIN_BYTES && storedBytes <= storedBytesMax(plainBytes)))
+      throw fail('BACKUP_DATA_CORRUPT', { object, because });
+    const { reader } = await this.#segments.get(object, async () => ({ reader: await destination.openRead(object) }));
+    const stored = await reader.read(offset, storedBytes);
+    return () => decodeImageBlock(stored, item, object);
+  }
+}
+
+async function openPack(
+  destination: Destination,
+  { directory, owner, dataKey }: RestoredSet,
+  packNo: number,
+): Promise<OpenPack> {
+  const object = `${directory}/${packName(packNo)}`;
+  const reader = await destination.openRead(object);
+  try {
+    const bytes = await reader.read(0, Math.min(PACK_HEADER_BYTES, reader.sizeBytes));
+    const header = decodePackHeader(bytes, { object, owner, packNo, isEncrypted: dataKey !== null });
+    const { setUuid } = owner;
+    const key = dataKey && objectKey(dataKey, { kind: 'pack', setUuid, objectNo: packNo, salt: header.salt });
+    return { reader, context: blockContext({ object, owner, packNo, key }) };
+  } catch (error) {
+    await reader.close();
+    throw error;
+  }
+}

@@ -1,0 +1,55 @@
+// CATALOG BACKUP: reads what lies at a tenant's destinations and records it. Reading takes its time and holds nothing;
+// recording is one short transaction.
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import type { Destination } from '../destination/destination.ts';
+import type { DestinationUri } from '../model/destination-uri.ts';
+import type { Store } from '../store/store.ts';
+import { chooseReceiver } from './choose-receiver.ts';
+import { noRows } from './found-rows.ts';
+import { identifySources, openSources } from './identify-sources.ts';
+import { readRounds } from './read-rounds.ts';
+import { readSets } from './read-sets.ts';
+import type { RebuildReport, RebuildRequest, RebuildService } from './rebuild-service.ts';
+import { RebuildWarnings } from './rebuild-warnings.ts';
+import { recordRows } from './record-rows.ts';
+
+export interface RebuildDependencies {
+  store: Store;
+  clock: Clock;
+  log: Log;
+  /** Opens a destination without touching it. */
+  openDestination(uri: DestinationUri): Destination;
+}
+
+export function createRebuild(deps: RebuildDependencies): RebuildService {
+  return { rebuild: (request) => rebuild(deps, request) };
+}
+
+async function rebuild(deps: RebuildDependencies, request: RebuildRequest): Promise<RebuildReport> {
+  const { store, clock, log } = deps;
+  const { signal, receiver } = request;
+  const destinations = openSources(request.uris, deps.openDestination);
+  try {
+    const { sources, owner } = await identifySources(destinations);
+    const choose = () => chooseReceiver(store, owner, { receiver, uri: sources[0]!.uri });
+    choose();
+    const warnings = new RebuildWarnings();
+    const rows = noRows();
+    const of = { owner, rows, warnings, signal };
+    for (const source of sources) {
+      if (source.destKind === 'backup_data') await readSets(source, of);
+      else await readRounds(source, of);
+    }
+    signal.throwIfAborted();
+    // Reading took time: who may have the rows is asked again where they are written.
+    const counts = store.transaction(() =>
+      recordRows({ store, tenantId: choose(), owner, sources, rows, warnings, nowNs: clock.nowNs() }),
+    );
+    const { tenantId, sets, rounds, pieces } = counts;
+    log.info('backups recorded', { tenantId, sourceTenantId: owner.tenantId, sets, rounds, pieces });
+    return { ...counts, warnings: warnings.list() };
+  } finally {
+    for (const destination of destinations) await destination[Symbol.asyncDispose]();
+  }
+}

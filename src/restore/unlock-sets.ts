@@ -1,0 +1,99 @@
+// The data keys of all sets that a restore takes blocks from: each may have a password of its own.
+import { fail, isFailure } from '../base/errors.ts';
+import { PASSWORDS_MAX, type SetToOpen, unlockSet } from '../destination/backup-set-reader.ts';
+import { derivePasswordKey, type PasswordKey } from '../format/key-slot.ts';
+
+/** Data keys by set id; sets without encryption have none. */
+export class DataKeys {
+  readonly #keys = new Map<number, Uint8Array>();
+
+  add(backupSetId: number, dataKey: Uint8Array): void {
+    this.#keys.set(backupSetId, dataKey);
+  }
+
+  entries(): Array<[backupSetId: number, dataKey: Uint8Array]> {
+    return [...this.#keys];
+  }
+
+  get(backupSetId: number): Uint8Array | null {
+    return this.#keys.get(backupSetId) ?? null;
+  }
+
+  clear(): void {
+    for (const key of this.#keys.values()) key.fill(0);
+    this.#keys.clear();
+  }
+}
+
+/** Derives each password once for the same salt and cost: sets of one chain share them. */
+class DerivedKeys {
+  readonly #passwords: readonly string[];
+  readonly #derived = new Map<string, PasswordKey>();
+
+  constructor(passwords: readonly string[]) {
+    this.#passwords = passwords;
+  }
+
+  derive: typeof derivePasswordKey = async (password, salt, cost) => {
+    const id = [
+      this.#passwords.indexOf(password),
+      JSON.stringify(cost),
+      Buffer.from(salt ?? []).toString('hex'),
+    ].join();
+    const known = this.#derived.get(id) ?? (await derivePasswordKey(password, salt, cost));
+    this.#derived.set(id, known);
+    return { ...known, key: known.key.slice() };
+  };
+
+  clear(): void {
+    for (const { key } of this.#derived.values()) key.fill(0);
+    this.#derived.clear();
+  }
+}
+
+/**
+ * Finds the data key of every set with the session's passwords.
+ * @returns keys that the caller clears
+ * @throws as `unlockSet`; BACKUP_INVALID_PASSWORD (9047) names the first set that none of the passwords opens
+ */
+export async function unlockSets(sets: readonly SetToOpen[], passwords: readonly string[]): Promise<DataKeys> {
+  if (passwords.length > PASSWORDS_MAX)
+    throw fail('INVALID_ARGUMENT', { what: `SET DECRYPTION: more than ${PASSWORDS_MAX} passwords` });
+  const keys = new DataKeys();
+  const derived = new DerivedKeys(passwords);
+  // The password that opened the last set most likely opens the next one too.
+  let ordered = [...passwords];
+  try {
+    for (const set of sets) {
+      const opened = await unlockOne(set, ordered, derived);
+      if (!opened) continue;
+      keys.add(set.ref.backupSetId, opened.dataKey);
+      ordered = [opened.password, ...ordered.filter((password) => password !== opened.password)];
+    }
+    return keys;
+  } catch (error) {
+    keys.clear();
+    throw error;
+  } finally {
+    derived.clear();
+  }
+}
+
+async function unlockOne(
+  set: SetToOpen,
+  passwords: readonly string[],
+  { derive }: DerivedKeys,
+): Promise<{ dataKey: Uint8Array; password: string } | null> {
+  if (set.manifest.encryptionMode === 'NONE') return null;
+  for (const password of passwords) {
+    try {
+      const dataKey = await unlockSet(set, [password], derive);
+      return dataKey && { dataKey, password };
+    } catch (error) {
+      if (!isFailure(error, 'BACKUP_INVALID_PASSWORD')) throw error;
+    }
+  }
+  // Once more with all of them, which are derived by now: the error counts and names what was tried.
+  const dataKey = await unlockSet(set, passwords, derive);
+  return dataKey && { dataKey, password: passwords[0] ?? '' };
+}
