@@ -8,6 +8,7 @@ import { latencySection } from './latency-section.ts';
 import { type BenchOptions, HELP, parseOptions, type SectionName } from './options.ts';
 import { machine, type Report, say } from './report.ts';
 import { Scratch } from './scratch.ts';
+import { stormSection } from './storm-section.ts';
 import { tenantsSection } from './tenants-section.ts';
 
 const RUN: Record<SectionName, (scratch: Scratch, options: BenchOptions) => Promise<Report>> = {
@@ -17,6 +18,7 @@ const RUN: Record<SectionName, (scratch: Scratch, options: BenchOptions) => Prom
   archive: archiveSection,
   latency: latencySection,
   tenants: tenantsSection,
+  storm: stormSection,
 };
 
 async function main(options: BenchOptions): Promise<void> {

@@ -21,7 +21,7 @@ const SMOKE_REST_MS = 2000;
 /** The processes of the active tenants have started by then. */
 const SETTLE_MS = 5000;
 const DOING_TIMEOUT_MS = 3_600_000;
-const POLL_MS = 500;
+const POLL_MS = 2000;
 const ANSWERS = 5;
 const VIEW = 'oceanbase.CDB_OB_ARCHIVELOG';
 
@@ -75,6 +75,7 @@ async function untilDoing(sql: SqlClient, count: number): Promise<void> {
     const rows = await sql.rows(shown);
     const doing = rows.filter(({ STATUS }) => STATUS === 'DOING').reduce((sum, { N }) => sum + Number(N), 0);
     if (doing === count) return;
+    if (rows.some(({ STATUS }) => STATUS === 'INTERRUPTED')) throw new Error(`a round ended: ${JSON.stringify(rows)}`);
     if (waitedMs > DOING_TIMEOUT_MS) throw new Error(`${doing} of ${count} tenants are DOING: ${JSON.stringify(rows)}`);
     if (waitedMs % 30_000 === 0) say(`   ${doing} of ${count} tenants are DOING`);
     await sleep(POLL_MS);

@@ -4,6 +4,7 @@ import type { Destination, ObjectAppender, ObjectReader, ObjectWriter } from '..
 export type DestinationOperation =
   | 'put'
   | 'get'
+  | 'sync'
   | 'size'
   | 'list'
   | 'remove'
@@ -91,6 +92,7 @@ export function faultyDestination(inner: Destination): FaultyDestination {
     },
     put: (name, bytes) => run('put', name, () => inner.put(name, bytes)),
     get: (name, range) => run('get', name, () => inner.get(name, range)),
+    sync: (name) => run('sync', name, () => inner.sync(name)),
     size: (name) => run('size', name, () => inner.size(name)),
     list: (prefix) => run('list', prefix, () => inner.list(prefix)),
     remove: (name) => run('remove', name, () => inner.remove(name)),

@@ -12,7 +12,7 @@ import { ArchiveDamaged } from './archive-damaged.ts';
 import type { ArchiveFigures } from './archive-service.ts';
 import { pause } from './attachment.ts';
 import { insertFirstPiece, openRound, startRound } from './begin-round.ts';
-import { leaveUnfinished, writeEnd } from './end-round.ts';
+import { EndPatience, leaveUnfinished, writeEnd } from './end-round.ts';
 import { type AnnouncedScns, HeldRound } from './held-round.ts';
 import { letRest } from './let-rest.ts';
 import { RestWatch } from './rest-watch.ts';
@@ -38,7 +38,7 @@ export class ArchiveWorker {
   #running: Promise<void> | undefined;
   #isKicked = false;
   readonly #pace: RetryPace;
-  #finishDeadlineMs: number | undefined;
+  readonly #patience: EndPatience;
   /** Rounds in a row that were interrupted before their capture was attached. */
   #barren = 0;
   /** The next round waits so long for its turn. */
@@ -56,6 +56,7 @@ export class ArchiveWorker {
     this.#shared = shared;
     this.tenantId = tenantId;
     this.#watch = new RestWatch(context, tenantId);
+    this.#patience = new EndPatience(context);
     this.#pace = new RetryPace(context.timing, () => this.kick());
     this.#held = new HeldRound({
       ...{ tenantId, context, scns: shared },
@@ -294,7 +295,11 @@ export class ArchiveWorker {
   }
 
   async #begin(round: ArchiveRound): Promise<void> {
-    const start = await this.#shared.attachSlot(() => startRound(this.#context, round, this.#held.lastScn()));
+    const start = await this.#shared
+      .attachSlot(() => startRound(this.#context, round, this.#held.lastScn()))
+      .catch((error: unknown) => this.#patience.giveUp(error, { round, isForgotten: this.#isForgotten }));
+    if (!start) return this.#save(round, STEP_ENDS.begin, { comment: '' });
+    this.#patience.renew();
     const { startScn } = start;
     this.#context.store.transaction(() => {
       insertFirstPiece(this.#context, round, start);
@@ -383,19 +388,17 @@ export class ArchiveWorker {
 
   /** Freezes the last piece and writes the end of the round; gives up on a destination that stays away. */
   async #finish(round: ArchiveRound): Promise<void> {
-    const { clock, timing } = this.#context;
-    this.#finishDeadlineMs ??= clock.monotonicMs() + (this.#isForgotten ? timing.detachMs : timing.finishMs);
+    this.#patience.isOver(this.#isForgotten);
     await this.#held.attached?.detach(fail('LOG_ARCHIVE_NOT_RUNNING', {}));
     try {
       await writeEnd(this.#held, round, round.comment === '' ? 'STOP' : 'INTERRUPTED');
     } catch (error) {
-      const isOver = clock.monotonicMs() >= this.#finishDeadlineMs || error instanceof ArchiveDamaged;
-      if (!isOver) throw error;
+      if (!(error instanceof ArchiveDamaged) && !this.#patience.isOver(this.#isForgotten)) throw error;
       // The last batches may have opened another piece since the step began.
       leaveUnfinished(this.#context, this.#round ?? round, error);
     }
     await this.#held.close();
-    this.#finishDeadlineMs = undefined;
+    this.#patience.renew();
     this.#held.clearGap();
     this.#save(round, STEP_ENDS.finish, { comment: '' });
   }

@@ -141,6 +141,9 @@ export class FaultyDestination implements Destination {
   openRead(name: string): ReturnType<Destination['openRead']> {
     return this.#fate.later(() => this.#inner.openRead(name));
   }
+  sync(name: string): Promise<void> {
+    return this.#fate.later(() => this.#inner.sync(name));
+  }
   size(name: string): Promise<number | undefined> {
     return this.#fate.later(() => this.#inner.size(name));
   }

@@ -1,7 +1,7 @@
 // A round while this server works on it: its log at the destination and, when archiving goes on, the engine's capture.
 import { assert } from '../base/assert.ts';
 import { fail, type HoldfastError, isFailure, messageOf } from '../base/errors.ts';
-import type { Capture, CapturedBatch, LogPosition } from '../engine/engine-driver.ts';
+import type { Capture, CapturedBatch, CaptureEnd, LogPosition } from '../engine/engine-driver.ts';
 import type { RoundStartInfo } from '../format/archive-info.ts';
 import type { ArchiveRound } from '../model/archive-round.ts';
 import type { Scn } from '../model/scn.ts';
@@ -34,8 +34,6 @@ export class Attachment {
   #isLeft = false;
   #leftBecause: unknown;
   #isDetached = false;
-  /** The end of the capture was not waited for. */
-  #isAbandoned = false;
   /** The latest batch did not become durable. */
   #hasFailed = false;
   #leave: () => void = () => {};
@@ -80,7 +78,9 @@ export class Attachment {
     assert(tenant, 'a round has a tenant');
     const resume = this.#resume;
     const { base } = this.start;
-    if (base && resume === null) await checkBaseMap(this.#context, { tenantId, base });
+    // Until its repairing commit is whole a round has no position of the engine.
+    const isRepaired = resume !== null && resume.engine.length > 0;
+    if (base && !isRepaired) await checkBaseMap(this.#context, { tenantId, base });
     const starting = this.#context.driver(tenant.engine).startCapture({
       tenant: this.#context.engineTenant(tenant),
       owner: { clusterUuid: store.cluster.uuid, tenantId, roundId },
@@ -134,12 +134,12 @@ export class Attachment {
     const capture = this.#capture;
     if (!capture) return false;
     this.#capture = undefined;
-    let isComplete = !options.isAbandoned;
-    this.#isAbandoned = false;
+    let isComplete = false;
     try {
-      this.log.advance((await this.#stop(capture, options.isAbandoned ?? false)).scn);
+      const end = await this.#stop(capture, options.isAbandoned ?? false);
+      this.log.advance(end.scn);
+      isComplete = end.isComplete;
     } catch (error) {
-      isComplete = false;
       // Where the log ends is found again at the destination; a capture that met a gap has ended by itself.
       const { tenantId, roundId } = this.log.round;
       if (!isFailure(error, 'LOG_ARCHIVE_NOT_RUNNING'))
@@ -148,7 +148,7 @@ export class Attachment {
     this.#isDetached = true;
     this.#end(failure);
     this.#context.store.transaction(() => this.log.persist());
-    return isComplete && !this.#isAbandoned && !this.#hasFailed;
+    return isComplete && !this.#hasFailed;
   }
 
   async close(): Promise<void> {
@@ -156,14 +156,13 @@ export class Attachment {
     await this.log.close();
   }
 
-  async #stop(capture: Capture, isAbandoned: boolean): Promise<LogPosition> {
+  async #stop(capture: Capture, isAbandoned: boolean): Promise<CaptureEnd> {
     if (isAbandoned) return await capture.stop({ isAbandoned });
     const stopping = capture.stop();
     const first = await Promise.race([stopping, pause(this.#context.timing.detachMs)]);
     if (first !== 'late') return first;
     // Its own end is of no interest once it is abandoned.
     stopping.catch(() => {});
-    this.#isAbandoned = true;
     return await capture.stop({ isAbandoned: true });
   }
 

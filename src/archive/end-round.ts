@@ -21,3 +21,38 @@ export function leaveUnfinished({ store, log }: ArchiveContext, round: ArchiveRo
   const patch = { status: 'FROZEN', fileStatus: 'INCOMPLETE' } as const;
   store.pieces.change({ tenantId, pieceId }, patch, { status: piece.status });
 }
+
+/** How long a round that is to end waits for a destination that is away. */
+export class EndPatience {
+  readonly #context: ArchiveContext;
+  #untilMs: number | undefined;
+
+  constructor(context: ArchiveContext) {
+    this.#context = context;
+  }
+
+  /** The first question begins to count. */
+  isOver(isForgotten: boolean): boolean {
+    const { clock, timing } = this.#context;
+    this.#untilMs ??= clock.monotonicMs() + (isForgotten ? timing.detachMs : timing.finishMs);
+    return clock.monotonicMs() >= this.#untilMs;
+  }
+
+  /** What is waited for has come, or another round follows. */
+  renew(): void {
+    this.#untilMs = undefined;
+  }
+
+  /**
+   * A round that nobody wants any more need not begin: otherwise its tenant could never have another destination.
+   * @throws what stopped it, while it is wanted or may still begin
+   */
+  giveUp(error: unknown, { round, isForgotten }: { round: ArchiveRound; isForgotten: boolean }): undefined {
+    const { store, log } = this.#context;
+    const { tenantId, roundId } = round;
+    const isWanted = !isForgotten && store.tenants.get({ tenantId })?.isArchiveMode === true;
+    if (isWanted) this.renew();
+    if (isWanted || !this.isOver(isForgotten)) throw error;
+    log.warn('archive round ends before it began', { tenantId, roundId, error });
+  }
+}

@@ -291,6 +291,37 @@ describe('an interrupted archive', () => {
     expect(scn).toBe((await baseOf(3))!.scn);
   });
 
+  test('does not go on between the parts of a repair from another page map than it began with', async () => {
+    const session = await world.driver.openSession(world.tenant);
+    const { signal } = new AbortController();
+    const put = async (text: string) => {
+      for (let i = 0; i < 12; i++) await session.execute(`put big${i} ${text.repeat(3000)}`, [], signal);
+    };
+    await put('x');
+    const known = await keepPageMap(world);
+    const basePath = world.pageMapPath.replace('.map', '.base.map');
+    const startCapture = world.driver.startCapture.bind(world.driver);
+    let delivered = 0;
+    world.driver.startCapture = async (request) => {
+      if (!request.repair || delivered > 0) return await startCapture(request);
+      const deliver: typeof request.deliver = async (batch) => {
+        if (delivered++ > 0) throw fail('CANCELED', {});
+        await request.deliver(batch);
+        // The file of another state takes its place; pages that are the same there would be left out.
+        const { roundId, scn } = known;
+        const pages = [...Array(file().length / 4096).keys()].map((i) => file().subarray(4096 * i, 4096 * (i + 1)));
+        await writePageMap(world, { roundId, scn: toScn(scn - 1n), map: mapOf(pages) }, basePath);
+      };
+      return await startCapture({ ...request, deliver });
+    };
+    world.driver.recycleLog(world.tenant);
+    await put('y');
+    await session.close();
+    await untilRound(3);
+    expect(roundRow(2).comment).toContain('the page map at the end of round 1 is lost');
+    await expectReached(known);
+  });
+
   test('is what a log becomes that was proved wrong', async () => {
     await world.commit(2);
     const known = await keepPageMap(world);

@@ -11,7 +11,7 @@ import type { RoundBase, RoundStartInfo } from '../format/archive-info.ts';
 import { sameBytes } from '../format/log-batch-table.ts';
 import { decodePageMap, encodePageMap, type PageMapPoint } from '../format/page-map-file.ts';
 import type { ArchiveRound } from '../model/archive-round.ts';
-import type { Scn } from '../model/scn.ts';
+import { SCN_NONE, type Scn } from '../model/scn.ts';
 import type { ArchiveContext } from './archive-context.ts';
 import { ArchiveDamaged } from './archive-damaged.ts';
 import { checkArchiveDestination, findLogTail, type LogTail } from './log-tail.ts';
@@ -65,7 +65,8 @@ export async function findRepairBase(
   const { store } = context;
   const { tenantId, destId, roundId } = round;
   const rounds = store.rounds.find({ tenantId }, { orderBy: 'roundId', descending: true });
-  const earlier = rounds.filter((other) => other.roundId < roundId);
+  // One that was given up before it began has nothing at its destination.
+  const earlier = rounds.filter((other) => other.roundId < roundId && other.startScn > SCN_NONE);
   const previous = earlier.find((other) => other.destId === destId);
   if (store.parameter(tenantId, 'gap_repair').toLowerCase() !== 'auto')
     return { base: null, because: previous ? 'gap_repair is manual' : '' };

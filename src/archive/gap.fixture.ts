@@ -33,9 +33,9 @@ export async function keepPageMap(world: World): Promise<KnownState> {
 
 export const mapOf = (pages: readonly Buffer[]) => new PageMap(PAGE_BYTES, BigUint64Array.from(pages, pageHash));
 
-export async function writePageMap(world: World, point: PageMapPoint): Promise<void> {
+export async function writePageMap(world: World, point: PageMapPoint, path = world.pageMapPath): Promise<void> {
   const owner = { clusterUuid: world.store.cluster.uuid, tenantId: TENANT_ID, setUuid: '' };
-  await writeFileDurably(world.pageMapPath, encodePageMap(point, owner, null));
+  await writeFileDurably(path, encodePageMap(point, owner, null));
 }
 
 /** Lays the log behind a known state over it, as a restore does, across repaired gaps. @returns the database file */

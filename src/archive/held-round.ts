@@ -322,7 +322,8 @@ export class HeldRound {
   #checkWalLimit(attached: Attachment): void {
     const status = attached.capture?.status();
     if (!status) return;
-    const isWaiting = status.pendingCommits > 0 || this.#refusedNs !== undefined || attached.log.pending !== undefined;
+    // A commit that is on its way holds nothing up, however large the file is that earlier commits have left.
+    const isWaiting = this.#refusedNs !== undefined || attached.log.pendingMs > SLOW_ANSWER_MS;
     if (!isWaiting || status.logBytes === 0) return;
     const { store } = this.#context;
     const tenantId = this.#tenantId;

@@ -35,8 +35,8 @@ export async function checkArchiveDestination(destination: Destination, owner: S
 }
 
 /**
- * Finds the last whole batch of a round. Whatever an append left torn behind it is passed over: the next batch goes
- * into a segment of its own.
+ * Finds the last whole batch of a round, and makes it durable: whoever wrote it may have died before. Whatever an append
+ * left torn behind it is passed over: the next batch goes into a segment of its own.
  * @param pieceIds `usedPieceId` down to `basePieceId`
  * @returns undefined when there is no batch at all
  * @throws BACKUP_DATA_CORRUPT (9010) when whole batches follow a damaged one
@@ -75,6 +75,7 @@ async function findPieceTail(
       }
       const { last } = step.value;
       if (!last) break;
+      await destination.sync(segment.name);
       const { batchNo, hash, checkpointScn, position } = last;
       const found = { batchNo, batchHash: hash, scn: checkpointScn, engine: position };
       return { pieceId: piece.pieceId, position: found, batches };

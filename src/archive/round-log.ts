@@ -69,6 +69,8 @@ export class RoundLog {
   #round: ArchiveRound;
   #piece: ArchivePiece;
   #writer: SegmentWriter;
+  /** The start of the piece is at the destination. It comes before the first batch: only then is it known what it names. */
+  #isAnnounced = false;
   #isClosed = false;
   #inFlight: Promise<void> | undefined;
   #askedMs = 0;
@@ -227,7 +229,8 @@ export class RoundLog {
 
   /** After an opening: what an earlier life left half done, and figures that the store has not heard of. */
   async #takeUp(tail: LogTail | undefined): Promise<void> {
-    if (this.#piece.status !== 'FROZEN') await this.#announcePiece();
+    this.#isAnnounced = this.#piece.status === 'FROZEN' || tail?.pieceId === this.#piece.pieceId;
+    if (!this.#isAnnounced) await this.#announcePiece();
     if (!tail) return;
     if (tail.pieceId === this.#piece.pieceId) {
       for (const batch of tail.batches) {
@@ -241,6 +244,7 @@ export class RoundLog {
   async #write(batch: CapturedBatch): Promise<void> {
     const { firstScn, lastScn } = batch;
     if (this.#piece.status !== 'ACTIVE' || firstScn >= this.#piece.endScn) await this.#switchPiece(batch);
+    if (!this.#isAnnounced) await this.#announcePiece();
     const isWithin = lastScn < this.#piece.endScn || batch.commitCount === 0;
     assert(isWithin, 'no batch holds commits of two pieces');
     const written = await this.#writer.append(batch);
@@ -295,7 +299,7 @@ export class RoundLog {
       nextSegmentNo: 1,
       position: this.#writer.position,
     });
-    await this.#announcePiece();
+    this.#isAnnounced = false;
     this.onCut?.(endScn);
   }
 
@@ -306,6 +310,7 @@ export class RoundLog {
       prevBatchHash: this.#writer.position.hash,
       createdNs: this.#piece.createdUs * NS_PER_US,
     });
+    this.#isAnnounced = true;
   }
 
   async #freeze(): Promise<void> {
@@ -317,6 +322,7 @@ export class RoundLog {
       });
     }
     if (this.#piece.status !== 'FREEZING') return;
+    if (!this.#isAnnounced) await this.#announcePiece();
     const { fileStatus, outputBytes } = await this.#writeInfo();
     this.#movePiece('FROZEN', { fileStatus, outputBytes });
   }

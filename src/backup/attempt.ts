@@ -28,6 +28,13 @@ export type CopyOptions = Pick<
   'destination' | 'directory' | 'packBytesMax' | 'workers' | 'onProgress' | 'signal'
 >;
 
+/** Why the log does not tell the pages of an increment any more. */
+export interface Distrust {
+  because: string;
+  /** A page itself was otherwise, so the log is wrong whatever the next attempt finds. */
+  isProved: boolean;
+}
+
 /** What was copied, and the state of the database in it. */
 export interface Copied {
   result: BackupResult;
@@ -124,12 +131,12 @@ export class Attempt {
    */
   async plan(
     parent: OpenParent,
-    of: { workers: number; distrust: string | undefined; signal: AbortSignal },
+    of: { workers: number; distrust: Distrust | undefined; signal: AbortSignal },
   ): Promise<void> {
     const { snapshot, round } = this;
     const { distrust, signal } = of;
     const request = { tenantId: this.#tenantId, parent, snapshot, round, workers: of.workers, signal };
-    const plan = distrust ?? (await this.#planByLog(request));
+    const plan = distrust?.because ?? (await this.#planByLog(request));
     if (typeof plan === 'string')
       this.#deps.log.info('increment by reading the whole database', { tenantId: this.#tenantId, because: plan });
     this.#increment = {
@@ -154,7 +161,7 @@ export class Attempt {
    * Copies the pages, lets go of the frozen state, and compares what was read with what the log says of it.
    * @returns null, or what is wrong with the log that told the pages of an increment: nothing of this attempt is good
    */
-  async copy(options: CopyOptions, of: { distrust: string | undefined }): Promise<string | null> {
+  async copy(options: CopyOptions, of: { distrust: Distrust | undefined }): Promise<Distrust | null> {
     const { snapshot, keys } = this;
     const { close: _close, facts: _facts, scn, databaseChecksum: recorded, ...source } = snapshot;
     const plan = this.#increment?.plan;
@@ -170,9 +177,9 @@ export class Attempt {
     const map = plan?.map ?? new PageMap(snapshot.pageSize, result.pageHashes);
     const wrongPage = plan && completeMap(plan, result.pageHashes);
     const fault = logFault({ scn, map, wrongPage, recorded });
-    if (plan?.scanBecause === null && fault !== null) return fault;
+    if (plan?.scanBecause === null && fault !== null) return { because: fault, isProved: wrongPage !== undefined };
     assert(wrongPage === undefined, 'a frozen state does not change');
-    this.#fault = fault ?? of.distrust ?? null;
+    this.#fault = fault ?? (of.distrust?.isProved ? of.distrust.because : null);
     this.#copied = { result, map };
     return null;
   }

@@ -3,8 +3,8 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { isFailure } from '../base/errors.ts';
 import type { BackupSetManifest } from '../format/backup-set-manifest.ts';
+import type { DerivedKeys } from '../format/derived-keys.ts';
 import {
-  derivePasswordKey,
   keySlotParameters,
   type PasswordKey,
   SCRYPT_DEFAULT,
@@ -18,20 +18,21 @@ import type { ClusterKey } from '../store/cluster-key.ts';
 
 const sealContext = (setUuid: string) => `data key of backup set ${setUuid}`;
 
-/** The wrapping keys of one statement's password: each is derived once, however many tenants and sets it serves. */
+/** The wrapping keys of one statement's password: copies of those that its session keeps. */
 export class StatementKeys {
   readonly #password: string;
-  readonly #derived = new Map<string, Promise<PasswordKey>>();
-  #fresh: Promise<PasswordKey> | undefined;
+  readonly #derived: DerivedKeys;
+  readonly #copies: PasswordKey[] = [];
+  #isCleared = false;
 
-  constructor(password: string) {
+  constructor(password: string, derived: DerivedKeys) {
     this.#password = password;
+    this.#derived = derived;
   }
 
   /** The key for sets that begin a chain. */
   fresh(): Promise<PasswordKey> {
-    this.#fresh ??= derivePasswordKey(this.#password);
-    return this.#fresh;
+    return this.#derive({ salt: this.#derived.freshSalt, cost: SCRYPT_DEFAULT });
   }
 
   /**
@@ -55,19 +56,18 @@ export class StatementKeys {
     return undefined;
   }
 
-  #derive({ salt, cost }: { salt: Uint8Array; cost: ScryptCost }): Promise<PasswordKey> {
-    const id = `${cost.n}/${cost.r}/${cost.p}/${Buffer.from(salt).toString('hex')}`;
-    const known = this.#derived.get(id);
-    if (known) return known;
-    const derived = derivePasswordKey(this.#password, salt, cost);
-    this.#derived.set(id, derived);
-    return derived;
+  async #derive({ salt, cost }: { salt: Uint8Array; cost: ScryptCost }): Promise<PasswordKey> {
+    const copy = await this.#derived.derive(this.#password, salt, cost);
+    this.#copies.push(copy);
+    // Whoever was too late is not waited for any more.
+    if (this.#isCleared) copy.key.fill(0);
+    return copy;
   }
 
-  /** Overwrites every key. */
-  async clear(): Promise<void> {
-    const all = [...this.#derived.values(), ...(this.#fresh ? [this.#fresh] : [])];
-    for (const derived of await Promise.allSettled(all)) if (derived.status === 'fulfilled') derived.value.key.fill(0);
+  /** Overwrites every key that this statement has used. */
+  clear(): void {
+    this.#isCleared = true;
+    for (const { key } of this.#copies) key.fill(0);
   }
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { BackupJob } from '../model/backup-job.ts';
-import { commentText, sysOutcome } from './backup-records.ts';
+import { commentText, joinRemarks, sysOutcome } from './backup-records.ts';
 
 const child = (patch: Partial<BackupJob>): BackupJob =>
   ({ tenantId: 1002, backupSetId: 1, status: 'COMPLETED', endNs: 5n, result: 0, comment: '', ...patch }) as BackupJob;
@@ -33,6 +33,12 @@ describe('the row of a sys-wide backup', () => {
       result: 4072,
       comment: 'result: -4072(y)',
     });
+  });
+
+  test('says the same only once', () => {
+    expect(joinRemarks([null, 'a', undefined, '', 'b', 'a'])).toBe('a; b');
+    expect(joinRemarks(['a; b', 'b', 'c'])).toBe('a; b; c');
+    expect(joinRemarks([])).toBe('');
   });
 
   test('shows at most what a COMMENT column holds', () => {

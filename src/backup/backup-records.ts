@@ -167,7 +167,9 @@ export function sysOutcome(
   return { status: 'FAILED', result: first.result, comment: joinRemarks([told, sys.comment]) };
 }
 
-/** What there is to say, as one COMMENT. */
+/** What there is to say, as one COMMENT; once, also when work that is begun again says it again. */
 export function joinRemarks(parts: ReadonlyArray<string | null | undefined>): string {
-  return commentText(parts.filter((part) => part).join('; '));
+  let joined = '';
+  for (const part of parts) if (part && !joined.includes(part)) joined += joined === '' ? part : `; ${part}`;
+  return commentText(joined);
 }

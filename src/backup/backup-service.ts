@@ -1,5 +1,6 @@
 // What the backup room offers to statements and views.
 import type { Capture } from '../engine/engine-driver.ts';
+import type { DerivedKeys } from '../format/derived-keys.ts';
 import type { RoundStatus } from '../model/archive-round.ts';
 import type { JobLevel } from '../model/backup-job.ts';
 import type { Scn } from '../model/scn.ts';
@@ -23,6 +24,8 @@ export interface BackupRequest {
   description: string;
   /** Session password of SET ENCRYPTION; null for none. */
   password: string | null;
+  /** What the session has derived from it already; left out: nothing is kept for the next statement. */
+  derivedKeys?: DerivedKeys;
 }
 
 /** A tenant that a sys-wide backup left out: it has a FAILED child row and is a warning of the statement. */

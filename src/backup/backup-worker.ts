@@ -15,18 +15,16 @@ import { checkMove, isFinal } from '../model/moves.ts';
 import { parseCapacityBytes } from '../model/parameter.ts';
 import { ceilToMicrosecond, toScn } from '../model/scn.ts';
 import type { Tenant } from '../model/tenant.ts';
-import { Attempt } from './attempt.ts';
+import { Attempt, type Distrust } from './attempt.ts';
 import type { BackupDependencies } from './backup-dependencies.ts';
 import { openJobKeys } from './backup-keys.ts';
 import { commentText, joinRemarks, NO_FIGURES, newSet } from './backup-records.ts';
 import { becameFull, predecessorIds } from './choose-parent.ts';
 import { damageText, type OpenParent, openParent } from './open-parent.ts';
+import { progressRecorder } from './record-progress.ts';
 import { savePageMap } from './save-page-map.ts';
 import { attachedCapture, awaitLog } from './watch-archive.ts';
 import { clearAttempt, clearIncrement, findOwnManifest, putNew, putPlaceholders, writeSet } from './write-set.ts';
-
-/** Progress is written at most four times a second. */
-const PROGRESS_INTERVAL_MS = 250;
 
 export class BackupWorker {
   readonly #deps: BackupDependencies;
@@ -38,7 +36,7 @@ export class BackupWorker {
   #attempt: Attempt | undefined;
   #parent: OpenParent | undefined;
   /** What was found wrong with the log: it does not tell the pages of an increment any more. */
-  #distrust: string | undefined;
+  #distrust: Distrust | undefined;
   #isCommitting = false;
   /** The state in the set that was made. */
   #made: PageMapPoint | undefined;
@@ -258,18 +256,19 @@ export class BackupWorker {
 
   async #copy(task: BackupTask, attempt: Attempt): Promise<void> {
     const { store } = this.#deps;
+    const { signal } = this.#controller;
     const tenant = this.#tenant();
     const options = {
       destination: this.#destination.spec,
       directory: this.#directory,
       packBytesMax: Number(parseCapacityBytes(store.parameter(tenant.tenantId, 'backup_data_file_size'))),
       workers: this.#workers(tenant),
-      onProgress: this.#progress(),
-      signal: this.#controller.signal,
+      onProgress: progressRecorder(this.#deps, { task: this.#taskKey, set: this.#setKey, signal }),
+      signal,
     };
-    const fault = await attempt.copy(options, { distrust: this.#distrust });
-    if (fault !== null) {
-      this.#distrust = fault;
+    const distrust = await attempt.copy(options, { distrust: this.#distrust });
+    if (distrust !== null) {
+      this.#distrust = distrust;
       await this.#closeAttempt();
       return this.#startOver(task);
     }
@@ -295,28 +294,6 @@ export class BackupWorker {
     // A tenant without a pool has no MAX_CPU: the machine is the bound.
     const bound = tenant.poolName === null ? this.#deps.cores : this.#deps.engineTenant(tenant).maxCpu;
     return Math.max(1, Math.min(asked || this.#deps.cores, bound));
-  }
-
-  #progress(): (done: { blocks: number; inputBytes: number; outputBytes: number }) => void {
-    const { store, clock, log } = this.#deps;
-    let nextMs = 0;
-    return ({ blocks, inputBytes, outputBytes }) => {
-      if (this.#controller.signal.aborted || clock.monotonicMs() < nextMs) return;
-      nextMs = clock.monotonicMs() + PROGRESS_INTERVAL_MS;
-      const figures = {
-        finishBlockCount: blocks,
-        inputBytes: BigInt(inputBytes),
-        outputBytes: BigInt(outputBytes),
-      };
-      try {
-        // A late call finds the task in its next state and changes nothing.
-        if (store.backupTasks.update(this.#taskKey, figures, { status: 'BACKUP_DATA_MAJOR' }))
-          store.backupSets.update(this.#setKey, figures, { status: 'DOING' });
-      } catch (error) {
-        // Only figures for a view are lost; the next state change meets the same store and decides.
-        log.error('backup progress was not recorded', { ...this.#key, error });
-      }
-    };
   }
 
   async #awaitLog(task: BackupTask, attempt: Attempt): Promise<void> {
@@ -348,7 +325,8 @@ export class BackupWorker {
     });
     const { roundId, consistentScn } = this.#row;
     this.#complete(task, written);
-    this.#made = { roundId, scn: consistentScn, map: copied.map };
+    // From a state that the log does not have no repair of the log may go on.
+    if (attempt.logFault === null) this.#made = { roundId, scn: consistentScn, map: copied.map };
   }
 
   /** After a crash in this state: the manifest may be there already, and then the set is whole. */

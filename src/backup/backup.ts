@@ -4,6 +4,7 @@ import { assert } from '../base/assert.ts';
 import { fail, toComment, toResult } from '../base/errors.ts';
 import { COMMENT_CHARS_MAX, SYS_TENANT_ID } from '../base/limits.ts';
 import { ServerStopping } from '../base/server-stopping.ts';
+import { DerivedKeys } from '../format/derived-keys.ts';
 import type { PasswordKey } from '../format/key-slot.ts';
 import type { BackupJob } from '../model/backup-job.ts';
 import { JOB_MOVES } from '../model/backup-job.ts';
@@ -101,7 +102,8 @@ class Backup implements BackupService {
     if (request.description.length > COMMENT_CHARS_MAX)
       throw fail('INVALID_ARGUMENT', { what: `DESCRIPTION: longer than ${COMMENT_CHARS_MAX} characters` });
     const { eligible } = this.#eligible(request);
-    const keys = request.password === null ? null : new StatementKeys(request.password);
+    const { password, derivedKeys } = request;
+    const keys = password === null ? null : new StatementKeys(password, derivedKeys ?? new DerivedKeys());
     try {
       const tenantIds = request.isIncremental ? eligible.map(({ tenantId }) => tenantId) : [];
       const parents = await findParents(this.#deps, tenantIds, keys);
@@ -115,7 +117,7 @@ class Backup implements BackupService {
       this.#pump();
       return told;
     } finally {
-      await keys?.clear();
+      keys?.clear();
     }
   }
 

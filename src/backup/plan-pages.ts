@@ -1,6 +1,7 @@
 // Which pages an increment holds: those that the log names since the parent set, without a look at the database, when the
 // log leads from there to the snapshot; otherwise those whose hash in the snapshot is another one than in the parent.
-import { isFailure } from '../base/errors.ts';
+import { HoldfastError } from '../base/errors.ts';
+import { DestinationDeadlines } from '../destination/deadline-destination.ts';
 import { PageMapRoll } from '../destination/roll-page-map.ts';
 import { walkSince } from '../destination/walk-since.ts';
 import type { Snapshot } from '../engine/engine-driver.ts';
@@ -8,7 +9,10 @@ import { NO_PAGE_HASH, PageMap } from '../format/page-map.ts';
 import type { ArchiveRound } from '../model/archive-round.ts';
 import { parseDestinationUri } from '../model/destination-uri.ts';
 import type { BackupDependencies } from './backup-dependencies.ts';
-import { damageText, type OpenParent } from './open-parent.ts';
+import type { OpenParent } from './open-parent.ts';
+
+/** A state is frozen meanwhile: where the log's destination does not answer in time, the database is read. */
+const LOG_CALL_MS_MAX = 10_000;
 
 /** What is read of a snapshot, and what it will make of the database. */
 export interface PagePlan {
@@ -62,7 +66,8 @@ export async function planByLog(deps: Planning, of: PlanRequest): Promise<PagePl
   const map = new PageMap(pageSize, parent.map.hashes.slice());
   const roll = new PageMapRoll({ map, scn: consistentScn, untilScn: snapshot.scn, collectsChanges: true });
   const span = { destId: round.destId, roundId, scn: consistentScn, toRoundId: round.roundId };
-  await using destination = deps.openDestination(parseDestinationUri(round.uri));
+  const deadlines = new DestinationDeadlines(LOG_CALL_MS_MAX);
+  await using destination = deadlines.wrap(deps.openDestination(parseDestinationUri(round.uri)));
   try {
     for await (const batch of walkSince(destination, span, { clusterUuid: store.cluster.uuid, tenantId })) {
       signal.throwIfAborted();
@@ -71,9 +76,9 @@ export async function planByLog(deps: Planning, of: PlanRequest): Promise<PagePl
     }
     roll.checkStart();
   } catch (error) {
-    const because = isFailure(error, 'LOG_ARCHIVE_INTERRUPTED') ? error.message : damageText(error);
-    if (because === undefined) throw error;
-    return because;
+    // Whatever keeps the log from telling, the database itself can be read.
+    if (signal.aborted || !(error instanceof HoldfastError)) throw error;
+    return error.message;
   }
   if (!roll.isAtEnd) return 'the log does not reach the state of this set';
   if (map.pageCount !== snapshot.pageCount)

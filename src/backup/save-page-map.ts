@@ -1,6 +1,6 @@
 // The page map that a backup has made, kept beside the server's own records too: a log archive that has to begin anew
 // knows from it what every page was.
-import { readFile, rename } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { messageOf } from '../base/errors.ts';
 import { writeFileDurably } from '../base/write-file-durably.ts';
 import { decodePageMap, encodePageMap, type PageMapPoint } from '../format/page-map-file.ts';
@@ -32,9 +32,7 @@ export async function savePageMap(
   }
   try {
     // The capture writes there too, with a temporary file of its own.
-    const own = `${path}.backup`;
-    await writeFileDurably(own, encodePageMap(point, owner, null));
-    await rename(own, path);
+    await writeFileDurably(path, encodePageMap(point, owner, null), '.backup');
   } catch (error) {
     log.error('page map was not kept', { tenantId, error });
   }

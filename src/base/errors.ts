@@ -328,7 +328,7 @@ export const ERRORS = {
     9027,
     'HY000',
     (f) => `ob log archive interrupted: ${f.because}`,
-    'NOARCHIVELOG, wait for STOP, ARCHIVELOG, wait for DOING, then take a full backup.',
+    'With gap_repair = auto the next round begins by itself; with manual: NOARCHIVELOG, wait for STOP, ARCHIVELOG, then a full backup.',
   ),
   LOG_ARCHIVE_NOT_RUNNING: def(
     9029,

@@ -3,11 +3,14 @@ import { open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { makeDirectory } from './make-directory.ts';
 
-/** Durable when it resolves. The directory is made when it is not there. One writer per path at a time. */
-export async function writeFileDurably(path: string, bytes: Uint8Array): Promise<void> {
+/**
+ * Durable when it resolves. The directory is made when it is not there.
+ * @param ending of the temporary file beside it; writers that may write at once need different ones
+ */
+export async function writeFileDurably(path: string, bytes: Uint8Array, ending = '.tmp'): Promise<void> {
   const directory = dirname(path);
   await makeDirectory(directory, 0o700);
-  const temporary = `${path}.tmp`;
+  const temporary = `${path}${ending}`;
   const file = await open(temporary, 'w', 0o600);
   try {
     await file.writeFile(bytes);

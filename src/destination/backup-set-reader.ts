@@ -8,7 +8,13 @@ import {
   verifyManifestMac,
 } from '../format/backup-set-manifest.ts';
 import type { FormatFile } from '../format/format-file.ts';
-import { derivePasswordKey, keySlotParameters, type PasswordKey, unwrapWithPasswordKey } from '../format/key-slot.ts';
+import {
+  derivePasswordKey,
+  keySlotParameters,
+  type PasswordKey,
+  type ScryptCost,
+  unwrapWithPasswordKey,
+} from '../format/key-slot.ts';
 import { INDEX_NAME, manifestName, PAGE_MAP_NAME, type SetRef, setDirectory } from '../format/layout.ts';
 import { sameBytes, sha256 } from '../format/log-batch-table.ts';
 import type { ObjectOwner } from '../format/object-key.ts';
@@ -18,6 +24,9 @@ import type { Destination } from './destination.ts';
 
 /** Passwords of one statement: each costs half a second and 128 MiB for every slot that it is tried on. */
 export const PASSWORDS_MAX = 16;
+
+/** As `derivePasswordKey`. */
+export type DeriveKey = (password: string, salt: Uint8Array, cost: ScryptCost) => Promise<PasswordKey>;
 
 /** A set, where it lies and what its manifest says. */
 export interface DescribedSet {
@@ -63,7 +72,7 @@ export async function readManifest(
 export async function unlockSet(
   set: SetToOpen,
   passwords: readonly string[],
-  derive: typeof derivePasswordKey = derivePasswordKey,
+  derive: DeriveKey = derivePasswordKey,
 ): Promise<Uint8Array | null> {
   const { manifest, manifestBytes, ref } = set;
   if (manifest.encryptionMode === 'NONE') return null;
@@ -90,7 +99,7 @@ export async function unlockSet(
 
 async function tryPasswords(
   manifest: BackupSetManifest,
-  { passwords, derive }: { passwords: readonly string[]; derive: typeof derivePasswordKey },
+  { passwords, derive }: { passwords: readonly string[]; derive: DeriveKey },
   object: string,
 ): Promise<Uint8Array | undefined> {
   const options = { setUuid: manifest.set.uuid, object };

@@ -28,6 +28,7 @@ export class DestinationDeadlines {
       spec: inner.spec,
       put: (name, bytes) => bounded('put', () => inner.put(name, bytes)),
       get: (name, range) => bounded('get', () => inner.get(name, range)),
+      sync: (name) => bounded('sync', () => inner.sync(name)),
       size: (name) => bounded('size', () => inner.size(name)),
       list: (prefix) => bounded('list', () => inner.list(prefix)),
       remove: (name) => bounded('remove', () => inner.remove(name)),

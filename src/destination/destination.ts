@@ -24,10 +24,18 @@ export interface Destination extends AsyncDisposable {
   readonly uri: DestinationUri;
   readonly can: DestinationCan;
   readonly spec: DestinationSpec;
-  /** Durable when it resolves. @throws ENTRY_EXISTS (4017) when the name is taken: nothing is ever overwritten */
+  /**
+   * Durable when it resolves.
+   * @throws ENTRY_EXISTS (4017) when the name is taken: nothing is ever overwritten, and what has the name keeps it
+   */
   put(name: string, bytes: Uint8Array): Promise<void>;
   /** @throws BACKUP_FILE_NOT_EXIST; BACKUP_DATA_CORRUPT when the object is shorter than asked */
   get(name: string, range?: { offset: number; length: number }): Promise<Uint8Array>;
+  /**
+   * Makes durable what can be read of an object: a writer that was killed may have left bytes that a power cut would take.
+   * @throws BACKUP_FILE_NOT_EXIST
+   */
+  sync(name: string): Promise<void>;
   /** Size in bytes; undefined when there is no such object. */
   size(name: string): Promise<number | undefined>;
   /** Objects below a prefix directory (`''` for all), unordered. Temporary files are not listed. */

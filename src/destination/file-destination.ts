@@ -108,6 +108,18 @@ export class FileDestination implements Destination {
     });
   }
 
+  sync(name: string): Promise<void> {
+    return this.#doing(`sync ${name}`, async () => {
+      const { handle } = await this.#openObject(name);
+      try {
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+      await syncDirectory(dirname(join(this.#root, name)));
+    });
+  }
+
   size(name: string): Promise<number | undefined> {
     return this.#doing(`look at ${name}`, async () => {
       checkObjectName(name);
@@ -233,7 +245,11 @@ export class FileDestination implements Destination {
   async #startWriter(name: string): Promise<FileWriter> {
     const directory = await this.#makeDirectory(name);
     const path = join(this.#root, name);
-    if (await exists(path)) throw fail('ENTRY_EXISTS', { what: `${this.#shown}/${name}` });
+    if (await exists(path)) {
+      // Whoever relies on what is there must not lose it: its writer may have died before the name was durable.
+      await syncDirectory(directory);
+      throw fail('ENTRY_EXISTS', { what: `${this.#shown}/${name}` });
+    }
     const temporary = join(directory, `${TEMPORARY_PREFIX}${randomBytes(8).toString('hex')}`);
     const handle = await this.#createFile(temporary, name);
     return new FileWriter(handle, {

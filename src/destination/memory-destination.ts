@@ -54,6 +54,10 @@ export class MemoryDestination implements Destination {
     };
   }
 
+  async sync(name: string): Promise<void> {
+    this.#find(name);
+  }
+
   async size(name: string): Promise<number | undefined> {
     checkObjectName(name);
     return this.#objects.get(name)?.length;

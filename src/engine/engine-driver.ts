@@ -122,6 +122,12 @@ export interface LogPosition {
   engine: Uint8Array;
 }
 
+/** Where the batches that are durable end once a capture has stopped. */
+export interface CaptureEnd extends LogPosition {
+  /** True when all that is committed is in them; false when more may stand in the engine's log. */
+  isComplete: boolean;
+}
+
 /** Who a batch belongs to; bound into every batch. */
 export interface LogOwner {
   clusterUuid: string;
@@ -196,7 +202,7 @@ export interface CaptureStatus {
   maxScn: Scn;
   /** Seen but not yet durable. */
   pendingCommits: number;
-  /** Size of the engine's log that stands in for a spool. */
+  /** Bytes in use of the engine's log that stands in for a spool. */
   logBytes: number;
   /** Why nothing moves; '' when all is well. */
   comment: string;
@@ -221,10 +227,10 @@ export interface Capture {
    * Planned stop: archives to the end, leaves the engine's log so that a later start can resume.
    * When the destination is away it ends all the same, soon: what is not archived stays in the engine's log.
    * @param options.isAbandoned true asks not even to try; may be said while an earlier call waits
-   * @returns where the batches that are durable end
+   * @returns where the batches that are durable end, and whether that is the end of all that is committed
    * @throws LOG_ARCHIVE_NOT_RUNNING (9029) when it has ended already; what `deliver` threw when the rest could not be archived
    */
-  stop(options?: { isAbandoned?: boolean }): Promise<LogPosition>;
+  stop(options?: { isAbandoned?: boolean }): Promise<CaptureEnd>;
 }
 
 /**

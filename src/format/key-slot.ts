@@ -12,7 +12,7 @@ export const KEY_SLOT_VERSION = 1;
 /** A slot has nine short fields. */
 export const KEY_SLOT_BYTES_MAX = 4 * KIB;
 
-const SALT_BYTES = 32;
+export const SALT_BYTES = 32;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 

@@ -102,6 +102,8 @@ export class ChainWorld implements Disposable {
   #nowNs = START_NS;
   #round: OpenRound | undefined;
   #roundId = 0;
+  /** Of the last batch. */
+  #checkpointScn = toScn(0n);
   #pieceId = 0;
   /** What the next batch goes on from. */
   #tip = { batchNo: 0, hash: new Uint8Array(32) as Uint8Array };
@@ -220,6 +222,7 @@ export class ChainWorld implements Disposable {
     });
     this.#tip = { batchNo: batch.header.batchNo, hash: batch.header.hash };
     round.bytes.push(batch.bytes);
+    this.#checkpointScn = batch.header.checkpointScn;
     round.first ??= batch.header;
     round.last = batch.header;
   }
@@ -261,7 +264,7 @@ export class ChainWorld implements Disposable {
     const { roundId, basePieceId, pieceId, startScn } = this.#round!;
     const ref = { destId: DEST_ID, roundId };
     const { batchNo, hash: batchHash } = this.#tip;
-    const scn = this.#round!.last?.checkpointScn ?? startScn;
+    const scn = this.#checkpointScn;
     const checkpointScn = await this.#freeze();
     const end = { startScn, checkpointScn, basePieceId, lastPieceId: pieceId, endedNs: checkpointScn };
     await this.log.put(roundEndName(ref), roundEndFile.encode({ ...this.#facts, ...ref, ...end, status, comment }));

@@ -46,7 +46,7 @@ export function newestPoint(facts: PlanFacts, windows: readonly RestoreWindow[])
   );
   const logEnd = greatest(facts.runs.map(({ toScn: to }) => to));
   if (logEnd !== null && logEnd > newest) {
-    const damage = (lastRun && brokenBase(facts, lastRun)) ?? lastDamaged;
+    const damage = (lastRun && brokenBase(facts, lastRun)) ?? stopAt(facts, newest) ?? lastDamaged;
     if (damage) throw corrupt(damage, advice);
     const log = `the log reaches to ${pointText(logEnd, facts.timeZone)}, but no backup set leads to it`;
     throw fail('ARCHIVE_LOG_NOT_CONTINUES_WITH_DATA', { detail: `${log}${advice}` });
@@ -67,7 +67,7 @@ export function unreachablePoint(facts: PlanFacts, windows: readonly RestoreWind
   const after = windows.find((window) => window.fromScn > scn) ?? null;
   const nearest = [before ? show(before.toScn) : '', after ? show(after.fromScn) : ''].filter((text) => text !== '');
   const advice = `; the nearest restorable ${nearest.length > 1 ? 'points are' : 'point is'} ${nearest.join(' and ')}`;
-  const damage = damageBefore(facts, scn);
+  const damage = damageBefore(facts, scn) ?? (before && stopAt(facts, before.toScn));
   if (damage) return corrupt(damage, advice);
   if (!before) {
     const minimum = after ? show(after.fromScn) : 'none';
@@ -117,6 +117,11 @@ function damageBefore(facts: PlanFacts, scn: Scn): Damage | null {
   // Beyond everything that the log shows, a damaged set explains nothing.
   const isWithinLog = facts.runs.length === 0 || facts.runs.some((run) => scn <= run.toScn);
   return isWithinLog ? (between.at(-1) ?? null) : null;
+}
+
+/** Damage that ends the log where a window ends: what lies behind it in the same round can not be reached. */
+function stopAt({ runs }: PlanFacts, windowEnd: Scn): Damage | null {
+  return runs.find((run) => run.toScn === windowEnd && run.stoppedBy)?.stoppedBy ?? null;
 }
 
 /** Damage that keeps the log from reaching the point which a repaired round, or one before it, goes on from. */

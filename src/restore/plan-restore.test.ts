@@ -306,7 +306,7 @@ function createRandom(seed: number): (below: number) => number {
 
 /** Half microseconds: sets may stand between two commits' scns. */
 const half = (n: number): Scn => toScn(BASE + BigInt(n) * 500n);
-const AXIS = 160;
+const AXIS = 220;
 
 interface Joint {
   baseRoundId: number;
@@ -369,7 +369,7 @@ function makeWorld(random: (below: number) => number): World {
   const covered = new Map<number, Set<number>>();
   const joints = new Map<number, Joint>();
   let now = random(10);
-  for (let roundId = 1; roundId <= 1 + random(5) && now < AXIS - 40; roundId++) {
+  for (let roundId = 1; roundId <= 1 + random(5) && now < AXIS - 100; roundId++) {
     const start = now + 1 + random(4);
     const first = random(8) === 0 ? null : start + 1 + random(4);
     const isRepair = roundId > 1 && random(3) > 0;
@@ -418,8 +418,17 @@ function leads(world: World, from: { roundId: number; t: number }, t: number): b
   };
   if (t >= from.t && holds(t)) return true;
   return [...world.joints].some(([roundId, { baseRoundId, baseScn, first }]) => {
-    const isNext = baseRoundId === from.roundId && first !== null && first <= t;
+    const isNext =
+      baseRoundId === from.roundId && first !== null && first <= t && hasLogAt(world, baseRoundId, baseScn);
     return isNext && baseScn >= from.t && holds(baseScn) && leads(world, { roundId, t: first }, t);
+  });
+}
+
+/** What a round goes on from is proved by the log of the earlier round alone, also where a set stands at that very point. */
+function hasLogAt(world: World, roundId: number, t: number): boolean {
+  return world.facts.runs.some((run) => {
+    const begin = run.base ? run.firstScn : run.fromScn;
+    return run.roundId === roundId && begin !== null && begin <= half(t) && half(t) <= run.toScn;
   });
 }
 

@@ -1,7 +1,7 @@
 // The data keys of all sets that a restore takes blocks from: each may have a password of its own.
 import { fail, isFailure } from '../base/errors.ts';
-import { PASSWORDS_MAX, type SetToOpen, unlockSet } from '../destination/backup-set-reader.ts';
-import { derivePasswordKey, type PasswordKey } from '../format/key-slot.ts';
+import { type DeriveKey, PASSWORDS_MAX, type SetToOpen, unlockSet } from '../destination/backup-set-reader.ts';
+import { DerivedKeys } from '../format/derived-keys.ts';
 
 /** Data keys by set id; sets without encryption have none. */
 export class DataKeys {
@@ -25,32 +25,6 @@ export class DataKeys {
   }
 }
 
-/** Derives each password once for the same salt and cost: sets of one chain share them. */
-class DerivedKeys {
-  readonly #passwords: readonly string[];
-  readonly #derived = new Map<string, PasswordKey>();
-
-  constructor(passwords: readonly string[]) {
-    this.#passwords = passwords;
-  }
-
-  derive: typeof derivePasswordKey = async (password, salt, cost) => {
-    const id = [
-      this.#passwords.indexOf(password),
-      JSON.stringify(cost),
-      Buffer.from(salt ?? []).toString('hex'),
-    ].join();
-    const known = this.#derived.get(id) ?? (await derivePasswordKey(password, salt, cost));
-    this.#derived.set(id, known);
-    return { ...known, key: known.key.slice() };
-  };
-
-  clear(): void {
-    for (const { key } of this.#derived.values()) key.fill(0);
-    this.#derived.clear();
-  }
-}
-
 /**
  * Finds the data key of every set with the session's passwords.
  * @returns keys that the caller clears
@@ -60,7 +34,7 @@ export async function unlockSets(sets: readonly SetToOpen[], passwords: readonly
   if (passwords.length > PASSWORDS_MAX)
     throw fail('INVALID_ARGUMENT', { what: `SET DECRYPTION: more than ${PASSWORDS_MAX} passwords` });
   const keys = new DataKeys();
-  const derived = new DerivedKeys(passwords);
+  const derived = new DerivedKeys();
   // The password that opened the last set most likely opens the next one too.
   let ordered = [...passwords];
   try {
@@ -82,9 +56,10 @@ export async function unlockSets(sets: readonly SetToOpen[], passwords: readonly
 async function unlockOne(
   set: SetToOpen,
   passwords: readonly string[],
-  { derive }: DerivedKeys,
+  derived: DerivedKeys,
 ): Promise<{ dataKey: Uint8Array; password: string } | null> {
   if (set.manifest.encryptionMode === 'NONE') return null;
+  const derive: DeriveKey = (password, salt, cost) => derived.derive(password, salt, cost);
   for (const password of passwords) {
     try {
       const dataKey = await unlockSet(set, [password], derive);

@@ -118,6 +118,7 @@ class TestService implements SqlService {
       variables: new Map(),
       userVariables: new Map(),
       encryptionPassword: null,
+      encryptionKeys: new DerivedKeys(),
       decryptionPasswords: [],
       restoreSources: [],
       warnings: [],

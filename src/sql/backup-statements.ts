@@ -15,6 +15,12 @@ const BACKUP_PASSWORD_CHARS_MAX = 1024;
 const LOG_IS_PLAIN =
   'the password encrypts the backup sets of this session; the archived log is not encrypted: keep its destination as you keep the database';
 
+/** Whatever was derived from the password before goes with it. */
+export function setEncryptionPassword(session: Session, password: string | null): void {
+  session.encryptionPassword = password;
+  session.encryptionKeys.clear();
+}
+
 export function setEncryption(session: Session, statement: StatementOf<'setEncryption'>): StatementResult {
   const { password } = statement;
   if (password !== null && (password === '' || password.length > BACKUP_PASSWORD_CHARS_MAX)) {
@@ -22,7 +28,7 @@ export function setEncryption(session: Session, statement: StatementOf<'setEncry
       what: `SET ENCRYPTION: the password is empty or longer than ${BACKUP_PASSWORD_CHARS_MAX} characters`,
     });
   }
-  session.encryptionPassword = password;
+  setEncryptionPassword(session, password);
   if (password === null) return okResult();
   session.warnings.push({ level: 'Note', errno: ERRORS.NOT_SUPPORTED.errno, message: LOG_IS_PLAIN });
   return okResult(0n, 0n, session.warnings.length);
@@ -59,6 +65,7 @@ export async function startBackup(
     isPlusArchivelog: statement.isPlusArchivelog,
     description: statement.description ?? '',
     password: session.encryptionPassword,
+    derivedKeys: session.encryptionKeys,
   });
   for (const { tenantName, because } of skipped) {
     session.warnings.push({

@@ -55,6 +55,7 @@ function makeSession(fixture: CatalogFixture, tenantId: number, more: Partial<Se
     variables: new Map(),
     userVariables: new Map(),
     encryptionPassword: null,
+    encryptionKeys: new DerivedKeys(),
     decryptionPasswords: [],
     restoreSources: [],
     warnings: [],

@@ -1,7 +1,9 @@
 // The service behind every connection: accounts, sessions, and statements from text to result.
 import { fail, HoldfastError, toClientError } from '../base/errors.ts';
+import { DerivedKeys } from '../format/derived-keys.ts';
 import type { Column, SqlValue, StatementResult } from '../model/result.ts';
 import { findAccount } from './accounts.ts';
+import { setEncryptionPassword } from './backup-statements.ts';
 import { isSys, type SqlDependencies } from './dependencies.ts';
 import { engineOf, textForEngine } from './engine-statements.ts';
 import { parseStatement } from './grammar/parse.ts';
@@ -27,8 +29,7 @@ export function createSqlService(deps: SqlDependencies): SqlService {
     async resetSession(session) {
       session.variables.clear();
       session.userVariables.clear();
-      session.encryptionPassword = null;
-      session.decryptionPasswords = [];
+      forgetPasswords(session);
       session.restoreSources = [];
       session.warnings = [];
       session.lastInsertId = 0n;
@@ -62,6 +63,7 @@ function newSession(
     variables: new Map(),
     userVariables: new Map(),
     encryptionPassword: null,
+    encryptionKeys: new DerivedKeys(),
     decryptionPasswords: [],
     restoreSources: [],
     warnings: [],
@@ -76,9 +78,13 @@ function newSession(
 async function closeEngine(session: Session): Promise<void> {
   const engine = session.engine;
   session.engine = null;
-  session.encryptionPassword = null;
-  session.decryptionPasswords = [];
+  forgetPasswords(session);
   await engine?.close();
+}
+
+function forgetPasswords(session: Session): void {
+  setEncryptionPassword(session, null);
+  session.decryptionPasswords = [];
 }
 
 async function execute(

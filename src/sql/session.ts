@@ -1,6 +1,7 @@
 // A client's session as statements see it, and the service that the server room drives.
 
 import type { EngineSession } from '../engine/engine-driver.ts';
+import type { DerivedKeys } from '../format/derived-keys.ts';
 import type { Column, SqlValue, StatementResult } from '../model/result.ts';
 import type { TenantMode } from '../model/tenant.ts';
 
@@ -23,6 +24,8 @@ export interface Session {
   readonly userVariables: Map<string, SqlValue>;
   /** `SET ENCRYPTION`: password for the next backup of this session. */
   encryptionPassword: string | null;
+  /** What backups of this session have derived from it; cleared with it. */
+  readonly encryptionKeys: DerivedKeys;
   /** `SET DECRYPTION`: passwords for the next restores of this session. */
   decryptionPasswords: readonly string[];
   /** `ADD RESTORE SOURCE` list. */

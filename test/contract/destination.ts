@@ -180,6 +180,20 @@ export function testDestination(name: string, makeFixture: () => Promise<Destina
       await expect(destination.openAppend('a/log')).rejects.toThrowError(TAKEN);
     });
 
+    it('makes durable what is there, while it grows too, and refuses what is not', async () => {
+      await destination.put('a/x', Buffer.from('whole'));
+      await destination.sync('a/x');
+      expect(Buffer.from(await destination.get('a/x')).toString()).toBe('whole');
+      await expect(destination.sync('a/y')).rejects.toThrowError(MISSING);
+      if (!destination.can.append) return;
+      const appender = await destination.openAppend('a/log');
+      await appender.append(Buffer.from('one'));
+      await destination.sync('a/log');
+      await appender.append(Buffer.from(' two'));
+      await appender.close();
+      expect(Buffer.from(await destination.get('a/log')).toString()).toBe('one two');
+    });
+
     it.each([
       '',
       '/x',

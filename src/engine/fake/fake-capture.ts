@@ -10,6 +10,7 @@ import { nextScn, type Scn, toScn } from '../../model/scn.ts';
 import type {
   Capture,
   CapturedBatch,
+  CaptureEnd,
   CaptureRepair,
   CaptureRequest,
   CaptureStatus,
@@ -185,17 +186,17 @@ export class FakeCapture implements Capture {
     return await this.#makeSnapshot(this.#lastScn);
   }
 
-  async stop(options: { isAbandoned?: boolean } = {}): Promise<LogPosition> {
+  async stop(options: { isAbandoned?: boolean } = {}): Promise<CaptureEnd> {
     if (this.#state === 'ended') throw fail('LOG_ARCHIVE_NOT_RUNNING', {});
     if (options.isAbandoned) {
       this.#end('the capture was stopped');
-      return this.#position;
+      return { ...this.#position, isComplete: false };
     }
     this.#state = 'stopping';
     const ended = new Promise<void>((resolve) => this.#ended.push(resolve));
     void this.#run();
     await ended;
-    return this.#position;
+    return { ...this.#position, isComplete: this.#pending.length === 0 };
   }
 
   /** The log was cut off under the capture. */

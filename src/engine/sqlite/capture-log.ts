@@ -7,7 +7,7 @@ import type { Clock } from '../../base/clock.ts';
 import { nextScn, type Scn, toScn } from '../../model/scn.ts';
 import type { CaptureConnections } from './capture-connections.ts';
 import type { CapturePosition, FileIdentity } from './capture-position.ts';
-import { type Checksum, frameBytes, sameChecksum, type WalHeader } from './wal-format.ts';
+import { type Checksum, frameBytes, frameOffset, sameChecksum, type WalHeader } from './wal-format.ts';
 import type { WalIndex } from './wal-index.ts';
 import { copiedFrames, type FrameSource, fileFrames, scanFrames } from './wal-scan.ts';
 
@@ -107,6 +107,11 @@ export class CaptureLog {
     return this.#file;
   }
 
+  /** Frame of the present generation that the reader pins. */
+  get rollFrame(): number {
+    return this.#rollFrame;
+  }
+
   /** True when commits were captured since the reader was last rolled. */
   get isPastRoll(): boolean {
     return this.#cursor.frame !== this.#rollFrame;
@@ -130,6 +135,12 @@ export class CaptureLog {
     if (!index) return 0;
     const isSame = this.#cursor.header?.salts.equals(index.salts) ?? false;
     return Math.max(0, index.maxFrame - (isSame ? this.#cursor.frame : 0)) * frameBytes(this.pageSize);
+  }
+
+  /** What the log holds; its file stays as large as it once was. undefined while the wal-index is being changed. */
+  usedBytes(): number | undefined {
+    const index = this.#connections.index();
+    return index && frameOffset(index.maxFrame + 1, this.pageSize);
   }
 
   /** Frames that are committed but not in the database file yet. */

@@ -1,9 +1,9 @@
 // Keeps a tenant's page map: gets it when commits need one, from the file that the last run left or by a scan of the
 // database, and saves it now and then at the position of a durable batch. An idle tenant reads and writes nothing.
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
+import { writeFileDurably } from '../../base/write-file-durably.ts';
 import { decodePageMap, encodePageMap, type PageMapPoint } from '../../format/page-map-file.ts';
 import type { Scn } from '../../model/scn.ts';
 import type { LogOwner } from '../engine-driver.ts';
@@ -35,18 +35,6 @@ export async function readPageMapFile(path: string, owner: LogOwner): Promise<Pa
     throw error;
   }
   return decodePageMap(bytes, { object: path, owner: ownerOf(owner), dataKey: null });
-}
-
-async function writePageMapFile(path: string, bytes: Uint8Array): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  const file = await open(`${path}.tmp`, 'w');
-  try {
-    await file.writeFile(bytes);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(`${path}.tmp`, path);
 }
 
 export interface PageFileParts {
@@ -160,7 +148,7 @@ export class PageFile {
     // Encoding copies the map before the next commit changes it.
     const write = async () => {
       const bytes = encodePageMap({ roundId: owner.roundId, scn, map }, ownerOf(owner), null);
-      await writePageMapFile(pageMapPath, bytes);
+      await writeFileDurably(pageMapPath, bytes);
       this.#savedScn = scn;
     };
     this.#saving = write()

@@ -16,7 +16,7 @@ const ROTATE_FRAMES = 1000;
 const ROTATE_BYTES = 4 * MIB;
 /** A tenant that rests for so long gets everything into its database file. */
 const ROTATE_IDLE_MS = 5000;
-/** Pause after a rotation that could not be finished: doubles up to the second. */
+/** Pause after a rotation that other readers did not allow: doubles up to the second. */
 const PAUSE_MS_FIRST = 250;
 const PAUSE_MS_MAX = 30_000;
 /** Rounds of bulk checkpoint and short window in one rotation. */
@@ -25,14 +25,29 @@ const PASSES = 4;
 const PASSES_UNLOCKED = 1;
 /** How long the write lock is tried for: rotation can wait for a better moment. */
 const LOCK_WAIT_MS = 2000;
-/** Under the write lock: what may be delivered and copied, and how long a delivery may take. */
-const WINDOW_DELIVER_BYTES = 1 * MIB;
-const WINDOW_DELIVER_MS = 50;
-const WINDOW_FILL_BYTES = 1 * MIB;
+/**
+ * Under the write lock: what may be delivered and copied, and how long a delivery may take. While commits never rest both
+ * grow with the log, so that it stays bounded: SQLite itself copies 4 MiB in a commit that checkpoints.
+ */
+const WINDOW_BYTES_MIN = 1 * MIB;
+const WINDOW_BYTES_MAX = 16 * MIB;
+const WINDOW_DELIVER_MS_MIN = 50;
+const WINDOW_DELIVER_MS_MAX = 250;
+/** Of a log of so many bytes a window may take one MiB more. */
+const LOG_BYTES_PER_WINDOW_MIB = 8 * MIB;
 /** A busy checkpoint lock is tried again so often under the write lock. */
 const CHECKPOINT_TRIES = 3;
 /** Delivery before a window: when it takes longer, rotation waits for a better moment. */
 const DRAIN_MS_MAX = 10_000;
+
+const SLOW_DESTINATION = 'the destination is too slow for the log to be recycled now';
+
+/**
+ * - sealed: the next writer may reset the log.
+ * - again: a steady stream of commits did not allow it yet.
+ * - blocked: other readers or the destination do not allow it now.
+ */
+type Outcome = 'sealed' | 'again' | 'blocked';
 
 export interface RotationParts {
   path: string;
@@ -81,15 +96,27 @@ export class Rotation {
 
   /** One attempt. Must not overlap with anything else that takes the write lock. */
   async run(): Promise<void> {
-    let isSealed = false;
+    let outcome: Outcome = 'blocked';
     try {
-      isSealed = await this.#rotate();
+      outcome = await this.#rotate();
     } finally {
+      const isSealed = outcome === 'sealed';
       this.#of.windows.countRotation(isSealed);
       if (isSealed) this.#comment = '';
-      this.#pauseMs = isSealed ? PAUSE_MS_FIRST : Math.min(2 * this.#pauseMs, PAUSE_MS_MAX);
+      // Waiting does not help against a steady stream of commits: the log would only be longer.
+      this.#pauseMs = outcome === 'blocked' ? Math.min(2 * this.#pauseMs, PAUSE_MS_MAX) : PAUSE_MS_FIRST;
       this.#notBeforeMs = isSealed ? 0 : this.#of.clock.monotonicMs() + this.#pauseMs;
     }
+  }
+
+  /** How much a window may hold up writers for, by the size of the log. */
+  #window(): { bytes: number; deliverMs: number } {
+    const { captureLog } = this.#of;
+    const logMib = (captureLog.cursor.frame * frameBytes(captureLog.pageSize)) / LOG_BYTES_PER_WINDOW_MIB;
+    return {
+      bytes: Math.min(Math.max(WINDOW_BYTES_MIN, logMib * MIB), WINDOW_BYTES_MAX),
+      deliverMs: Math.min(Math.max(WINDOW_DELIVER_MS_MIN, logMib * WINDOW_DELIVER_MS_MIN), WINDOW_DELIVER_MS_MAX),
+    };
   }
 
   #generation(): string {
@@ -97,10 +124,9 @@ export class Rotation {
     return `${header?.bytes.toString('hex') ?? ''} ${frame}`;
   }
 
-  /** @returns false when other readers or a steady stream of commits did not allow it now */
-  async #rotate(): Promise<boolean> {
+  async #rotate(): Promise<Outcome> {
     const { captureLog, delivery, path, fill, window, isLive } = this.#of;
-    if (!(await window.enter(LOCK_WAIT_MS))) return false;
+    if (!(await window.enter(LOCK_WAIT_MS))) return 'blocked';
     try {
       // Frames behind the old pin can not be in the database file yet, so the new pin lands on a mark, which holds the
       // WAL whether or not everything is delivered. Without such frames the pin stays.
@@ -109,32 +135,43 @@ export class Rotation {
       window.leave();
     }
     for (let pass = 0; pass < PASSES && isLive(); pass++) {
-      this.#filled = fill(path);
-      await this.#filled;
-      if (!(await within(delivery.drain(), DRAIN_MS_MAX))) return false;
-      if (!(await window.enter(LOCK_WAIT_MS))) return false;
-      let outcome: 'sealed' | 'again' | 'blocked';
+      const filling = fill(path);
+      this.#filled = filling;
+      const { checkpointed, isBusy } = await filling;
+      // Up to our own pin everything could be copied, if nobody reads an older state.
+      if (!isBusy && checkpointed < captureLog.rollFrame)
+        return this.#blocked('other readers keep the log from being recycled');
+      if (!(await within(delivery.drain(), DRAIN_MS_MAX))) return this.#blocked(SLOW_DESTINATION);
+      if (!(await window.enter(LOCK_WAIT_MS))) return 'blocked';
+      let outcome: Outcome;
       try {
         outcome = await this.#seal(pass);
       } finally {
         window.leave();
       }
-      if (outcome !== 'again') return outcome === 'sealed';
+      if (outcome !== 'again') return outcome;
     }
-    return false;
+    this.#comment = 'commits come without a rest: the log is recycled a little later';
+    return 'again';
+  }
+
+  #blocked(comment: string): 'blocked' {
+    this.#comment = comment;
+    return 'blocked';
   }
 
   /** Under the write lock: everything durable, everything in the database file, then the pin goes to read lock 0. */
-  async #seal(pass: number): Promise<'sealed' | 'again' | 'blocked'> {
+  async #seal(pass: number): Promise<Outcome> {
     const { captureLog, delivery, connections, isLive } = this.#of;
-    if (captureLog.pendingBytes > WINDOW_DELIVER_BYTES) return 'again';
-    if (!delivery.isDrained && !(await within(delivery.drain(), WINDOW_DELIVER_MS))) {
-      this.#comment = 'the destination is too slow for the log to be recycled now';
-      return 'blocked';
+    const bounds = this.#window();
+    if (captureLog.pendingBytes > bounds.bytes) return 'again';
+    if (!delivery.isDrained && !(await within(delivery.drain(), bounds.deliverMs))) {
+      this.#comment = SLOW_DESTINATION;
+      return 'again';
     }
     if (!isLive()) return 'blocked';
     const unfilledFrames = captureLog.unfilledFrames();
-    const isTooMuch = unfilledFrames * frameBytes(captureLog.pageSize) > WINDOW_FILL_BYTES;
+    const isTooMuch = unfilledFrames * frameBytes(captureLog.pageSize) > bounds.bytes;
     if (isTooMuch || (unfilledFrames > 0 && pass < PASSES_UNLOCKED)) {
       if (captureLog.isPastRoll) captureLog.roll();
       return 'again';
@@ -149,8 +186,7 @@ export class Rotation {
       captureLog.roll();
       return this.#sealed();
     }
-    this.#comment = 'other readers keep the log from being recycled';
-    return 'blocked';
+    return this.#blocked('other readers keep the log from being recycled');
   }
 
   #sealed(): 'sealed' {

@@ -5,7 +5,7 @@ import type { Clock } from '../../base/clock.ts';
 import { fail, messageOf } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import type { Scn } from '../../model/scn.ts';
-import type { CaptureRepair, LogOwner, LogPosition } from '../engine-driver.ts';
+import type { CaptureEnd, CaptureRepair, LogOwner } from '../engine-driver.ts';
 import type { CaptureConnections, CheckpointResult } from './capture-connections.ts';
 import type { Delivery } from './capture-delivery.ts';
 import { type HeldLocks, isLockLost, type LockWindows } from './capture-locks.ts';
@@ -137,7 +137,6 @@ export class TenantCapture {
     this.#isRepairing = false;
   }
 
-  /** Begins to watch. */
   start(): void {
     this.#watch.start();
     this.#poll();
@@ -202,7 +201,7 @@ export class TenantCapture {
       const bytes = this.#of.connections.indexBytes();
       if (!bytes.equals(this.#seenIndex) || this.#misfits > 0) {
         this.#seenIndex = Buffer.from(bytes);
-        this.#logBytes = Number(this.#of.connections.walStat().sizeBytes);
+        this.#logBytes = this.#of.captureLog.usedBytes() ?? this.#logBytes;
         this.#poll();
       }
       const nowMs = this.#of.clock.monotonicMs();
@@ -215,10 +214,9 @@ export class TenantCapture {
   }
 
   /** The self-test: without its lock the reader pins nothing, although SQLite believes so. */
-  checkLock(held: HeldLocks): void {
-    if (this.#state !== 'live') return;
-    if (isLockLost(held, this.#of.captureLog.file.inode, this.#of.connections.shmInode))
-      this.gap('the kernel has lost the lock that pins the log');
+  isLockLost(held: HeldLocks): boolean {
+    if (this.#state !== 'live') return false;
+    return isLockLost(held, this.#of.captureLog.file.inode, this.#of.connections.shmInode);
   }
 
   /** Commits to a file that took the place of ours are none of ours, and never captured: that is a gap. */
@@ -374,18 +372,19 @@ export class TenantCapture {
   }
 
   /** Archives to the end, records where that is, and lets go without sealing: the WAL stays as it is. */
-  async stop(): Promise<LogPosition> {
+  async stop(): Promise<CaptureEnd> {
     this.#assertLive();
     this.#state = 'stopping';
     const { captureLog, delivery } = this.#of;
     return await this.#exclusive(async () => {
+      let isComplete = false;
       try {
         this.#areFilesOurs();
         this.#poll();
         delivery.finish();
         await delivery.drain();
-        const isRecorded = Buffer.from(encodePosition(captureLog.position())).equals(delivery.chain.engine);
-        if (!isRecorded) await delivery.record();
+        if (!Buffer.from(encodePosition(captureLog.position())).equals(delivery.chain.engine)) await delivery.record();
+        isComplete = this.#misfits === 0 && captureLog.pending.length === 0;
         await this.#pageFile.saveAtStop();
       } catch (error) {
         // The destination can not be reached: the last durable batch says where to go on, and the WAL still has the rest.
@@ -393,7 +392,7 @@ export class TenantCapture {
       }
       const { batchNo, batchHash, checkpointScn: scn, engine } = delivery.chain;
       this.#end(fail('LOG_ARCHIVE_NOT_RUNNING', {}));
-      return { batchNo, batchHash, scn, engine };
+      return { batchNo, batchHash, scn, engine, isComplete };
     });
   }
 

@@ -2,10 +2,18 @@
 // them, and attaches every capture again where it stood when the host died.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ChannelClosed, type Child, forkChild } from '../../base/child-process.ts';
-import { fail, HoldfastError, isFailure, messageOf } from '../../base/errors.ts';
+import { fail, isFailure, messageOf } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import { type Scn, toScn } from '../../model/scn.ts';
-import type { Capture, CapturedBatch, CaptureRequest, CaptureStatus, LogPosition, Snapshot } from '../engine-driver.ts';
+import type {
+  Capture,
+  CapturedBatch,
+  CaptureEnd,
+  CaptureRequest,
+  CaptureStatus,
+  LogPosition,
+  Snapshot,
+} from '../engine-driver.ts';
 import type {
   AttachAnswer,
   AttachArgument,
@@ -16,10 +24,11 @@ import type {
   SnapshotAnswer,
   SweepNote,
 } from './capture-messages.ts';
+import { closeSnapshot } from './close-snapshot.ts';
 
-/** Pause before a batch is delivered again: doubles, but a destination that is back is noticed within seconds. */
+/** Pause before a batch is delivered again: doubles, but a destination that is back is noticed within a second. */
 const RETRY_MS_FIRST = 100;
-const RETRY_MS_MAX = 5000;
+const RETRY_MS_MAX = 1000;
 /** Attempts for the first batch of a round; its starter has its own way to try again. */
 const START_ATTEMPTS = 3;
 /** Pause before a capture is attached again after an attempt that failed. */
@@ -251,7 +260,7 @@ class SqliteCapture implements Capture {
   readonly #abandoned = new Promise<never>((_, reject) => {
     this.#abandonDelivery = () => reject(fail('LOG_ARCHIVE_NOT_RUNNING', {}));
   });
-  #stopping: Promise<LogPosition> | undefined;
+  #stopping: Promise<CaptureEnd> | undefined;
 
   async #deliverUntilDurable(batch: CapturedBatch): Promise<void> {
     for (let attempt = 1, pauseMs = RETRY_MS_FIRST; ; attempt++, pauseMs = Math.min(2 * pauseMs, RETRY_MS_MAX)) {
@@ -355,12 +364,12 @@ class SqliteCapture implements Capture {
       close: async () => {
         if (isClosed) return;
         isClosed = true;
-        await closeSnapshot(host, { captureId, snapshotId });
+        await closeSnapshot(host?.child, { captureId, snapshotId });
       },
     };
   }
 
-  stop(options: { isAbandoned?: boolean } = {}): Promise<LogPosition> {
+  stop(options: { isAbandoned?: boolean } = {}): Promise<CaptureEnd> {
     if (options.isAbandoned) this.#abandonDelivery();
     // A stop that is under way ends soon once its delivery is abandoned.
     if (this.#stopping && options.isAbandoned) return this.#stopping;
@@ -370,12 +379,16 @@ class SqliteCapture implements Capture {
     return this.#stopping;
   }
 
-  async #stop(): Promise<LogPosition> {
+  async #stop(): Promise<CaptureEnd> {
     this.#pause.abort();
+    let isComplete = false;
     try {
       await this.#ready;
-      const position = await this.#host!.child.call<LogPosition>('stop', { captureId: this.#captureId });
+      const { isComplete: isAll, ...position } = await this.#host!.child.call<CaptureEnd>('stop', {
+        captureId: this.#captureId,
+      });
       this.#position = position;
+      isComplete = isAll;
     } catch (error) {
       // Without a host nothing more can be archived; the last durable batch says where to go on.
       if (!(error instanceof ChannelClosed) && !isFailure(error, 'LOG_ARCHIVE_NOT_RUNNING')) throw error;
@@ -383,7 +396,7 @@ class SqliteCapture implements Capture {
       await this.#settled();
       this.#end();
     }
-    return this.#position!;
+    return { ...this.#position!, isComplete };
   }
 
   /** Calls the host; when that dies, waits for the next one and calls that. */
@@ -400,17 +413,4 @@ class SqliteCapture implements Capture {
       }
     }
   }
-}
-
-/** @throws ENGINE when the state was not held to the end: what was copied may be a mixture */
-async function closeSnapshot(host: Host | undefined, of: { captureId: number; snapshotId: number }): Promise<void> {
-  const lost = (because: string) =>
-    fail('ENGINE', { message: `the snapshot was lost while it was read, because ${because}; the copy is of no use` });
-  try {
-    if (await host?.child.call<boolean>('closeSnapshot', of)) return;
-  } catch (error) {
-    if (error instanceof HoldfastError) throw error;
-    throw lost(messageOf(error));
-  }
-  throw lost('the log capture ended');
 }
