@@ -6,7 +6,7 @@ import type { EngineDriver, EngineTenant } from '../engine/engine-driver.ts';
 import type { DestinationUri } from '../model/destination-uri.ts';
 import type { Tenant } from '../model/tenant.ts';
 import type { Store } from '../store/store.ts';
-import type { TenantUse } from './dormant.ts';
+import type { TenantUse } from './tenants-at-rest.ts';
 
 /** Bounds in time; tests shorten them. */
 export interface ArchiveTiming {
@@ -15,6 +15,10 @@ export interface ArchiveTiming {
   /** Pause after a failed step: doubled each time up to the bound, so that a destination that is back is found soon. */
   retryMsMin: number;
   retryMsMax: number;
+  /** A round that was interrupted sooner is barren; after a few of them in a row the next waits: doubled each time. */
+  barrenMsMax: number;
+  repairPauseMsMin: number;
+  repairPauseMsMax: number;
   /** How long a planned stop waits for the rest of the log to become durable. */
   detachMs: number;
   /** How long NOARCHIVELOG tries to freeze the last piece at a destination that is away. */
@@ -38,6 +42,9 @@ export const ARCHIVE_TIMING: ArchiveTiming = {
   persistMs: 1000,
   retryMsMin: 500,
   retryMsMax: 5_000,
+  barrenMsMax: 60_000,
+  repairPauseMsMin: 5_000,
+  repairPauseMsMax: 180_000,
   detachMs: 10_000,
   finishMs: 60_000,
   wakeMs: 5000,

@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { listRounds } from '../destination/archive-listing.ts';
+import { findRepairScn } from '../destination/find-repair.ts';
 import { DAY_US, destRequest, makeWorld, readCommits, TENANT_ID, type World } from './archive.fixture.ts';
 import { type KnownState, keepPageMap, replay } from './gap.fixture.ts';
 
@@ -111,6 +112,10 @@ async function dieInGapAt(effect: number, death: Death): Promise<boolean> {
   await recover(world);
   for (const state of known)
     expect((await replay(world, state)).equals(readFileSync(world.tenant.location))).toBe(true);
+  // What a view says of a hole is what the log says, also when the server died before that was recorded.
+  const owner = { clusterUuid: world.store.cluster.uuid, tenantId: TENANT_ID };
+  const newest = world.store.currentRound(TENANT_ID)!;
+  if (newest.baseRoundId) expect(newest.repairedScn).toBe(await findRepairScn(world.memory, newest, owner));
   const current = world.store.currentRound(TENANT_ID)!.roundId;
   for (const { roundId, status } of world.store.rounds.find({ tenantId: TENANT_ID }))
     expect(status).toBe(roundId === current ? 'DOING' : 'INTERRUPTED');

@@ -1,15 +1,26 @@
 // Goal: the embedded engine and a directory as destination work under the archive as the fake ones do; what happens to a
 // database while nobody watches is noticed, and repaired by the next round.
 // Method: the real service, engine and files; the archive is read back from the directory alone.
-import { copyFileSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../base/clock.ts';
 import { silentLog } from '../base/log.ts';
 import { DatabaseSync } from '../base/sqlite.ts';
 import { listRounds } from '../destination/archive-listing.ts';
 import { walkRound } from '../destination/archive-reader.ts';
+import type { Destination } from '../destination/destination.ts';
 import { openDestination } from '../destination/open-destination.ts';
 import { PageMapRoll } from '../destination/roll-page-map.ts';
 import { walkSince } from '../destination/walk-since.ts';
@@ -39,6 +50,8 @@ describe('the archive of a sqlite tenant', () => {
   let store: Store;
   let tenant: EngineTenant;
   let uri: string;
+  /** No call of the destination succeeds. */
+  let isAway = false;
   let server: { driver: EngineDriver; archive: ArchiveService };
   const mapPath = () => join(directory, 'page_maps', `${TENANT_ID}.map`);
   const round = () => store.currentRound(TENANT_ID)!;
@@ -48,7 +61,8 @@ describe('the archive of a sqlite tenant', () => {
   function serve(): typeof server {
     const driver = createSqliteDriver({ log: silentLog, clock: systemClock, lockWaitMs: 5000 });
     const archive = createArchive({
-      ...{ store, clock: systemClock, log: silentLog, openDestination },
+      ...{ store, clock: systemClock, log: silentLog },
+      openDestination: (of) => mayBeAway(openDestination(of)),
       driver: () => driver,
       engineTenant: () => tenant,
       pageMapPath: mapPath,
@@ -57,12 +71,25 @@ describe('the archive of a sqlite tenant', () => {
     return { driver, archive };
   }
 
+  function mayBeAway(destination: Destination): Destination {
+    return new Proxy(destination, {
+      get(target, name) {
+        const value = Reflect.get(target, name, target) as unknown;
+        if (typeof value !== 'function') return value;
+        const call = value.bind(target) as (...args: unknown[]) => unknown;
+        const isOpen = typeof name === 'symbol';
+        return (...args: unknown[]) => (isAway && !isOpen ? Promise.reject(new Error('it is away')) : call(...args));
+      },
+    });
+  }
+
   async function stop(): Promise<void> {
     await server.archive.stop();
     await server.driver[Symbol.asyncDispose]();
   }
 
   beforeEach(async () => {
+    isAway = false;
     directory = mkdtempSync(join(tmpdir(), 'archive-sqlite-'));
     store = openStore(join(directory, 'meta'), { clusterName: 'c1', clusterId: 1, timeZone: '+08:00' });
     const location = join(directory, 't1', 'data.db');
@@ -144,6 +171,119 @@ describe('the archive of a sqlite tenant', () => {
         status: 'FROZEN',
         fileStatus: 'AVAILABLE',
       });
+    },
+    TEST_MS_MAX,
+  );
+
+  /** An application that commits all the time, and recycles its log whenever it may. */
+  function startApplication(): () => Promise<void> {
+    let isOver = false;
+    const db = new DatabaseSync(tenant.location, { timeout: 5000 });
+    db.exec('PRAGMA wal_autocheckpoint = 10');
+    const work = async () => {
+      while (!isOver) {
+        db.exec("INSERT INTO t (v) VALUES ('application')");
+        await sleep(2);
+      }
+      db.close();
+    };
+    const working = work();
+    return async () => {
+      isOver = true;
+      await working;
+    };
+  }
+
+  const untilHeld = () =>
+    until(() => server.archive.figures(TENANT_ID)?.comment.includes('of WAL is held since') === true);
+
+  /** Starts the application and waits until it has committed some more than it leaves in its log. */
+  async function untilGrown(): Promise<() => Promise<void>> {
+    const logBytes = () => server.archive.figures(TENANT_ID)!.logBytes;
+    const before = logBytes();
+    const stopApplication = startApplication();
+    await until(() => logBytes() > before + 200_000);
+    return stopApplication;
+  }
+
+  /** The capture host of this process. */
+  function captureHostPid(): number | undefined {
+    const isOurs = (pid: string) => {
+      try {
+        const isHost = readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('capture-host');
+        return isHost && readFileSync(`/proc/${pid}/status`, 'utf8').includes(`\nPPid:\t${process.pid}\n`);
+      } catch {
+        // It has ended meanwhile.
+        return false;
+      }
+    };
+    const found = readdirSync('/proc').find((name) => /^\d+$/.test(name) && isOurs(name));
+    return found === undefined ? undefined : Number(found);
+  }
+
+  function holdsLog(pid: number | undefined): boolean {
+    try {
+      const directory = `/proc/${pid}/fd`;
+      return readdirSync(directory).some((fd) => readlinkSync(join(directory, fd)) === `${tenant.location}-shm`);
+    } catch {
+      // It is just beginning, or has ended.
+      return false;
+    }
+  }
+
+  test.each(['is away', 'is away and the capture host dies'])(
+    'goes on in its round when the server starts while the destination %s, under a steady writer',
+    async (what) => {
+      await write(20);
+      await server.archive.flush(TENANT_ID);
+      await stop();
+      const known = keptMap();
+      isAway = true;
+      server = serve();
+      await untilHeld();
+      await (await untilGrown())();
+      if (what.includes('host')) {
+        const pid = captureHostPid()!;
+        process.kill(pid, 'SIGKILL');
+        // Without a host the application could recycle what is not archived.
+        await until(() => captureHostPid() !== pid && holdsLog(captureHostPid()));
+      }
+      const stopApplication = await untilGrown();
+      expect(server.archive.figures(TENANT_ID)).toMatchObject({ isAttached: false });
+      isAway = false;
+      await untilRound(1);
+      await sleep(300);
+      await server.archive.flush(TENANT_ID);
+      await stopApplication();
+      expect(store.rounds.find({ tenantId: TENANT_ID })).toMatchObject([{ roundId: 1, status: 'DOING', comment: '' }]);
+      await expectLedTo(known);
+    },
+    TEST_MS_MAX,
+  );
+
+  test(
+    'lets the application recycle its log when it has grown beyond the limit while the destination is away',
+    async () => {
+      await write(20);
+      await server.archive.flush(TENANT_ID);
+      await stop();
+      const known = keptMap();
+      store.setParameter(TENANT_ID, 'log_archive_wal_limit', '400K');
+      isAway = true;
+      server = serve();
+      await untilHeld();
+      const stopApplication = startApplication();
+      await until(() => round().status === 'INTERRUPTED');
+      expect(round().comment).toMatch(/bytes of log are held, beyond log_archive_wal_limit = 400K: .*it is away/);
+      const sizeBytes = () => statSync(`${tenant.location}-wal`).size;
+      const before = sizeBytes();
+      await sleep(500);
+      expect(sizeBytes()).toBe(before);
+      await stopApplication();
+      isAway = false;
+      await untilRound(2);
+      await write(5);
+      await expectLedTo(known);
     },
     TEST_MS_MAX,
   );

@@ -4,7 +4,7 @@
 import { assert } from '../base/assert.ts';
 import { fail, isFailure } from '../base/errors.ts';
 import type { Capture } from '../engine/engine-driver.ts';
-import { type ArchiveRound, moveRound, type RoundStatus } from '../model/archive-round.ts';
+import type { ArchiveRound, RoundStatus } from '../model/archive-round.ts';
 import type { Scn } from '../model/scn.ts';
 import type { ArchiveRest } from '../store/records.ts';
 import type { ArchiveContext } from './archive-context.ts';
@@ -15,10 +15,12 @@ import { insertFirstPiece, openRound, startRound } from './begin-round.ts';
 import { EndPatience, leaveUnfinished, writeEnd } from './end-round.ts';
 import { type AnnouncedScns, HeldRound } from './held-round.ts';
 import { letRest } from './let-rest.ts';
+import { RepairPace } from './repair-pace.ts';
 import { RestWatch } from './rest-watch.ts';
 import { RetryPace } from './retry-pace.ts';
 import { because } from './round-log.ts';
 import { decideRoundStep, keepsLog, type RoundStep, STEP_ENDS } from './round-step.ts';
+import { saveRound } from './save-round.ts';
 
 /** What the workers of all tenants share. */
 export interface ArchiveShared extends AnnouncedScns {
@@ -27,7 +29,7 @@ export interface ArchiveShared extends AnnouncedScns {
   /** The worker has figures for the store. */
   markDirty(worker: ArchiveWorker): void;
   /** The tenant rests: the worker has let go of everything, and is over. */
-  fellAsleep(worker: ArchiveWorker, rest: ArchiveRest): void;
+  onRest(worker: ArchiveWorker, rest: ArchiveRest): void;
 }
 
 export class ArchiveWorker {
@@ -39,14 +41,11 @@ export class ArchiveWorker {
   #isKicked = false;
   readonly #pace: RetryPace;
   readonly #patience: EndPatience;
-  /** Rounds in a row that were interrupted before their capture was attached. */
-  #barren = 0;
-  /** The next round waits so long for its turn. */
-  #replaceAtMs = 0;
+  readonly #repairs: RepairPace;
   #isStopped = false;
   #isForgotten = false;
   #isRestDue = false;
-  #isFallingAsleep = false;
+  #isGoingToRest = false;
   #waking: Promise<void> | undefined;
   #keepsLog: boolean | undefined;
   readonly #watch: RestWatch;
@@ -58,6 +57,7 @@ export class ArchiveWorker {
     this.#watch = new RestWatch(context, tenantId);
     this.#patience = new EndPatience(context);
     this.#pace = new RetryPace(context.timing, () => this.kick());
+    this.#repairs = new RepairPace(context);
     this.#held = new HeldRound({
       ...{ tenantId, context, scns: shared },
       worker: {
@@ -87,9 +87,9 @@ export class ArchiveWorker {
     return this.#held.capture;
   }
 
-  /** A capture is attached, or just attaching. */
+  /** A capture is attached, or just attaching, or the log is pinned for one. */
   get isHolding(): boolean {
-    return this.#held.attached !== undefined;
+    return this.#held.attached !== undefined || this.#held.isPinned;
   }
 
   /** The log is to be archived: nobody may make it reusable. */
@@ -101,11 +101,11 @@ export class ArchiveWorker {
 
   /** @see ArchiveService.wake */
   get waking(): Promise<void> | undefined {
-    return this.#isFallingAsleep ? this.wakeUp() : this.#waking;
+    return this.#isGoingToRest ? this.wake() : this.#waking;
   }
 
   /** Resolves when the capture is attached again, or when the first attempt failed or takes too long. */
-  wakeUp(): Promise<void> {
+  wake(): Promise<void> {
     this.kick();
     this.#waking ??= Promise.race([this.#running, pause(this.#context.timing.wakeMs)]).then(() => {
       this.#waking = undefined;
@@ -164,6 +164,7 @@ export class ArchiveWorker {
     if (!this.capture) this.#held.attached?.leave();
     if (running) await Promise.race([running, pause(this.#context.timing.detachMs)]);
     await letRest(this.#context, this.#held, { tenantId: this.tenantId, mayRest: () => this.#mayRest() });
+    await this.#held.unpin();
   }
 
   /** Nothing is wanted of the round but that it goes on. */
@@ -213,7 +214,8 @@ export class ArchiveWorker {
       this.#isKicked = false;
       try {
         let step = this.#decide();
-        for (; step !== 'rest' && !this.#isStopped; step = this.#decide()) await this.#take(step);
+        for (; step !== 'stay' && !this.#isStopped; step = this.#decide()) await this.#take(step);
+        await this.#held.unpin();
         this.#pace.succeeded();
       } catch (error) {
         if (!this.#isStopped) this.#fail(error);
@@ -243,24 +245,32 @@ export class ArchiveWorker {
 
   /** Whether another round follows the interrupted one, now. */
   #isRepaired(): boolean {
-    const { store, clock } = this.#context;
-    if (store.parameter(this.tenantId, 'gap_repair').toLowerCase() !== 'auto') return false;
-    const waitMs = this.#replaceAtMs - clock.monotonicMs();
-    if (waitMs > 0) this.#pace.after(waitMs);
-    return waitMs <= 0;
+    const { waitMs, because: why } = this.#repairs;
+    if (this.#context.store.parameter(this.tenantId, 'gap_repair').toLowerCase() !== 'auto') {
+      if (this.#held.comment === why) this.#held.setComment('');
+      return false;
+    }
+    if (waitMs <= 0) return true;
+    this.#pace.after(waitMs);
+    if (why !== '') this.#held.setComment(why);
+    return false;
   }
 
-  async #take(step: Exclude<RoundStep, 'rest'>): Promise<void> {
-    if (step === 'open') return openRound(this.#context, this.tenantId);
+  async #take(step: Exclude<RoundStep, 'stay'>): Promise<void> {
+    if (step === 'open') {
+      this.#repairs.reset();
+      return openRound(this.#context, this.tenantId);
+    }
     const round = this.#round;
     assert(round, `a round is there to ${step}`);
+    if (step !== 'attach') await this.#held.unpin();
     switch (step) {
       case 'begin':
         return await this.#begin(round);
       case 'attach':
         return await this.#attachOrGap(round);
-      case 'sleep':
-        return await this.#sleep();
+      case 'rest':
+        return await this.#rest();
       case 'interrupt':
         return await this.#interrupt(round);
       case 'replace':
@@ -278,19 +288,8 @@ export class ArchiveWorker {
     }
   }
 
-  /** The only writer of a round's status. */
   #save(round: ArchiveRound, to: RoundStatus, patch: Partial<ArchiveRound> = {}): void {
-    const { store, log } = this.#context;
-    const { tenantId, roundId, status: from } = round;
-    const moved = moveRound(round, to);
-    store.rounds.change({ tenantId, roundId }, { ...patch, status: moved.status }, { status: from });
-    log.info('archive round moved', {
-      tenantId,
-      roundId,
-      from,
-      to,
-      ...(patch.comment ? { because: patch.comment } : {}),
-    });
+    saveRound(this.#context, round, { to, patch });
     if (to !== 'STOPPING') this.#held.forgetComment();
   }
 
@@ -310,6 +309,8 @@ export class ArchiveWorker {
 
   async #attachOrGap(round: ArchiveRound): Promise<void> {
     if (!this.#held.attached?.capture) {
+      // Without waiting for a place: others may keep theirs as long as their destinations do not answer.
+      await this.#held.pin(round);
       try {
         await this.#shared.attachSlot(async () => {
           if (!this.#isStopped && this.#decide() === 'attach') await this.#held.attach(round);
@@ -323,21 +324,22 @@ export class ArchiveWorker {
     const attached = this.#held.attached;
     if (!attached?.capture || this.#held.gap !== undefined) return;
     const { log, capture } = attached;
+    this.#repairs.noteAttached();
     log.advance(capture.startScn);
     this.#context.store.transaction(() => {
       log.persist();
       // A capture that starts in a round that repairs a gap has archived the repair.
       const isRepaired = Boolean(round.baseRoundId) && !round.repairedScn;
-      const repaired = isRepaired ? { repairedScn: capture.startScn } : {};
+      const repaired = isRepaired ? { repairedScn: attached.repairScn ?? capture.startScn } : {};
       if (round.status === 'BEGINNING') this.#save(round, STEP_ENDS.attach, { comment: '', ...repaired });
     });
     this.#held.clearComment();
   }
 
   /** Lets the capture rest. Who wants something meanwhile has kicked: then the next step attaches it again. */
-  async #sleep(): Promise<void> {
+  async #rest(): Promise<void> {
     this.#isRestDue = false;
-    this.#isFallingAsleep = true;
+    this.#isGoingToRest = true;
     const mayRest = () => !this.#isKicked && this.#mayRest();
     try {
       // Thousands may wait to be attached: they need what this one gives back.
@@ -348,9 +350,9 @@ export class ArchiveWorker {
       this.#watch.noteUse();
       if (!rest) return;
       this.#isStopped = true;
-      this.#shared.fellAsleep(this, rest);
+      this.#shared.onRest(this, rest);
     } finally {
-      this.#isFallingAsleep = false;
+      this.#isGoingToRest = false;
     }
   }
 
@@ -361,9 +363,7 @@ export class ArchiveWorker {
     await this.#held.close();
     this.#save(round, STEP_ENDS.interrupt, { comment: reason });
     this.#held.clearGap();
-    this.#barren = round.status === 'BEGINNING' ? this.#barren + 1 : 0;
-    const pauseMs = this.#barren === 0 ? 0 : this.#pace.pauseMs(this.#barren);
-    this.#replaceAtMs = this.#context.clock.monotonicMs() + pauseMs;
+    this.#repairs.noteInterrupted({ ...(this.#round ?? round), status: round.status });
   }
 
   /** The interrupted round stays as it is, its cause with it; another one follows. */

@@ -280,6 +280,7 @@ const TIMING: Partial<ArchiveTiming> = {
   persistMs: 10,
   retryMsMin: 5,
   retryMsMax: 20,
+  repairPauseMsMin: 20,
   detachMs: 300,
   finishMs: 300,
   pressureMs: 10,

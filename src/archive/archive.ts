@@ -6,6 +6,7 @@ import { claimDestination } from '../destination/claim-destination.ts';
 import { DestinationDeadlines } from '../destination/deadline-destination.ts';
 import type { Capture } from '../engine/engine-driver.ts';
 import { FORMAT_FILE_VERSION } from '../format/format-file.ts';
+import { removeKeptPageMaps } from '../format/kept-page-map.ts';
 import { type ArchiveRound, type DestState, isRoundRunning } from '../model/archive-round.ts';
 import { type DestinationUri, formatDestinationUri, parseDestinationUri } from '../model/destination-uri.ts';
 import { SCN_NONE, type Scn } from '../model/scn.ts';
@@ -14,8 +15,7 @@ import { ARCHIVE_TIMING, type ArchiveContext, type ArchiveTiming } from './archi
 import type { ArchiveDestRequest, ArchiveFigures, ArchiveService } from './archive-service.ts';
 import { type ArchiveShared, ArchiveWorker } from './archive-worker.ts';
 import { pause } from './attachment.ts';
-import { DormantTenants } from './dormant.ts';
-import { removePageMaps } from './gap-repair.ts';
+import { TenantsAtRest } from './tenants-at-rest.ts';
 
 /** Tenants that attach at once: each reads the end of its log and opens a database. */
 const ATTACHING_MAX = 8;
@@ -48,7 +48,7 @@ class Archive implements ArchiveService {
   #attaching = 0;
   readonly #waiting: Array<() => void> = [];
   #isRunning = false;
-  readonly #dormant: DormantTenants;
+  readonly #atRest: TenantsAtRest;
   /** Tenants whose wishes have changed, in the order of their changes. */
   readonly #toKick: number[] = [];
   #sweep: NodeJS.Timeout | undefined;
@@ -57,7 +57,7 @@ class Archive implements ArchiveService {
   constructor(context: ArchiveContext) {
     this.#context = context;
     const { store, clock } = context;
-    this.#dormant = new DormantTenants({ store, clock, onChanged: (tenantId) => this.#tryToKick(tenantId) });
+    this.#atRest = new TenantsAtRest({ store, clock, onChanged: (tenantId) => this.#tryToKick(tenantId) });
     this.#shared = {
       attachSlot: (work, options) => this.#attachSlot(work, options),
       markDirty: (worker) => {
@@ -70,10 +70,10 @@ class Archive implements ArchiveService {
         this.#persistSoon();
       },
       announcedScn: () => this.#announced,
-      fellAsleep: (worker, rest) => {
+      onRest: (worker, rest) => {
         this.#dirty.delete(worker);
         if (this.#workers.get(worker.tenantId) === worker) this.#workers.delete(worker.tenantId);
-        this.#dormant.add(rest, this.#tenant(rest.tenantId).location);
+        this.#atRest.add(rest, this.#tenant(rest.tenantId).location);
       },
     };
   }
@@ -85,11 +85,11 @@ class Archive implements ArchiveService {
     const tenants = store.userTenants();
     // By tenant and number: the last one of a tenant is its current one.
     const rounds = new Map(store.rounds.find().map((round) => [round.tenantId, round]));
-    this.#loadDormant(tenants, rounds);
+    this.#loadAtRest(tenants, rounds);
     this.#watch = setInterval(() => this.#checkPressure(), this.#context.timing.pressureMs).unref();
     const wanted = tenants.filter(({ tenantId, isArchiveMode }) => {
       const round = rounds.get(tenantId);
-      return (isArchiveMode || (round && isRoundRunning(round.status))) && !this.#dormant.has(tenantId);
+      return (isArchiveMode || (round && isRoundRunning(round.status))) && !this.#atRest.has(tenantId);
     });
     for (const { tenantId } of wanted) {
       this.#worker(tenantId);
@@ -118,17 +118,17 @@ class Archive implements ArchiveService {
   }
 
   /** Tenants whose files are as they were left need no capture; that is looked at in turns with other work. */
-  #loadDormant(tenants: readonly Tenant[], rounds: ReadonlyMap<number, ArchiveRound>): void {
+  #loadAtRest(tenants: readonly Tenant[], rounds: ReadonlyMap<number, ArchiveRound>): void {
     const { store, use, timing } = this.#context;
     const enabled = new Set(store.archiveDests.find({ state: 'ENABLE' }).map(({ tenantId }) => tenantId));
-    this.#dormant.load((tenant, rest) => {
+    this.#atRest.load((tenant, rest) => {
       const round = rounds.get(tenant.tenantId);
       const isDoing = round?.roundId === rest.roundId && round.status === 'DOING' && enabled.has(tenant.tenantId);
       return isDoing && tenant.isArchiveMode && tenant.status === 'NORMAL' && use?.isOwn(tenant) === true;
     }, tenants);
     if (!use) return;
     const lookOnce = () => {
-      if (this.#isRunning && this.#dormant.look()) setImmediate(lookOnce);
+      if (this.#isRunning && this.#atRest.look()) setImmediate(lookOnce);
     };
     setImmediate(lookOnce);
     this.#sweep = setInterval(() => this.#sweepOnce(), timing.restSweepMs).unref();
@@ -136,7 +136,7 @@ class Archive implements ArchiveService {
 
   #sweepOnce(): void {
     try {
-      this.#dormant.look();
+      this.#atRest.look();
       const workers = [...this.#workers.values()];
       const attached = workers.filter((worker) => worker.isHolding).length;
       for (const worker of workers) worker.considerRest(attached);
@@ -224,11 +224,11 @@ class Archive implements ArchiveService {
   wake(tenantId: number): Promise<void> | undefined {
     const worker = this.#workers.get(tenantId);
     if (worker) return worker.waking;
-    return this.#isRunning && this.#dormant.has(tenantId) ? this.#worker(tenantId).wakeUp() : undefined;
+    return this.#isRunning && this.#atRest.has(tenantId) ? this.#worker(tenantId).wake() : undefined;
   }
 
   keepsLog(tenantId: number): boolean {
-    return this.#dormant.has(tenantId) || this.#workers.get(tenantId)?.keepsLog === true;
+    return this.#atRest.has(tenantId) || this.#workers.get(tenantId)?.keepsLog === true;
   }
 
   capture(tenantId: number): Capture | undefined {
@@ -240,10 +240,10 @@ class Archive implements ArchiveService {
   }
 
   figures(tenantId: number): ArchiveFigures | undefined {
-    const dormant = this.#dormant.figures(tenantId, this.#announced);
-    if (!dormant) return this.#workers.get(tenantId)?.figures();
-    this.#shared.noteAnnounced(dormant.checkpointScn);
-    return dormant;
+    const atRest = this.#atRest.figures(tenantId, this.#announced);
+    if (!atRest) return this.#workers.get(tenantId)?.figures();
+    this.#shared.noteAnnounced(atRest.checkpointScn);
+    return atRest;
   }
 
   async flush(tenantId: number): Promise<Scn> {
@@ -265,7 +265,7 @@ class Archive implements ArchiveService {
       this.#dirty.delete(worker);
       this.#workers.delete(tenantId);
     }
-    await removePageMaps(this.#context, tenantId);
+    await removeKeptPageMaps(this.#context.pageMapPath(tenantId));
   }
 
   /** @throws TENANT_NOT_EXIST (5160) */
@@ -279,7 +279,7 @@ class Archive implements ArchiveService {
     let worker = this.#workers.get(tenantId);
     if (!worker) {
       // Durable before anything is attached or written.
-      this.#dormant.rouse(tenantId, this.#announced);
+      this.#atRest.wake(tenantId, this.#announced);
       worker = new ArchiveWorker(this.#context, this.#shared, tenantId);
       this.#workers.set(tenantId, worker);
     }

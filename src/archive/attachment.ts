@@ -3,11 +3,12 @@ import { assert } from '../base/assert.ts';
 import { fail, type HoldfastError, isFailure, messageOf } from '../base/errors.ts';
 import type { Capture, CapturedBatch, CaptureEnd, LogPosition } from '../engine/engine-driver.ts';
 import type { RoundStartInfo } from '../format/archive-info.ts';
+import { basePageMapPath } from '../format/kept-page-map.ts';
 import type { ArchiveRound } from '../model/archive-round.ts';
 import type { Scn } from '../model/scn.ts';
 import type { ArchiveContext } from './archive-context.ts';
 import { ArchiveDamaged } from './archive-damaged.ts';
-import { basePageMapPath, checkBaseMap } from './gap-repair.ts';
+import { checkBaseMap } from './gap-repair.ts';
 import { RoundLog } from './round-log.ts';
 
 /** What an attachment tells its worker. */
@@ -29,6 +30,8 @@ export class Attachment {
   /** What the round says of its start at the destination. */
   readonly start: RoundStartInfo;
   #capture: Capture | undefined;
+  /** Of a repairing commit that an earlier life of the server archived and did not record. */
+  #repairScn: Scn | undefined;
   /** The capture is, or was, attached; until then `leave` ends everything. */
   #isStarted = false;
   #isLeft = false;
@@ -67,13 +70,28 @@ export class Attachment {
     return this.#capture;
   }
 
+  /** A capture was attached, however it went on: it has taken over what pinned the log. */
+  get isStarted(): boolean {
+    return this.#isStarted;
+  }
+
+  /** The round holds no whole commit yet: its capture has to deliver before it is attached. */
+  get isBeginning(): boolean {
+    return this.#resume === null || this.#resume.engine.length === 0;
+  }
+
+  /** Where the repair of the gap before the round begins to be of use, once a capture is attached for the first time. */
+  get repairScn(): Scn | undefined {
+    return this.#repairScn ?? this.#capture?.startScn;
+  }
+
   /**
    * Attaches the engine's capture, which first delivers what repairs a gap. `leave` ends the waiting.
    * @throws CLOG_RECYCLE_BEFORE_ARCHIVE (9087), ArchiveDamaged; CANCELED (4072), or what it was left for
    */
   async startCapture(of: { lastScn: Scn; lagTargetMs: number; events: AttachmentEvents }): Promise<void> {
     const { store } = this.#context;
-    const { tenantId, roundId } = this.log.round;
+    const { tenantId, roundId, status } = this.log.round;
     const tenant = store.tenants.get({ tenantId });
     assert(tenant, 'a round has a tenant');
     const resume = this.#resume;
@@ -81,11 +99,14 @@ export class Attachment {
     // Until its repairing commit is whole a round has no position of the engine.
     const isRepaired = resume !== null && resume.engine.length > 0;
     if (base && !isRepaired) await checkBaseMap(this.#context, { tenantId, base });
+    if (base && isRepaired && status === 'BEGINNING') this.#repairScn = await this.log.findRepairScn();
     const starting = this.#context.driver(tenant.engine).startCapture({
       tenant: this.#context.engineTenant(tenant),
       owner: { clusterUuid: store.cluster.uuid, tenantId, roundId },
       resume,
-      repair: base ? { prevHash: base.batchHash, pageMapPath: basePageMapPath(this.#context, tenantId) } : null,
+      repair: base
+        ? { prevHash: base.batchHash, pageMapPath: basePageMapPath(this.#context.pageMapPath(tenantId)) }
+        : null,
       pageMapPath: this.#context.pageMapPath(tenantId),
       afterScn: resume && resume.scn > of.lastScn ? resume.scn : of.lastScn,
       lagTargetMs: of.lagTargetMs,

@@ -9,9 +9,10 @@ import { parseDestinationUri } from '../model/destination-uri.ts';
 import { nextScn, SCN_NONE, type Scn } from '../model/scn.ts';
 import type { ArchiveContext } from './archive-context.ts';
 import { writeRoundStart } from './archive-files.ts';
+import { archiveOwner, segmentOwner } from './archive-owner.ts';
 import { findRepairBase } from './gap-repair.ts';
 import { checkArchiveDestination } from './log-tail.ts';
-import { archiveOwner, newPiece, raiseLastScn, segmentOwner } from './round-log.ts';
+import { newPiece, raiseLastScn } from './round-log.ts';
 
 /** A new round: it has its number before anything of it exists. */
 export function openRound({ store, log }: ArchiveContext, tenantId: number): void {

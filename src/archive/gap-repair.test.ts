@@ -1,15 +1,17 @@
 // Goal: after an interruption a new round begins by itself, and a backup of before the gap leads to every state behind it;
 // where that can not be, the round stands alone and says so, and archiving goes on in any case.
 // Method: the real service over the fake engine; a copy of an earlier state and the log alone must give the database file.
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { fail } from '../base/errors.ts';
 import { listRounds } from '../destination/archive-listing.ts';
+import { findRepairScn } from '../destination/find-repair.ts';
 import { findRoundChain } from '../destination/walk-since.ts';
 import { segmentName } from '../format/layout.ts';
 import { decodePageMap } from '../format/page-map-file.ts';
 import type { BackupSet } from '../model/backup-job.ts';
-import { toScn } from '../model/scn.ts';
+import { type Scn, toScn } from '../model/scn.ts';
 import { destRequest, makeWorld, TENANT_ID, type World } from './archive.fixture.ts';
 import { type KnownState, keepPageMap, mapOf, replay, writePageMap } from './gap.fixture.ts';
 
@@ -88,6 +90,31 @@ describe('an interrupted archive', () => {
     await makeGap();
     expect((await baseOf(4))!.roundId).toBe(3);
     await expectReached(known);
+  });
+
+  test('waits longer and longer when rounds keep breaking, and says why', async () => {
+    await world[Symbol.asyncDispose]();
+    world = await makeWorld({ timing: { repairPauseMsMin: 600_000, repairPauseMsMax: 600_000 } });
+    await world.archive.setDest(TENANT_ID, destRequest());
+    world.archive.enable(TENANT_ID);
+    await world.untilStatus('DOING');
+    await world.commit(2);
+    await keepPageMap(world);
+    await makeGap();
+    await makeGap();
+    world.driver.recycleLog(world.tenant);
+    await world.untilStatus('INTERRUPTED');
+    expect(world.archive.figures(TENANT_ID)!.comment).toBe(
+      'the log was recycled; the next round can not begin: ' +
+        'the last 3 rounds were interrupted within 60 s each, so it waits for 600 s',
+    );
+    expect(round()).toMatchObject({ roundId: 3, comment: 'the log was recycled' });
+    // An operator who has mended the cause does not wait.
+    world.archive.disable(TENANT_ID);
+    await world.untilStatus('STOP');
+    world.archive.enable(TENANT_ID);
+    await untilRound(4);
+    expect(world.archive.figures(TENANT_ID)!.comment).toBe('');
   });
 
   test('repairs in parts, with pages that come and go in the gap', async () => {
@@ -268,6 +295,30 @@ describe('an interrupted archive', () => {
     await expectReached(known);
   });
 
+  test('knows where its repair begins, also when more was archived before the server died and could record it', async () => {
+    await world.commit(2);
+    const known = await keepPageMap(world);
+    const startCapture = world.driver.startCapture.bind(world.driver);
+    let archivedScn: Scn | undefined;
+    world.driver.startCapture = async (request) => {
+      const capture = await startCapture(request);
+      if (!request.repair) return capture;
+      await world.commit(2);
+      archivedScn = await capture.flush();
+      return await new Promise<never>(() => {});
+    };
+    world.driver.recycleLog(world.tenant);
+    await world.until(() => archivedScn !== undefined, 'the repair');
+    expect(round()).toMatchObject({ roundId: 2, status: 'BEGINNING' });
+    await world.crash();
+    await untilRound(2);
+    const owner = { clusterUuid: world.store.cluster.uuid, tenantId: TENANT_ID };
+    const { repairedScn } = round();
+    expect(repairedScn).toBe(await findRepairScn(world.memory, round(), owner));
+    expect(repairedScn!).toBeLessThan(archivedScn!);
+    await expectReached(known);
+  });
+
   test('does not repair from a page map that was lost since the round began', async () => {
     await world.commit(2);
     const known = await keepPageMap(world);
@@ -338,9 +389,12 @@ describe('an interrupted archive', () => {
     await world.commit(2);
     await keepPageMap(world);
     await makeGap();
+    const maps = dirname(world.pageMapPath);
+    writeFileSync(`${world.pageMapPath}.tmp`, 'of a server that died');
+    writeFileSync(`${world.pageMapPath}.backup`, 'of a backup that did');
+    expect(readdirSync(maps)).toHaveLength(4);
     await world.archive.forget(TENANT_ID);
-    expect(() => readFileSync(world.pageMapPath)).toThrow('ENOENT');
-    expect(() => readFileSync(world.pageMapPath.replace('.map', '.base.map'))).toThrow('ENOENT');
+    expect(readdirSync(maps)).toEqual([]);
   });
 });
 

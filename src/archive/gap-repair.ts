@@ -1,38 +1,26 @@
 // Before a round begins: where the round before it ended, and what each page was there. With both the new round closes
 // the gap between them by one commit of the pages that differ; without, it stands alone and needs a full backup.
-import { readFile, rm } from 'node:fs/promises';
 import { fail, isFailure, messageOf } from '../base/errors.ts';
-import { writeFileDurably } from '../base/write-file-durably.ts';
 import { readRoundStart } from '../destination/archive-listing.ts';
 import type { Destination } from '../destination/destination.ts';
 import { PageMapRoll } from '../destination/roll-page-map.ts';
 import { findRoundChain, walkSince } from '../destination/walk-since.ts';
 import type { RoundBase, RoundStartInfo } from '../format/archive-info.ts';
+import { basePageMapPath, readKeptPageMap, writeKeptPageMap } from '../format/kept-page-map.ts';
 import { sameBytes } from '../format/log-batch-table.ts';
-import { decodePageMap, encodePageMap, type PageMapPoint } from '../format/page-map-file.ts';
+import type { PageMapPoint } from '../format/page-map-file.ts';
 import type { ArchiveRound } from '../model/archive-round.ts';
 import { SCN_NONE, type Scn } from '../model/scn.ts';
 import type { ArchiveContext } from './archive-context.ts';
 import { ArchiveDamaged } from './archive-damaged.ts';
+import { segmentOwner } from './archive-owner.ts';
 import { checkArchiveDestination, findLogTail, type LogTail } from './log-tail.ts';
-import { segmentOwner } from './round-log.ts';
 
 /** Rounds in a row that were to repair a gap and never got a commit; then one stands alone, so that archiving goes on. */
 const REPAIRS_TRIED_MAX = 3;
 
-/** The tenant is gone for good. */
-export async function removePageMaps(context: ArchiveContext, tenantId: number): Promise<void> {
-  for (const path of [context.pageMapPath(tenantId), basePageMapPath(context, tenantId)])
-    await rm(path, { force: true });
-}
-
 /** What a new round goes on from; `because` says why it stands alone though there is an earlier round. */
 export type FoundBase = { base: RoundBase } | { base: null; because: string };
-
-/** The page map that a repairing round starts from, beside the one that the engine keeps. */
-export function basePageMapPath(context: Pick<ArchiveContext, 'pageMapPath'>, tenantId: number): string {
-  return context.pageMapPath(tenantId).replace(/(\.map)?$/, '.base.map');
-}
 
 /**
  * Whether the page map that a round was begun with is still there: what differs from another state repairs nothing.
@@ -41,7 +29,7 @@ export function basePageMapPath(context: Pick<ArchiveContext, 'pageMapPath'>, te
 export async function checkBaseMap(context: ArchiveContext, of: { tenantId: number; base: RoundBase }): Promise<void> {
   const { tenantId, base } = of;
   try {
-    const { roundId, scn } = await readMap(context, tenantId, basePageMapPath(context, tenantId));
+    const { roundId, scn } = await readMap(context, tenantId, basePageMapPath(context.pageMapPath(tenantId)));
     if (roundId === base.roundId && scn === base.scn) return;
     throw new NoBase(`it is of round ${roundId}, scn ${scn}`);
   } catch (error) {
@@ -112,8 +100,7 @@ async function makeBase(context: ArchiveContext, destination: Destination, previ
   if (kept.roundId === base.roundId && kept.scn > base.scn && !rolled.isProved)
     throw new NoBase(`the kept page map is of ${kept.scn}, but the log ends at ${base.scn}`);
   const point = { roundId: base.roundId, scn: base.scn, map: rolled.map };
-  const bytes = encodePageMap(point, { ...owner, setUuid: '' }, null);
-  await writeFileDurably(basePageMapPath(context, tenantId), bytes);
+  await writeKeptPageMap(basePageMapPath(context.pageMapPath(tenantId)), point, { owner });
   return { ...base, destId };
 }
 
@@ -128,15 +115,14 @@ function chooseBase(start: RoundStartInfo, tail: LogTail | undefined, hasCommit:
 
 /** @throws NoBase, BACKUP_DATA_CORRUPT (9010) */
 async function readMap(context: ArchiveContext, tenantId: number, path: string): Promise<PageMapPoint> {
-  let bytes: Uint8Array;
+  let kept: PageMapPoint | undefined;
   try {
-    bytes = await readFile(path);
+    kept = await readKeptPageMap(path, segmentOwner(context, tenantId));
   } catch (error) {
-    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-    throw new NoBase(isMissing ? 'no page map is kept of the tenant' : `its page map: ${messageOf(error)}`);
+    throw isFailure(error, 'BACKUP_DATA_CORRUPT') ? error : new NoBase(`its page map: ${messageOf(error)}`);
   }
-  const owner = { ...segmentOwner(context, tenantId), setUuid: '' };
-  return decodePageMap(bytes, { object: `the page map of tenant ${tenantId}`, owner, dataKey: null });
+  if (!kept) throw new NoBase('no page map is kept of the tenant');
+  return kept;
 }
 
 interface Rolled {

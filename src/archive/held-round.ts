@@ -12,6 +12,7 @@ import type { ArchiveFigures } from './archive-service.ts';
 import { Attachment, type AttachmentEvents, pause } from './attachment.ts';
 import { isBeyondLimit, pressureComment } from './pressure.ts';
 import { because } from './round-log.ts';
+import { RoundPin } from './round-pin.ts';
 
 /** A destination that can append takes a batch a second gladly, whatever lag is allowed. */
 const APPEND_LAG_MS_MAX = 1000;
@@ -53,6 +54,7 @@ export class HeldRound {
   #attached: Attachment | undefined;
   /** A write that the destination has not answered, of a log that was given up. */
   #lingering: Promise<void> | undefined;
+  readonly #pin: RoundPin;
   #gap: string | undefined;
   #comment = '';
   /** When the destination began to refuse what is delivered, ns since 1970; undefined while it takes it. */
@@ -65,6 +67,7 @@ export class HeldRound {
     this.#context = of.context;
     this.#scns = of.scns;
     this.#worker = of.worker;
+    this.#pin = new RoundPin(of.context);
   }
 
   /** The tenant's newest round, as it is stored now. */
@@ -90,8 +93,9 @@ export class HeldRound {
     return this.#gap;
   }
 
+  /** The first reason counts. */
   noteGap(reason: string): void {
-    this.#gap = reason;
+    this.#gap ??= reason;
   }
 
   clearGap(): void {
@@ -101,6 +105,21 @@ export class HeldRound {
   /** Why nothing moves; '' when all is well. */
   get comment(): string {
     return this.#comment;
+  }
+
+  /** The log is held although no capture is attached. */
+  get isPinned(): boolean {
+    return this.#pin.figures !== undefined;
+  }
+
+  /** Holds the log until the round is attached. */
+  async pin(round: ArchiveRound): Promise<void> {
+    await this.#pin.hold(round);
+  }
+
+  /** The round is not attached next: whoever writes to the tenant may recycle its log. */
+  async unpin(): Promise<void> {
+    await this.#pin.release();
   }
 
   figures(): ArchiveFigures | undefined {
@@ -122,10 +141,10 @@ export class HeldRound {
       inputBytes: row.inputBytes,
       outputBytes: row.outputBytes,
       pendingCommits: status?.pendingCommits ?? 0,
-      logBytes: status?.logBytes ?? 0,
+      logBytes: status?.logBytes ?? this.#pin.figures?.logBytes ?? 0,
       isAttached: status !== undefined,
       comment:
-        this.#pressureComment(status, checkpointScn) ||
+        this.#pressureComment(round, status, checkpointScn) ||
         (round.status === 'INTERRUPTED' ? interruptedComment(round, this.#comment) : this.#comment) ||
         status?.comment ||
         quietComment(round, status !== undefined) ||
@@ -133,22 +152,26 @@ export class HeldRound {
     };
   }
 
-  /** Why nothing moves while a capture is attached, and what waits meanwhile. */
-  #pressureComment(status: CaptureStatus | undefined, checkpointScn: Scn): string {
+  /** Why nothing moves while a capture is attached or to be attached, and what waits meanwhile. */
+  #pressureComment(round: ArchiveRound, status: CaptureStatus | undefined, checkpointScn: Scn): string {
     const { clock, store } = this.#context;
     const { log } = this.#attached ?? {};
-    if (!status || !log) return '';
+    const nowNs = clock.nowNs();
+    const timeZone = store.tenants.get({ tenantId: this.#tenantId })?.timeZone || store.cluster.timeZone;
+    const common = { checkpointNs: checkpointScn, nowNs, timeZone };
+    if (!status || !log) {
+      const pin = this.#pin.figures;
+      const why = this.#comment || quietComment(round, false);
+      return pin ? pressureComment({ ...common, ...pin, because: why, pendingCommits: undefined }) : '';
+    }
     const isSlow = log.pendingMs > SLOW_ANSWER_MS;
     const slow = `${log.round.uri}: no answer for ${Math.floor(log.pendingMs / 1000)} s`;
-    const nowNs = clock.nowNs();
+    const { pendingCommits, logBytes } = status;
+    const slowSinceNs = nowNs - BigInt(Math.floor(log.pendingMs)) * 1_000_000n;
     return pressureComment({
+      ...{ ...common, pendingCommits, logBytes },
       because: isSlow ? slow : this.#refusedNs === undefined ? '' : this.#comment,
-      pendingCommits: status.pendingCommits,
-      logBytes: status.logBytes,
-      sinceNs: this.#refusedNs ?? nowNs - BigInt(Math.floor(log.pendingMs)) * 1_000_000n,
-      checkpointNs: checkpointScn,
-      nowNs,
-      timeZone: store.tenants.get({ tenantId: this.#tenantId })?.timeZone || store.cluster.timeZone,
+      sinceNs: this.#refusedNs ?? slowSinceNs,
     });
   }
 
@@ -235,6 +258,8 @@ export class HeldRound {
       this.#context.store.transaction(() => attached.log.persist());
       await this.close();
       throw error;
+    } finally {
+      if (attached.isStarted) await this.unpin();
     }
   }
 
@@ -303,38 +328,50 @@ export class HeldRound {
     this.#refusedNs ??= this.#context.clock.nowNs();
     this.setComment(because(error));
     // A capture that can not begin must not hold the engine's log meanwhile: the worker attaches another one later.
-    if (!attached.capture) attached.leave(error);
-    else this.#checkWalLimit(attached);
+    if (!attached.capture && attached.isBeginning) attached.leave(error);
+    else this.#checkWalLimit();
   }
 
   /** To be called about once a second: a destination that hangs reports nothing by itself. */
   checkPressure(): void {
-    if (this.#attached?.capture && this.#gap === undefined) this.#checkWalLimit(this.#attached);
+    if (this.#gap === undefined) this.#checkWalLimit();
   }
 
   #onGap(attached: Attachment, reason: string): void {
     if (this.#attached !== attached) return;
-    this.#gap = reason;
+    this.noteGap(reason);
     this.#worker.onGap();
   }
 
   /** An Optional archive gives up before an unarchived log fills the tenant's disk. */
-  #checkWalLimit(attached: Attachment): void {
-    const status = attached.capture?.status();
-    if (!status) return;
-    // A commit that is on its way holds nothing up, however large the file is that earlier commits have left.
-    const isWaiting = this.#refusedNs !== undefined || attached.log.pendingMs > SLOW_ANSWER_MS;
-    if (!isWaiting || status.logBytes === 0) return;
+  #checkWalLimit(): void {
+    const waiting = this.#waitingLog();
+    if (!waiting || waiting.logBytes === 0) return;
     const { store } = this.#context;
     const tenantId = this.#tenantId;
     const text = store.parameter(tenantId, 'log_archive_wal_limit');
     const limitBytes = parseCapacityBytes(text) ?? 0n;
     const binding = store.archiveDests.get({ tenantId })?.binding ?? 'OPTIONAL';
-    const { logBytes, pendingCommits } = status;
-    if (!isBeyondLimit({ binding, limitBytes, logBytes, isWaiting })) return;
+    const { logBytes } = waiting;
+    if (!isBeyondLimit({ binding, limitBytes, logBytes, isWaiting: true })) return;
     const why = this.#comment === '' ? 'the destination is too slow' : this.#comment;
-    const waiting = `${pendingCommits} commits wait in ${logBytes} bytes of log`;
-    this.#onGap(attached, `${waiting}, beyond log_archive_wal_limit = ${text}: ${why}`);
+    this.noteGap(`${waiting.text}, beyond log_archive_wal_limit = ${text}: ${why}`);
+    // The step under way may still wait for the destination; the disk does not.
+    void this.unpin();
+    this.#worker.onGap();
+  }
+
+  /** What is held for the destination. A commit on its way holds nothing up, however large the file of earlier ones is. */
+  #waitingLog(): { logBytes: number; text: string } | undefined {
+    const { log, capture } = this.#attached ?? {};
+    if (log && capture) {
+      const isWaiting = this.#refusedNs !== undefined || log.pendingMs > SLOW_ANSWER_MS;
+      const { logBytes, pendingCommits } = capture.status();
+      return isWaiting ? { logBytes, text: `${pendingCommits} commits wait in ${logBytes} bytes of log` } : undefined;
+    }
+    const pin = this.#pin.figures;
+    const isWaiting = pin?.isHeld && (this.#comment !== '' || pin.heldMs > SLOW_ANSWER_MS);
+    return isWaiting ? { logBytes: pin.logBytes, text: `${pin.logBytes} bytes of log are held` } : undefined;
   }
 
   /** What an unanswered write does in the end must not surprise a later log. @throws BACKUP_DEST_NOT_CONNECT (9070) */

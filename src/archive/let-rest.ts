@@ -2,7 +2,7 @@
 import { fail } from '../base/errors.ts';
 import type { ArchiveRest } from '../store/records.ts';
 import type { ArchiveContext } from './archive-context.ts';
-import { filesAtRest, isSettled } from './dormant-files.ts';
+import { filesAtRest, type Look, provesRest } from './files-at-rest.ts';
 import type { HeldRound } from './held-round.ts';
 
 /**
@@ -18,16 +18,22 @@ export async function letRest(
   const { store, clock, use } = context;
   const { tenantId } = of;
   const tenant = store.tenants.get({ tenantId });
-  const before = tenant && use?.isOwn(tenant) ? filesAtRest(tenant.location) : undefined;
+  const look = (): Look | undefined => {
+    const files = tenant && use?.isOwn(tenant) ? filesAtRest(tenant.location) : undefined;
+    return files && { files, atNs: clock.nowNs() };
+  };
+  const before = look();
   const { attached } = held;
-  const isComplete = await attached?.detach(fail('LOG_ARCHIVE_NOT_RUNNING', {}));
+  const isComplete = (await attached?.detach(fail('LOG_ARCHIVE_NOT_RUNNING', {}))) ?? false;
+  const isAnswered = attached?.log.pending === undefined;
   await held.close();
-  if (!tenant || !before || !attached || !isComplete || held.comment !== '' || !of.mayRest()) return null;
-  const after = filesAtRest(tenant.location);
-  if (after?.text !== before.text || !isSettled(after, clock.nowNs())) return null;
+  // What is not archived to the end has to be attached again, whatever the files look like.
+  if (!attached || !isComplete || !isAnswered || held.comment !== '' || !of.mayRest()) return null;
+  const after = look();
+  if (!before || !after || !provesRest(before, after)) return null;
   const { roundId, checkpointScn, inputBytes, outputBytes } = attached.log.round;
   const maxScn = attached.log.piece.maxScn;
-  const rest = { tenantId, roundId, checkpointScn, maxScn, inputBytes, outputBytes, files: after.text };
+  const rest = { tenantId, roundId, checkpointScn, maxScn, inputBytes, outputBytes, files: after.files.text };
   store.transaction(() => {
     store.archiveRests.remove({ tenantId });
     store.archiveRests.insert(rest);

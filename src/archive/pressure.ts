@@ -5,7 +5,8 @@ import { formatTime } from '../model/time-zone.ts';
 export interface Pressure {
   /** Why nothing moves; '' when all is well. */
   because: string;
-  pendingCommits: number;
+  /** undefined while nobody reads the log. */
+  pendingCommits: number | undefined;
   /** Size of the engine's log. */
   logBytes: number;
   /** When it began; undefined when all is well. */
@@ -24,14 +25,18 @@ function secondsText(ns: bigint): string {
   return `${tenths / 10n}.${tenths % 10n} s`;
 }
 
-/** The reason, then what waits: `…: No space left on device; 12 commits (5.0MB of WAL) wait since …; lag 12.3 s`. */
+/**
+ * The reason, then what waits: `…: No space left on device; 12 commits (5.0MB of WAL) wait since …; lag 12.3 s`, or while
+ * nobody knows how many commits that are `…; 5.0MB of WAL is held since …; lag 12.3 s`.
+ */
 export function pressureComment(of: Pressure): string {
   const { because, pendingCommits, logBytes, sinceNs } = of;
   if (because === '') return '';
-  const commits = `${pendingCommits} commit${pendingCommits === 1 ? '' : 's'}`;
+  const size = `${formatBytes(BigInt(logBytes))} of WAL`;
   const since = sinceNs === undefined ? '' : ` since ${formatTime(sinceNs, of.timeZone, SECONDS_DIGITS)}`;
-  const verb = pendingCommits === 1 ? 'waits' : 'wait';
-  const waiting = `${commits} (${formatBytes(BigInt(logBytes))} of WAL) ${verb}${since}`;
+  const isOne = pendingCommits === 1;
+  const commits = `${pendingCommits} commit${isOne ? '' : 's'} (${size}) ${isOne ? 'waits' : 'wait'}`;
+  const waiting = `${pendingCommits === undefined ? `${size} is held` : commits}${since}`;
   return `${because}; ${waiting}; lag ${secondsText(of.nowNs - of.checkpointNs)}`;
 }
 

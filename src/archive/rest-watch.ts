@@ -1,7 +1,7 @@
 // Watches one tenant's use while its capture is attached: how long nobody has needed it.
 import type { Capture } from '../engine/engine-driver.ts';
 import type { ArchiveContext } from './archive-context.ts';
-import { mayRest } from './dormant.ts';
+import { mayRest } from './tenants-at-rest.ts';
 
 export class RestWatch {
   readonly #context: ArchiveContext;

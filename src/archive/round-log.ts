@@ -7,12 +7,12 @@ import { COMMENT_CHARS_MAX } from '../base/limits.ts';
 import { listPiece, readRoundStart } from '../destination/archive-listing.ts';
 import { roundStartPosition } from '../destination/batch-chain.ts';
 import type { Destination } from '../destination/destination.ts';
+import { findRepairScn } from '../destination/find-repair.ts';
 import type { CapturedBatch, LogPosition } from '../engine/engine-driver.ts';
-import type { ArchiveOwner, RoundStartInfo } from '../format/archive-info.ts';
+import type { RoundStartInfo } from '../format/archive-info.ts';
 import {
   type ArchivePiece,
   type ArchiveRound,
-  type FileStatus,
   PIECE_MOVES,
   type PieceStatus,
   pieceEndScn,
@@ -22,27 +22,13 @@ import { checkMove } from '../model/moves.ts';
 import { type Scn, toScn } from '../model/scn.ts';
 import type { ArchiveContext } from './archive-context.ts';
 import { ArchiveDamaged } from './archive-damaged.ts';
-import { readPieceContent, writePieceInfo, writePieceStart, writeRoundEnd } from './archive-files.ts';
-import { compactPiece, removeReplaced } from './compact-piece.ts';
+import { writePieceStart, writeRoundEnd } from './archive-files.ts';
+import { archiveOwner, segmentOwner } from './archive-owner.ts';
+import { freezePiece } from './freeze-piece.ts';
 import { checkArchiveDestination, findLogTail, type LogTail } from './log-tail.ts';
 import { type SegmentOwner, SegmentWriter } from './segment-writer.ts';
 
 const NS_PER_US = 1000n;
-
-export function archiveOwner(context: ArchiveContext, tenantId: number): ArchiveOwner {
-  const { cluster, tenants } = context.store;
-  const tenant = tenants.get({ tenantId });
-  if (!tenant) throw fail('TENANT_NOT_EXIST', { tenant: String(tenantId) });
-  return {
-    cluster: { name: cluster.name, id: cluster.clusterId, uuid: cluster.uuid },
-    tenant: { id: tenantId, name: tenant.name, mode: tenant.mode, timeZone: tenant.timeZone },
-    engine: { engine: tenant.engine, version: '' },
-  };
-}
-
-export function segmentOwner(context: ArchiveContext, tenantId: number): SegmentOwner {
-  return { clusterUuid: context.store.cluster.uuid, tenantId };
-}
 
 /** The row of a piece that begins at a grid point of its round. */
 export function newPiece(round: ArchiveRound, of: { pieceId: number; startScn: Scn; endScn: Scn; createdNs: bigint }) {
@@ -211,6 +197,15 @@ export class RoundLog {
     await this.#destination[Symbol.asyncDispose]();
   }
 
+  /**
+   * Scn of the commit that repairs the gap before the round; undefined while it is not whole.
+   * @throws ArchiveDamaged; 9070, 9071 while the destination is away
+   */
+  async findRepairScn(): Promise<Scn | undefined> {
+    const owner = segmentOwner(this.#context, this.#round.tenantId);
+    return await findRepairScn(this.#destination, this.#round, owner).catch(throwDamaged);
+  }
+
   async #exclusively(work: () => Promise<void>): Promise<void> {
     const running = work();
     // Only whether it still runs is of interest here; its failure is the caller's.
@@ -323,32 +318,8 @@ export class RoundLog {
     }
     if (this.#piece.status !== 'FREEZING') return;
     if (!this.#isAnnounced) await this.#announcePiece();
-    const { fileStatus, outputBytes } = await this.#writeInfo();
-    this.#movePiece('FROZEN', { fileStatus, outputBytes });
-  }
-
-  /** A piece whose segments are damaged keeps no list of them: readers then find and name the damage themselves. */
-  async #writeInfo(): Promise<{ fileStatus: FileStatus; outputBytes: bigint }> {
-    const { log, clock } = this.#context;
-    const piece = this.#piece;
-    const { tenantId, roundId, pieceId } = piece;
-    const owner = archiveOwner(this.#context, tenantId);
-    const segments = segmentOwner(this.#context, tenantId);
-    const readContent = async () =>
-      (await this.#writer.content()) ?? (await readPieceContent(this.#destination, refOf(piece), segments));
-    await this.#writer.close();
-    try {
-      const content = await compactPiece(this.#destination, { piece, owner: segments, readContent });
-      const frozenNs = clock.nowNs();
-      const info = await writePieceInfo(this.#destination, { owner, piece, content, frozenNs });
-      await removeReplaced(this.#destination, info, log);
-      const { outputBytes } = info;
-      return { fileStatus: 'AVAILABLE', outputBytes };
-    } catch (error) {
-      if (!isFailure(error, 'BACKUP_DATA_CORRUPT') && !isFailure(error, 'BACKUP_FILE_NOT_EXIST')) throw error;
-      log.error('an archived piece is damaged', { tenantId, roundId, pieceId, error });
-      return { fileStatus: 'BROKEN', outputBytes: piece.outputBytes };
-    }
+    const of = { destination: this.#destination, piece: this.#piece, writer: this.#writer };
+    this.#movePiece('FROZEN', await freezePiece(this.#context, of));
   }
 
   #movePiece(to: PieceStatus, patch: Partial<ArchivePiece> = {}): void {
@@ -387,12 +358,12 @@ async function findTail(
   round: ArchiveRound,
   owner: SegmentOwner,
 ): Promise<LogTail | undefined> {
-  try {
-    return await findLogTail(destination, round, owner);
-  } catch (error) {
-    if (!isFailure(error, 'BACKUP_DATA_CORRUPT')) throw error;
-    throw new ArchiveDamaged(toComment(error), { cause: error });
-  }
+  return await findLogTail(destination, round, owner).catch(throwDamaged);
+}
+
+function throwDamaged(error: unknown): never {
+  if (!isFailure(error, 'BACKUP_DATA_CORRUPT')) throw error;
+  throw new ArchiveDamaged(toComment(error), { cause: error });
 }
 
 /** What was acknowledged must be there: the store knows of it, and commits behind it were given greater scns. */

@@ -25,15 +25,15 @@ function facts(status: RoundStatus | null, wanted: Wanted, over: Partial<RoundFa
 const TABLE: Record<string, Record<Wanted, [RoundStep, RoundStep, RoundStep]>> = {
   none: {
     ENABLE: ['open', 'open', 'open'],
-    DEFER: ['rest', 'rest', 'rest'],
-    'no destination': ['rest', 'rest', 'rest'],
-    NOARCHIVELOG: ['rest', 'rest', 'rest'],
+    DEFER: ['stay', 'stay', 'stay'],
+    'no destination': ['stay', 'stay', 'stay'],
+    NOARCHIVELOG: ['stay', 'stay', 'stay'],
   },
   STOP: {
     ENABLE: ['open', 'open', 'open'],
-    DEFER: ['rest', 'rest', 'rest'],
-    'no destination': ['rest', 'rest', 'rest'],
-    NOARCHIVELOG: ['rest', 'rest', 'rest'],
+    DEFER: ['stay', 'stay', 'stay'],
+    'no destination': ['stay', 'stay', 'stay'],
+    NOARCHIVELOG: ['stay', 'stay', 'stay'],
   },
   PREPARE: {
     ENABLE: ['begin', 'begin', 'begin'],
@@ -48,15 +48,15 @@ const TABLE: Record<string, Record<Wanted, [RoundStep, RoundStep, RoundStep]>> =
     NOARCHIVELOG: ['close', 'close', 'close'],
   },
   DOING: {
-    ENABLE: ['attach', 'rest', 'interrupt'],
+    ENABLE: ['attach', 'stay', 'interrupt'],
     DEFER: ['defer', 'defer', 'defer'],
-    'no destination': ['attach', 'rest', 'interrupt'],
+    'no destination': ['attach', 'stay', 'interrupt'],
     NOARCHIVELOG: ['close', 'close', 'close'],
   },
   INTERRUPTED: {
-    ENABLE: ['rest', 'rest', 'rest'],
+    ENABLE: ['stay', 'stay', 'stay'],
     DEFER: ['defer', 'defer', 'defer'],
-    'no destination': ['rest', 'rest', 'rest'],
+    'no destination': ['stay', 'stay', 'stay'],
     NOARCHIVELOG: ['close', 'close', 'close'],
   },
   SUSPENDING: {
@@ -67,7 +67,7 @@ const TABLE: Record<string, Record<Wanted, [RoundStep, RoundStep, RoundStep]>> =
   },
   SUSPEND: {
     ENABLE: ['enable', 'enable', 'enable'],
-    DEFER: ['rest', 'rest', 'rest'],
+    DEFER: ['stay', 'stay', 'stay'],
     'no destination': ['enable', 'enable', 'enable'],
     NOARCHIVELOG: ['close', 'close', 'close'],
   },
@@ -95,7 +95,7 @@ describe('the next step of a round', () => {
       for (const wanted of WANTED) {
         for (const over of [{}, { isAttached: true }, { hasGap: true }]) {
           const step = decideRoundStep(facts(status, wanted, over));
-          if (step === 'rest' || status === null || STEP_ENDS[step] === status) continue;
+          if (step === 'stay' || status === null || STEP_ENDS[step] === status) continue;
           if (step === 'open') expect(status).toBe('STOP');
           else expect(ROUND_MOVES[status], `${status} ${step}`).toContain(STEP_ENDS[step]);
         }
@@ -107,8 +107,8 @@ describe('the next step of a round', () => {
     const over = { isRepaired: true };
     expect(decideRoundStep(facts('INTERRUPTED', 'ENABLE', over))).toBe('replace');
     for (const wanted of ['DEFER', 'no destination'] as const)
-      expect(decideRoundStep(facts('INTERRUPTED', wanted, over))).toBe('rest');
-    expect(decideRoundStep(facts('INTERRUPTED', 'ENABLE', { ...over, isTenantNormal: false }))).toBe('rest');
+      expect(decideRoundStep(facts('INTERRUPTED', wanted, over))).toBe('stay');
+    expect(decideRoundStep(facts('INTERRUPTED', 'ENABLE', { ...over, isTenantNormal: false }))).toBe('stay');
     expect(decideRoundStep(facts('INTERRUPTED', 'NOARCHIVELOG', over))).toBe('close');
     for (const status of STATUSES.filter((other) => other !== 'INTERRUPTED')) {
       for (const wanted of WANTED)
@@ -122,8 +122,8 @@ describe('the next step of a round', () => {
         for (const over of [{}, { isAttached: true }, { isAttached: true, hasGap: true }]) {
           const step = decideRoundStep(facts(status, wanted, { ...over, isRestDue: true }));
           const without = decideRoundStep(facts(status, wanted, over));
-          const isIdle = status === 'DOING' && over.isAttached === true && without === 'rest';
-          expect(step, `${status} ${wanted}`).toBe(isIdle ? 'sleep' : without);
+          const isIdle = status === 'DOING' && over.isAttached === true && without === 'stay';
+          expect(step, `${status} ${wanted}`).toBe(isIdle ? 'rest' : without);
         }
       }
     }
@@ -131,10 +131,10 @@ describe('the next step of a round', () => {
 
   test('never opens a round or attaches for a tenant that is not NORMAL, but lets one end', () => {
     const over = { isTenantNormal: false };
-    expect(decideRoundStep(facts(null, 'ENABLE', over))).toBe('rest');
-    expect(decideRoundStep(facts('STOP', 'ENABLE', over))).toBe('rest');
-    expect(decideRoundStep(facts('BEGINNING', 'ENABLE', over))).toBe('rest');
-    expect(decideRoundStep(facts('DOING', 'ENABLE', over))).toBe('rest');
+    expect(decideRoundStep(facts(null, 'ENABLE', over))).toBe('stay');
+    expect(decideRoundStep(facts('STOP', 'ENABLE', over))).toBe('stay');
+    expect(decideRoundStep(facts('BEGINNING', 'ENABLE', over))).toBe('stay');
+    expect(decideRoundStep(facts('DOING', 'ENABLE', over))).toBe('stay');
     expect(decideRoundStep(facts('DOING', 'NOARCHIVELOG', over))).toBe('close');
     expect(decideRoundStep(facts('STOPPING', 'NOARCHIVELOG', over))).toBe('finish');
   });

@@ -21,11 +21,11 @@ export interface RoundFacts {
 }
 
 /**
- * - rest: nothing until something changes.
+ * - stay: nothing until something changes.
  * - open: a new round, PREPARE.
  * - begin: choose the round's start and write it to the destination, then BEGINNING.
  * - attach: find where the log stands, attach the capture, then DOING (or stay there after a restart).
- * - sleep: let go of the capture of a tenant that nobody uses; still DOING, and the next use attaches it again.
+ * - rest: let go of the capture of a tenant that nobody uses; still DOING, and the next use attaches it again.
  * - interrupt: let go of the capture, INTERRUPTED.
  * - replace: freeze the interrupted round's piece and write its end; then a new round, PREPARE, that repairs the gap.
  * - defer, pause: SUSPENDING; let go of the capture, then SUSPEND.
@@ -33,11 +33,11 @@ export interface RoundFacts {
  * - close, finish: STOPPING; archive to the end, freeze the piece, end the round, then STOP.
  */
 export type RoundStep =
-  | 'rest'
+  | 'stay'
   | 'open'
   | 'begin'
   | 'attach'
-  | 'sleep'
+  | 'rest'
   | 'interrupt'
   | 'replace'
   | 'defer'
@@ -51,7 +51,7 @@ export const STEP_ENDS = {
   open: 'PREPARE',
   begin: 'BEGINNING',
   attach: 'DOING',
-  sleep: 'DOING',
+  rest: 'DOING',
   interrupt: 'INTERRUPTED',
   replace: 'PREPARE',
   defer: 'SUSPENDING',
@@ -59,7 +59,7 @@ export const STEP_ENDS = {
   enable: 'BEGINNING',
   close: 'STOPPING',
   finish: 'STOP',
-} as const satisfies Record<Exclude<RoundStep, 'rest'>, RoundStatus>;
+} as const satisfies Record<Exclude<RoundStep, 'stay'>, RoundStatus>;
 
 /** @source OceanBase 4.3.3 docs and scheduler, moves of an archive round */
 export function decideRoundStep(facts: RoundFacts): RoundStep {
@@ -67,7 +67,7 @@ export function decideRoundStep(facts: RoundFacts): RoundStep {
   switch (facts.status) {
     case null:
     case 'STOP':
-      return isArchiveMode && canOpen(facts) ? 'open' : 'rest';
+      return isArchiveMode && canOpen(facts) ? 'open' : 'stay';
     case 'PREPARE':
       // Even when NOARCHIVELOG came in between: a round that has an id also gets a beginning and an end.
       return 'begin';
@@ -81,13 +81,13 @@ export function decideRoundStep(facts: RoundFacts): RoundStep {
     case 'INTERRUPTED':
       if (!isArchiveMode) return 'close';
       // A round that is to be replaced is over: it is neither paused nor taken up again.
-      if (facts.isRepaired) return canOpen(facts) ? 'replace' : 'rest';
-      return destState === 'DEFER' ? 'defer' : 'rest';
+      if (facts.isRepaired) return canOpen(facts) ? 'replace' : 'stay';
+      return destState === 'DEFER' ? 'defer' : 'stay';
     case 'SUSPENDING':
       return isArchiveMode ? 'pause' : 'close';
     case 'SUSPEND':
       if (!isArchiveMode) return 'close';
-      return destState === 'ENABLE' ? 'enable' : 'rest';
+      return destState === 'ENABLE' ? 'enable' : 'stay';
     case 'STOPPING':
       return 'finish';
   }
@@ -100,8 +100,8 @@ function canOpen({ hasDest, destState, isTenantNormal }: RoundFacts): boolean {
 function attachOrInterrupt(facts: RoundFacts): RoundStep {
   if (facts.hasGap) return 'interrupt';
   // BEGINNING is left even by an attached capture: its last save may have failed.
-  if (facts.isAttached && facts.status === 'DOING') return facts.isRestDue ? 'sleep' : 'rest';
-  return facts.isTenantNormal ? 'attach' : 'rest';
+  if (facts.isAttached && facts.status === 'DOING') return facts.isRestDue ? 'rest' : 'stay';
+  return facts.isTenantNormal ? 'attach' : 'stay';
 }
 
 /** While a round is to go on from where it stands, every commit since must stay in the engine's log. */

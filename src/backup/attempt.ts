@@ -83,12 +83,17 @@ export class Attempt {
     this.snapshot = of.snapshot;
   }
 
-  /** Freezes the state to be copied. */
+  /** Freezes the state to be copied. The keys are the attempt's, which clears them, also when it fails. */
   static async begin(
     deps: AttemptDependencies,
     of: { tenantId: number; round: ArchiveRound; capture: Capture; keys: SetKeys },
   ): Promise<Attempt> {
-    return new Attempt(deps, { ...of, snapshot: await of.capture.snapshot() });
+    try {
+      return new Attempt(deps, { ...of, snapshot: await of.capture.snapshot() });
+    } catch (error) {
+      of.keys.dataKey?.fill(0);
+      throw error;
+    }
   }
 
   /** Pages that the set itself holds. */

@@ -112,6 +112,9 @@ export function newTask(job: BackupJob, taskId: number): BackupTask {
   };
 }
 
+/** An ended job needs no data keys any more: the slots at the destination are the only way to them. */
+export const WITHOUT_KEYS = { keys: undefined, parent: undefined } as unknown as Partial<BackupJob>;
+
 /** Figures of a task and of its set before anything was copied. */
 export const NO_FIGURES = {
   inputBytes: 0n,

@@ -18,13 +18,16 @@ import type { Tenant } from '../model/tenant.ts';
 import { Attempt, type Distrust } from './attempt.ts';
 import type { BackupDependencies } from './backup-dependencies.ts';
 import { openJobKeys } from './backup-keys.ts';
-import { commentText, joinRemarks, NO_FIGURES, newSet } from './backup-records.ts';
+import { commentText, joinRemarks, NO_FIGURES, newSet, WITHOUT_KEYS } from './backup-records.ts';
 import { becameFull, predecessorIds } from './choose-parent.ts';
 import { damageText, type OpenParent, openParent } from './open-parent.ts';
 import { progressRecorder } from './record-progress.ts';
 import { savePageMap } from './save-page-map.ts';
 import { attachedCapture, awaitLog } from './watch-archive.ts';
 import { clearAttempt, clearIncrement, findOwnManifest, putNew, putPlaceholders, writeSet } from './write-set.ts';
+
+/** Round of a set that no log continues. */
+const NO_ROUND = 0;
 
 export class BackupWorker {
   readonly #deps: BackupDependencies;
@@ -301,7 +304,12 @@ export class BackupWorker {
     await awaitLog(this.#deps, { ...this.#row, isLogReached }, this.#controller.signal);
     // Not before: the log that is durable by now leads up to this set, and the next round goes on from its end.
     if (logFault !== null) await this.#deps.archive.interrupt(this.#key.tenantId, logFault);
-    this.#move(task, 'BACKUP_LOG');
+    const { store } = this.#deps;
+    store.transaction(() => {
+      // A log that was proved wrong does not lead on from this set: it stands for its own point alone.
+      if (logFault !== null) store.backupSets.change(this.#setKey, { roundId: NO_ROUND }, { status: 'DOING' });
+      this.#move(task, 'BACKUP_LOG');
+    });
   }
 
   async #finish(task: BackupTask, attempt: Attempt): Promise<void> {
@@ -391,6 +399,3 @@ export class BackupWorker {
     await attempt?.close();
   }
 }
-
-/** An ended job needs no data keys any more: the slots at the destination are the only way to them. */
-const WITHOUT_KEYS = { keys: undefined, parent: undefined } as unknown as Partial<BackupJob>;

@@ -12,7 +12,7 @@ import { checkMove, isFinal } from '../model/moves.ts';
 import type { Tenant } from '../model/tenant.ts';
 import type { BackupDependencies } from './backup-dependencies.ts';
 import { mayCarryOn, newJobKeys, StatementKeys } from './backup-keys.ts';
-import { childJob, newTask, sysJob, sysOutcome } from './backup-records.ts';
+import { childJob, newTask, sysJob, sysOutcome, WITHOUT_KEYS } from './backup-records.ts';
 import {
   type BackupRequest,
   type BackupService,
@@ -153,6 +153,8 @@ class Backup implements BackupService {
     this.cancel([tenantId]);
     const mine = [...this.#running.values()].filter((running) => running.tenantId === tenantId);
     await Promise.all(mine.map(({ ended }) => ended));
+    // A page map that is written later would outlive its tenant.
+    await this.#keeping;
   }
 
   #isOpen({ tenantId, jobId }: OpenJob): boolean {
@@ -176,7 +178,7 @@ class Backup implements BackupService {
     const error = fail('CANCELED', {});
     const ended = { endNs: clock.nowNs(), result: toResult(error), comment: toComment(error) };
     store.backupTasks.change(taskKey, { ...ended, status: 'CANCELED' });
-    store.backupJobs.change(key, { ...ended, status: 'CANCELED' });
+    store.backupJobs.change(key, { ...ended, status: 'CANCELED', ...WITHOUT_KEYS });
   }
 
   /** @throws BACKUP_CAN_NOT_START (9040), BACKUP_IN_PROGRESS (9036) when the statement as a whole is refused */

@@ -36,7 +36,7 @@ describe('the set that an increment is built on', () => {
     [{ mode: 'PASSWORD_ENCRYPTION' }, false, 'is encrypted, and the session has no password'],
     [{ mode: 'DUAL_MODE_ENCRYPTION' }, true, 'is encrypted as DUAL_MODE_ENCRYPTION'],
     [{ engine: 'fake' }, false, 'is of the engine fake'],
-    [{ sources: SOURCES_MAX }, false, 'already takes blocks from 1000 sets'],
+    [{ sources: SOURCES_MAX }, false, `already takes blocks from ${SOURCES_MAX} sets`],
   ])('of %j with a password (%s): %s', (of, hasPassword, because) => {
     const expected = because === undefined ? undefined : `backup_set_7_inc ${because}`;
     expect(parentObstacle(manifest(of), { engine: 'sqlite', hasPassword })).toBe(expected);

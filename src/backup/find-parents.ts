@@ -14,6 +14,7 @@ import { chooseParent, parentObstacle } from './choose-parent.ts';
 
 /** A client waits meanwhile; beyond it the tenants that are left are backed up in full. */
 const FIND_MS_MAX = 20_000;
+const LATE = `its last set could not be read in ${FIND_MS_MAX / 1000} s`;
 /** Destinations that are read from at once. */
 const READS_MAX = 8;
 
@@ -24,21 +25,27 @@ export type ParentAnswer =
 
 type Finding = Pick<BackupDependencies, 'store' | 'driver' | 'openDestination'>;
 
-/** @param keys of the session's password; null without one */
+/**
+ * @param keys of the session's password; null without one
+ * @param waitMs how long all of them may take together
+ */
 export async function findParents(
   deps: Finding,
   tenantIds: readonly number[],
   keys: StatementKeys | null,
+  waitMs: number = FIND_MS_MAX,
 ): Promise<Map<number, ParentAnswer>> {
   const answers = new Map<number, ParentAnswer>();
   const left = [...tenantIds];
   const ended = new AbortController();
-  const late = sleep(FIND_MS_MAX, 'late' as const, { signal: ended.signal, ref: false });
+  const late = sleep(waitMs, 'late' as const, { signal: ended.signal, ref: false });
+  let isLate = false;
   const work = async () => {
     for (let tenantId = left.shift(); tenantId !== undefined; tenantId = left.shift()) {
-      const answer = await Promise.race([findParent(deps, tenantId, keys), late]);
-      const seconds = FIND_MS_MAX / 1000;
-      answers.set(tenantId, answer === 'late' ? { because: `its last set could not be read in ${seconds} s` } : answer);
+      // Once the time is over no other destination is opened: thousands may be left.
+      const answer = isLate ? 'late' : await Promise.race([findParent(deps, tenantId, keys), late]);
+      isLate ||= answer === 'late';
+      answers.set(tenantId, answer === 'late' ? { because: LATE } : answer);
     }
   };
   try {

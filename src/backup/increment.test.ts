@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { silentLog } from '../base/log.ts';
 import { manifestSha256 } from '../format/backup-set-manifest.ts';
+import { DerivedKeys } from '../format/derived-keys.ts';
+import { keySlotParameters } from '../format/key-slot.ts';
 import { PageMap } from '../format/page-map.ts';
 import { decodePageMap, encodePageMap } from '../format/page-map-file.ts';
 import type { BackupType } from '../model/backup-job.ts';
@@ -384,6 +386,12 @@ describe('a log that is not that of the database', () => {
     expect(setRow(1)).toMatchObject({ status: 'SUCCESS', fileStatus: 'AVAILABLE', comment });
     expect(round()).toMatchObject({ status: 'INTERRUPTED', comment });
     expect(round().checkpointScn >= setRow(1).minRestoreScn).toBe(true);
+    // The set is a point of its own: no log of that round leads on from it.
+    const alone = { fromScn: setRow(1).consistentScn, toScn: setRow(1).consistentScn, backupSetIds: [1] };
+    expect(world.restore.windows(tenant.tenantId)).toMatchObject([alone]);
+    const target = { kind: 'scn', scn: setRow(1).consistentScn } as const;
+    const restored = await world.restoreTo('again', { uris: world.uris(tenant.name), target });
+    expect(restored).toMatchObject({ status: 'RESTORE_SUCCESS', backupPieceList: [] });
     // The repair of the round goes on from what the log has, not from what the database has.
     await world.backup.stop();
     expect(existsSync(world.pageMapPath(tenant.tenantId))).toBe(false);
@@ -419,6 +427,54 @@ describe('a log that is not that of the database', () => {
     expect(job.comment).toMatch(/page \d+ is not what the log has of it/);
     expect(round().status).toBe('INTERRUPTED');
     expect((await readSet(2, 'INC')).bytes.equals(bytes)).toBe(true);
+  });
+});
+
+test('an increment whose pages nothing would prove is made by reading the database', async () => {
+  await fill(5);
+  await world.archive(tenant.tenantId).switchPiece();
+  await full();
+  const { capture } = world.archive(tenant.tenantId);
+  const snapshot = capture!.snapshot.bind(capture);
+  capture!.snapshot = async () => ({ ...(await snapshot()), databaseChecksum: null });
+  const comment = expect.stringContaining('the log knows no checksum of the database yet');
+  expect(await increment()).toMatchObject({ status: 'COMPLETED', backupType: 'INC', comment });
+  expect(scans).toBe(1);
+  await world.commit(tenant, { [key(1)]: long('b') });
+  expect(await increment()).toMatchObject({ status: 'COMPLETED', backupType: 'INC', comment: '' });
+});
+
+describe('keys of an incremental backup', () => {
+  test('that was cancelled before it began are gone, its own and that of the set before it', async () => {
+    await fill(3);
+    await full('pw');
+    await world.backup.stop();
+    await world.backup.startBackup({
+      ...{ initiatorTenantId: tenant.tenantId, tenants: [tenant.tenantId], level: 'USER_TENANT', description: '' },
+      ...{ isIncremental: true, isPlusArchivelog: false, password: 'pw' },
+    });
+    const job = () => world.store.backupJobs.find({ tenantId: tenant.tenantId }).at(-1)!;
+    expect(job().parent?.sealedDataKey).toBeInstanceOf(Uint8Array);
+    world.backup.cancel([tenant.tenantId]);
+    expect(job().status).toBe('CANCELED');
+    expect([job().keys ?? null, job().parent ?? null]).toEqual([null, null]);
+  });
+
+  test('are derived once for all backups of a session', async () => {
+    const derivedKeys = new DerivedKeys();
+    const run = async (isIncremental: boolean) => {
+      await world.backup.startBackup({
+        ...{ initiatorTenantId: tenant.tenantId, tenants: [tenant.tenantId], level: 'USER_TENANT', description: '' },
+        ...{ isIncremental, isPlusArchivelog: false, password: 'pw', derivedKeys },
+      });
+      await until('it has ended', () => !world.backup.isBusy(tenant.tenantId));
+    };
+    for (const isIncremental of [false, true, false]) await run(isIncremental);
+    const sets = [await readSet(1, 'FULL', ['pw']), await readSet(2, 'INC', ['pw']), await readSet(3, 'FULL', ['pw'])];
+    const salts = sets.map(({ manifest: { keySlots, set } }) => {
+      return keySlotParameters(keySlots[0]!, { setUuid: set.uuid, object: 'a manifest' }).salt;
+    });
+    expect(salts).toEqual([derivedKeys.freshSalt, derivedKeys.freshSalt, derivedKeys.freshSalt]);
   });
 });
 

@@ -6,6 +6,7 @@ import { PageMapRoll } from '../destination/roll-page-map.ts';
 import { walkSince } from '../destination/walk-since.ts';
 import type { Snapshot } from '../engine/engine-driver.ts';
 import { NO_PAGE_HASH, PageMap } from '../format/page-map.ts';
+import { PageSet } from '../format/page-set.ts';
 import type { ArchiveRound } from '../model/archive-round.ts';
 import { parseDestinationUri } from '../model/destination-uri.ts';
 import type { BackupDependencies } from './backup-dependencies.ts';
@@ -45,13 +46,12 @@ export function pagesToRead(
   map: PageMap,
   of: { changed: Uint32Array; parentPages: number; skipPage: number },
 ): Uint32Array {
-  const pages = new Set<number>();
-  for (const page of of.changed) if (page <= map.pageCount) pages.add(page);
+  const pages = new PageSet(map.pageCount);
+  for (const page of of.changed) pages.add(page);
   for (let page = of.parentPages + 1; page <= map.pageCount; page++) pages.add(page);
   const { hashes } = map;
   for (let at = hashes.indexOf(NO_PAGE_HASH); at >= 0; at = hashes.indexOf(NO_PAGE_HASH, at + 1)) pages.add(at + 1);
-  pages.delete(of.skipPage);
-  return Uint32Array.from(pages).sort();
+  return pages.upTo(map.pageCount).filter((page) => page !== of.skipPage);
 }
 
 /** The plan by the log. @returns why the log does not tell; what it finds wrong with the log is a reason too */
@@ -81,6 +81,8 @@ export async function planByLog(deps: Planning, of: PlanRequest): Promise<PagePl
     return error.message;
   }
   if (!roll.isAtEnd) return 'the log does not reach the state of this set';
+  // With neither, nothing would notice a page that the log does not name.
+  if (snapshot.databaseChecksum === null && !roll.isProved) return 'the log knows no checksum of the database yet';
   if (map.pageCount !== snapshot.pageCount)
     return `by the log the database has ${map.pageCount} pages, not ${snapshot.pageCount}`;
   const changed = roll.changedPages();

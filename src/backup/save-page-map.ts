@@ -1,9 +1,8 @@
 // The page map that a backup has made, kept beside the server's own records too: a log archive that has to begin anew
 // knows from it what every page was.
-import { readFile } from 'node:fs/promises';
 import { messageOf } from '../base/errors.ts';
-import { writeFileDurably } from '../base/write-file-durably.ts';
-import { decodePageMap, encodePageMap, type PageMapPoint } from '../format/page-map-file.ts';
+import { BACKUP_ENDING, readKeptPageMap, writeKeptPageMap } from '../format/kept-page-map.ts';
+import type { PageMapPoint } from '../format/page-map-file.ts';
 import type { BackupDependencies } from './backup-dependencies.ts';
 
 type Saving = Pick<BackupDependencies, 'store' | 'log' | 'pageMapPath'>;
@@ -23,26 +22,16 @@ export async function savePageMap(
   point: PageMapPoint,
 ): Promise<void> {
   const path = pageMapPath(tenantId);
-  const owner = { clusterUuid: store.cluster.uuid, tenantId, setUuid: '' };
+  const owner = { clusterUuid: store.cluster.uuid, tenantId };
   try {
-    const known = await readKept(path);
-    if (known && isLater(decodePageMap(known, { object: path, owner, dataKey: null }), point)) return;
+    const known = await readKeptPageMap(path, owner);
+    if (known && isLater(known, point)) return;
   } catch (error) {
     log.warn('page map is replaced', { tenantId, because: messageOf(error) });
   }
   try {
-    // The capture writes there too, with a temporary file of its own.
-    await writeFileDurably(path, encodePageMap(point, owner, null), '.backup');
+    await writeKeptPageMap(path, point, { owner, ending: BACKUP_ENDING });
   } catch (error) {
     log.error('page map was not kept', { tenantId, error });
-  }
-}
-
-async function readKept(path: string): Promise<Uint8Array | undefined> {
-  try {
-    return await readFile(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
   }
 }

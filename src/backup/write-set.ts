@@ -28,7 +28,7 @@ import {
   setStartName,
 } from '../format/layout.ts';
 import { sha256 } from '../format/log-batch-table.ts';
-import { encodePageMap } from '../format/page-map-file.ts';
+import { encodePageMapInTurns } from '../format/page-map-file.ts';
 import type { BackupJob, BackupSet } from '../model/backup-job.ts';
 import type { Cluster, Tenant } from '../model/tenant.ts';
 import type { Copied } from './attempt.ts';
@@ -80,7 +80,7 @@ export async function writeSet(of: SetToWrite): Promise<{ endNs: bigint; fileCou
   const owner = { clusterUuid: of.cluster.uuid, tenantId: of.tenant.tenantId, setUuid: keys.setUuid };
   const { index: entries, sources } = indexOf(of);
   const index = encodeIndex(entries, owner, keys.dataKey);
-  const pageMap = encodePageMap({ roundId, scn: consistentScn, map }, owner, keys.dataKey);
+  const pageMap = await encodePageMapInTurns({ roundId, scn: consistentScn, map }, owner, keys.dataKey);
   await Promise.all([destination.put(pageMapName(ref), pageMap), destination.put(indexName(ref), index)]);
   const now = of.clock.nowNs();
   const endNs = now > of.row.startNs ? now : of.row.startNs;

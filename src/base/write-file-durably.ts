@@ -3,11 +3,14 @@ import { open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { makeDirectory } from './make-directory.ts';
 
+/** Of temporary files; one that a crash left is overwritten by the next write. */
+export const TEMPORARY_ENDING = '.tmp';
+
 /**
  * Durable when it resolves. The directory is made when it is not there.
  * @param ending of the temporary file beside it; writers that may write at once need different ones
  */
-export async function writeFileDurably(path: string, bytes: Uint8Array, ending = '.tmp'): Promise<void> {
+export async function writeFileDurably(path: string, bytes: Uint8Array, ending = TEMPORARY_ENDING): Promise<void> {
   const directory = dirname(path);
   await makeDirectory(directory, 0o700);
   const temporary = `${path}${ending}`;

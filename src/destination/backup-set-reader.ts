@@ -18,7 +18,7 @@ import {
 import { INDEX_NAME, manifestName, PAGE_MAP_NAME, type SetRef, setDirectory } from '../format/layout.ts';
 import { sameBytes, sha256 } from '../format/log-batch-table.ts';
 import type { ObjectOwner } from '../format/object-key.ts';
-import { decodePageMap, PAGE_MAP_BYTES_MAX, type PageMapPoint } from '../format/page-map-file.ts';
+import { decodePageMapInTurns, PAGE_MAP_BYTES_MAX, type PageMapPoint } from '../format/page-map-file.ts';
 import { checkObjects } from './check-objects.ts';
 import type { Destination } from './destination.ts';
 
@@ -162,7 +162,7 @@ export async function readPageMap(
 ): Promise<PageMapPoint> {
   const { manifest } = set;
   const { object, bytes } = await readListed(destination, set, { name: PAGE_MAP_NAME, bytesMax: PAGE_MAP_BYTES_MAX });
-  const point = decodePageMap(bytes, { object, owner: setOwner(manifest), dataKey });
+  const point = await decodePageMapInTurns(bytes, { object, owner: setOwner(manifest), dataKey });
   const { pageSize, pageCount, databaseChecksum } = manifest.engine;
   const { roundId, consistentScn } = manifest.set;
   const fits =

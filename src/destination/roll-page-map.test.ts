@@ -134,6 +134,17 @@ describe('a page map over a log', () => {
     expect(() => roll.add(wrong.read)).toThrow(/'?log'?.*batch 3: after the commit with scn 3000 .*0000000000000007/s);
   });
 
+  test('takes no memory for more pages than a database may have', () => {
+    const writer = new Writer();
+    writer.batch([{ scn: 1, size: 1, pages: [[1, 'a']] }]);
+    const roll = new PageMapRoll({ map: writer.map.copy(), scn: scn(1) });
+    const { read } = writer.batch([{ scn: 2, size: 1, pages: [[1, 'b']], checksum: 0n }]);
+    const commits = read.table.commits.map((commit) => ({ ...commit, databasePages: 2 ** 32 - 1 }));
+    expect(() => roll.add({ ...read, table: { ...read.table, commits } })).toThrow(
+      /batch 2: a database of 4294967295 pages after the commit with scn 2000/,
+    );
+  });
+
   test('that is not what the log begins with is refused, also when no commit follows', () => {
     const writer = new Writer();
     const before = writer.batch([{ scn: 1, size: 2, pages: [[1, 'a'], [2, 'b']] }]); // biome-ignore format: one commit

@@ -3,7 +3,9 @@
 // so that the batch where the chain of states broke is named.
 import type { HashedBatchHeader } from '../format/log-batch-header.ts';
 import { damagedLog, type LogBatchTable, type LogCommit } from '../format/log-batch-table.ts';
-import type { PageMap } from '../format/page-map.ts';
+import { PAGE_HASH_BYTES, type PageMap } from '../format/page-map.ts';
+import { PAGE_MAP_BYTES_MAX } from '../format/page-map-file.ts';
+import { PageSet } from '../format/page-set.ts';
 import type { Scn } from '../model/scn.ts';
 
 /** What of a read batch the roll looks at. */
@@ -19,6 +21,9 @@ interface StagedPart {
   hashes: BigUint64Array;
 }
 
+/** As many as a set's page map may have: whoever writes a great number into a log gets no memory for it. */
+const PAGES_MAX = PAGE_MAP_BYTES_MAX / PAGE_HASH_BYTES;
+
 /** Database checksums as they are shown. */
 export function checksumText(checksum: bigint): string {
   return checksum.toString(16).padStart(16, '0');
@@ -29,7 +34,7 @@ export class PageMapRoll {
   readonly #sinceScn: Scn;
   readonly #untilScn: Scn | null;
   #scn: Scn;
-  #changed: Set<number> | undefined;
+  #changed: PageSet | undefined;
   #staged: StagedPart[] = [];
   /** Scn of the commit whose last part is still to come. */
   #openScn: Scn | null = null;
@@ -50,7 +55,7 @@ export class PageMapRoll {
     this.#sinceScn = of.scn;
     this.#scn = of.scn;
     this.#untilScn = of.untilScn ?? null;
-    if (of.collectsChanges) this.#changed = new Set();
+    if (of.collectsChanges) this.#changed = new PageSet(of.map.pageCount);
   }
 
   get map(): PageMap {
@@ -79,10 +84,7 @@ export class PageMapRoll {
 
   /** Numbers of the pages that commits changed and that the database still has, ascending. */
   changedPages(): Uint32Array {
-    const changed = this.#changed ?? new Set<number>();
-    return Uint32Array.from(changed)
-      .filter((pageNo) => pageNo <= this.#map.pageCount)
-      .sort();
+    return this.#changed?.upTo(this.#map.pageCount) ?? new Uint32Array(0);
   }
 
   /**
@@ -162,6 +164,10 @@ export class PageMapRoll {
 
   #apply(batch: RolledBatch, commit: LogCommit): void {
     const { databasePages, scn } = commit;
+    if (databasePages > PAGES_MAX) {
+      const because = `batch ${batch.header.batchNo}: a database of ${databasePages} pages after the commit with scn ${scn}`;
+      throw damagedLog(batch.object, because);
+    }
     for (const part of this.#staged) {
       this.#map.apply({ databasePages, ...part });
       if (this.#changed) for (const pageNo of part.pages) this.#changed.add(pageNo);

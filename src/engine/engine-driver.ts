@@ -77,6 +77,15 @@ export interface EngineDriver extends AsyncDisposable {
   describe(tenant: EngineTenant): Promise<EngineTable[]>;
 
   /**
+   * Holds a tenant's log at once, before it is known how much of it is archived: nothing that is in it now, or comes into
+   * it, is recycled until a capture goes on from there. Only for a round that is to go on: a log that is held grows.
+   * The tenant's next `startCapture` takes the pin over, without a moment in between. One that fails while it goes on from
+   * a position leaves it as it is. It outlives the processes of the engine: what is lost with one is held again at once.
+   * @throws ENTRY_EXISTS (4017) when the log is captured or pinned already; CANNOT_START_LOG_ARCHIVE (9023)
+   */
+  pinLog(tenant: EngineTenant): Promise<LogPin>;
+
+  /**
    * Attaches the log capture of a tenant.
    * @throws CLOG_RECYCLE_BEFORE_ARCHIVE (9087) when `resume` is given and the engine's log no longer continues it
    */
@@ -206,6 +215,21 @@ export interface CaptureStatus {
   logBytes: number;
   /** Why nothing moves; '' when all is well. */
   comment: string;
+}
+
+/** A log that is held until a capture takes it over, or until it is released. */
+export interface LogPin {
+  /** Latest known figures; no waiting. */
+  status(): LogPinStatus;
+  /** Lets go of the log. Safe to repeat; does nothing once a capture has taken it over. */
+  release(): Promise<void>;
+}
+
+export interface LogPinStatus {
+  /** Bytes in use of the engine's log. */
+  logBytes: number;
+  /** False while the engine may begin its log anew all the same: nothing grows because of the pin. */
+  isHeld: boolean;
 }
 
 export interface Capture {

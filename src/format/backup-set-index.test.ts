@@ -6,6 +6,7 @@ import {
   decodeIndex,
   encodeIndex,
   INDEX_BYTES_MAX,
+  INDEX_ENTRIES_MAX,
   type IndexEntry,
   pagesPerBlock,
 } from './backup-set-index.ts';
@@ -123,10 +124,14 @@ describe('index', () => {
     expect(() => encodeIndex(index, OWNER, null)).toThrowError('page 511 is in no block');
   });
 
-  it.each([28, 32])('refuses a count (byte %i) that does not fit the size before taking memory', (at) => {
+  it.each([
+    [28, 0xffffffff, `more than ${INDEX_ENTRIES_MAX}`],
+    [28, INDEX_ENTRIES_MAX, 'do not make'],
+    [32, 0xffffffff, 'do not make'],
+  ])('refuses a count (byte %i: %i) before taking memory for it', (at, count, because) => {
     const bytes = Buffer.from(encodeIndex(indexOf(), OWNER, null));
-    bytes.writeUInt32BE(0xffffffff, at);
-    expect(() => decodeIndex(bytes, { object: 'i', owner: OWNER, dataKey: null })).toThrowError('do not make');
+    bytes.writeUInt32BE(count, at);
+    expect(() => decodeIndex(bytes, { object: 'i', owner: OWNER, dataKey: null })).toThrowError(because);
   });
 
   it('refuses a file past its bound before reading it', () => {

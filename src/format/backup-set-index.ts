@@ -16,10 +16,13 @@ import { OBJECT_SALT_BYTES, type ObjectOwner, objectKey, ownerBinding } from './
 import { PACK_HEADER_BYTES } from './pack.ts';
 import { PageSet } from './page-set.ts';
 import { endBytes, openBody, sealBody } from './sealed-body.ts';
+import { versionFault } from './version-fault.ts';
 
 export const INDEX_VERSION = 2;
-/** 8 million blocks of 1 MiB, a database of 8 TiB, need 384 MiB; the rest is for lists. Bounds the memory of a reader. */
+/** 192 MiB of entries; the rest is for lists. */
 export const INDEX_BYTES_MAX = 512 * MIB;
+/** Blocks of 1 MiB for a database of 4 TiB. Each is some 330 bytes of a reader's memory, of which lists take little. */
+export const INDEX_ENTRIES_MAX = 2 ** 22;
 
 const MAGIC = Buffer.from('HFINDEX\n', 'latin1');
 const HEADER_BYTES = 84;
@@ -208,16 +211,20 @@ const keyOf = (dataKey: Uint8Array | null, owner: ObjectOwner, salt: Uint8Array)
 /**
  * Writes the index of a set.
  * @param dataKey of an encrypted set; null for a plain one
+ * @throws NOT_SUPPORTED (4007) for more blocks than an index may have
  */
 export function encodeIndex(index: BackupSetIndex, owner: ObjectOwner, dataKey: Uint8Array | null): Uint8Array {
   const { pageSize, pageCount, skipPage, sourceCount, entries } = index;
   assert(pageCount <= UINT32_MAX && sourceCount <= UINT16_MAX, 'page count and source count fit their fields');
+  if (entries.length > INDEX_ENTRIES_MAX)
+    throw fail('NOT_SUPPORTED', { what: `a backup set of ${entries.length} blocks is` });
   const fault = faultOf(index);
   assert(fault === undefined, `an index is sound, but: ${fault}`);
   const listed = listedPages(entries);
   const bodyBytes = entries.length * ENTRY_BYTES + listed * PAGE_NUMBER_BYTES;
   const sizeBytes = HEADER_BYTES + bodyBytes + endBytes(dataKey !== null);
-  assert(sizeBytes <= INDEX_BYTES_MAX, 'an index is within its bound');
+  if (sizeBytes > INDEX_BYTES_MAX)
+    throw fail('NOT_SUPPORTED', { what: `a backup set of ${listed} scattered pages is` });
   const salt = dataKey ? randomBytes(OBJECT_SALT_BYTES) : Buffer.alloc(OBJECT_SALT_BYTES);
   const file = Buffer.alloc(sizeBytes);
   MAGIC.copy(file, 0);
@@ -251,11 +258,12 @@ export function decodeIndex(
   if (file.length < HEADER_BYTES) throw damaged('its header is cut off');
   if (!file.subarray(0, MAGIC.length).equals(MAGIC)) throw damaged('it is not an index');
   const version = file.readUInt16BE(8);
-  if (version !== INDEX_VERSION) throw damaged(`its format version is ${version}, this server reads ${INDEX_VERSION}`);
+  if (version !== INDEX_VERSION) throw damaged(versionFault(version, INDEX_VERSION));
   if (file.readUInt16BE(10) !== (dataKey ? FLAG_ENCRYPTED : 0))
     throw damaged('it is encrypted or plain against what its set says');
   if (!file.subarray(OWNER_AT, HEADER_BYTES).equals(ownerBinding(owner))) throw damaged('it belongs to another set');
   const [entryCount, listed] = [file.readUInt32BE(28), file.readUInt32BE(32)];
+  if (entryCount > INDEX_ENTRIES_MAX) throw damaged(`it has ${entryCount} entries, more than ${INDEX_ENTRIES_MAX}`);
   const bodyBytes = entryCount * ENTRY_BYTES + listed * PAGE_NUMBER_BYTES;
   if (file.length !== HEADER_BYTES + bodyBytes + endBytes(dataKey !== null))
     throw damaged(`it has ${file.length} bytes, which ${entryCount} entries and ${listed} listed pages do not make`);

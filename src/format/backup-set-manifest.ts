@@ -30,8 +30,8 @@ export const MANIFEST_BYTES_MAX = 16 * MIB;
 const OBJECTS_MAX = 100_000;
 /** Several passwords or keys may open one set. */
 const KEY_SLOTS_MAX = 16;
-/** Sets that one increment takes blocks from: three years of daily increments. */
-export const SOURCES_MAX = 1000;
+/** Sets that one increment takes blocks from: half a year of daily ones. A restore reads the manifest of each. */
+export const SOURCES_MAX = 200;
 
 export interface SetFacts {
   backupSetId: number;
@@ -43,7 +43,7 @@ export interface SetFacts {
   prevIncBackupSetId: number;
   /** SHA-256 of the predecessor's manifest, so that an increment cannot be put on another base; null for a full set. */
   prevManifestSha256: Uint8Array | null;
-  /** Archive round that continues this set. */
+  /** Archive round that continues this set; 0 when none does: its log was proved wrong. */
   roundId: number;
   consistentScn: Scn;
   startReplayScn: Scn;

@@ -5,6 +5,7 @@ import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { AssertionFailure, assert } from '../base/assert.ts';
 import { fail, type HoldfastError } from '../base/errors.ts';
 import { type Codec, canonicalText, Malformed } from './json-codec.ts';
+import { versionFault } from './version-fault.ts';
 
 export interface CheckedJsonKind<T> {
   /** Word in the magic line, for example `set-manifest`. */
@@ -69,8 +70,7 @@ export function checkedJson<T>(of: CheckedJsonKind<T>): CheckedJson<T> {
   function parse(signed: string, object: string): T {
     const [, kind, version] = /^holdfast ([a-z-]{1,40}) (\d{1,9})\n/.exec(signed) ?? [];
     if (kind !== of.kind) throw damaged(object, `it is not a ${of.kind} file`);
-    if (version !== String(of.version))
-      throw damaged(object, `its format version is ${version}, this server reads ${of.version}`);
+    if (version !== String(of.version)) throw damaged(object, versionFault(Number(version), of.version));
     const text = signed.slice(magic.length, -1);
     try {
       const value = of.codec.decode(JSON.parse(text), '');

@@ -11,6 +11,7 @@ import {
   sha256,
   storedBytesMax,
 } from './log-batch-table.ts';
+import { versionFault } from './version-fault.ts';
 
 export const LOG_FORMAT_VERSION = 2;
 export const LOG_SEGMENT_HEADER_BYTES = 192;
@@ -127,7 +128,7 @@ function headerFault(bytes: Buffer, magic: Buffer, length: number): string | und
   const body = length - LOG_HASH_BYTES;
   if (!sameBytes(sha256(bytes.subarray(0, body)), bytes.subarray(body, length)))
     return 'the checksum of its header does not match';
-  if (bytes.readUInt32BE(8) !== LOG_FORMAT_VERSION) return `its version is ${bytes.readUInt32BE(8)}`;
+  if (bytes.readUInt32BE(8) !== LOG_FORMAT_VERSION) return versionFault(bytes.readUInt32BE(8), LOG_FORMAT_VERSION);
   return undefined;
 }
 

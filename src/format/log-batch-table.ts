@@ -10,6 +10,7 @@ import { BLOCK_PLAIN_BYTES, KIB, MIB } from '../base/limits.ts';
 import { type Scn, toScn } from '../model/scn.ts';
 import { blockChecksum } from './block.ts';
 import { compress, decompress } from './compress.ts';
+import { putHashes, takeHashes } from './hash-bytes.ts';
 import { PAGE_HASH_BYTES } from './page-map.ts';
 
 const COMMIT_ENTRY_BYTES = 24;
@@ -153,10 +154,7 @@ export function encodeTable(commits: readonly TableCommit[], blocks: readonly { 
   }
   for (const { pages, hashes } of commits) {
     assert(hashes.length === pages.length, 'each image has a hash');
-    for (const hash of hashes) {
-      table.writeBigUInt64BE(hash, at);
-      at += PAGE_HASH_BYTES;
-    }
+    at = putHashes(hashes, table, at);
   }
   for (const { entry } of blocks) {
     table.set(entry, at);
@@ -182,8 +180,7 @@ export function decodeTable(
   const pagesAt = shape.entryCount * COMMIT_ENTRY_BYTES;
   const pages = decodePages(plain, pagesAt, shape.pageCount, commits, object);
   const hashesAt = pagesAt + shape.pageCount * PAGE_NUMBER_BYTES;
-  const hashes = new BigUint64Array(shape.pageCount);
-  for (let i = 0; i < hashes.length; i++) hashes[i] = plain.readBigUInt64BE(hashesAt + i * PAGE_HASH_BYTES);
+  const hashes = takeHashes(plain, hashesAt, shape.pageCount);
   const blocksAt = pagesAt + shape.pageCount * PAGE_ENTRY_BYTES;
   return { commits, pages, hashes, blocks: decodeBlocks(plain, blocksAt, shape, blocksOffset, object) };
 }

@@ -6,6 +6,7 @@ import { assert } from '../base/assert.ts';
 import { fail } from '../base/errors.ts';
 import { UINT32_MAX } from './fact-codecs.ts';
 import { OBJECT_SALT_BYTES, type ObjectOwner, ownerBinding } from './object-key.ts';
+import { versionFault } from './version-fault.ts';
 
 export const PACK_VERSION = 1;
 export const PACK_HEADER_BYTES = 96;
@@ -49,7 +50,7 @@ export function decodePackHeader(
   const checksum = createHash('sha256').update(header.subarray(0, CHECKED_BYTES)).digest();
   if (!checksum.equals(header.subarray(CHECKED_BYTES))) throw damaged("its header's checksum does not match");
   const version = header.readUInt16BE(8);
-  if (version !== PACK_VERSION) throw damaged(`its format version is ${version}, this server reads ${PACK_VERSION}`);
+  if (version !== PACK_VERSION) throw damaged(versionFault(version, PACK_VERSION));
   const flags = header.readUInt16BE(10);
   if (flags !== (expected.isEncrypted ? FLAG_ENCRYPTED : 0))
     throw damaged(`it is ${flags & FLAG_ENCRYPTED ? '' : 'not '}encrypted, against what its set says`);

@@ -4,7 +4,14 @@ import { isFailure } from '../base/errors.ts';
 import { toScn } from '../model/scn.ts';
 import { acceptedMutations } from './mutations.fixture.ts';
 import { PageMap } from './page-map.ts';
-import { decodePageMap, encodePageMap, PAGE_MAP_BYTES_MAX, type PageMapPoint } from './page-map-file.ts';
+import {
+  decodePageMap,
+  decodePageMapInTurns,
+  encodePageMap,
+  encodePageMapInTurns,
+  PAGE_MAP_BYTES_MAX,
+  type PageMapPoint,
+} from './page-map-file.ts';
 
 const OWNER = {
   clusterUuid: '0f0e0d0c-0b0a-4908-8706-050403020100',
@@ -33,6 +40,18 @@ describe.each([
     expect(Buffer.from(read.map.hashes.buffer).equals(Buffer.from(point.map.hashes.buffer))).toBe(true);
     expect(read.map.checksum).toBe(point.map.checksum);
     expect(read.map.pageSize).toBe(4096);
+  });
+
+  it('writes and reads the same in turns, as the map was at the call', async () => {
+    const point = pointOf(300_000);
+    const before = point.map.hashes.slice();
+    const writing = encodePageMapInTurns(point, OWNER, dataKey);
+    point.map.set(300_000, 5n);
+    const bytes = await writing;
+    expect(decodePageMap(bytes, expected).map.hashes).toEqual(before);
+    expect((await decodePageMapInTurns(bytes, expected)).map.hashes).toEqual(before);
+    bytes[bytes.length - 40]! ^= 1;
+    await expect(decodePageMapInTurns(bytes, expected)).rejects.toThrow("'page_map.obbak'");
   });
 
   it('reads the map as it is after it was cut, and leaves it as it was', () => {

@@ -5,15 +5,17 @@
 //   body    XXH3-64 of each page, u64
 //   end     as in `sealed-body`
 import { randomBytes } from 'node:crypto';
-import { endianness } from 'node:os';
 import { assert } from '../base/assert.ts';
 import { fail } from '../base/errors.ts';
+import { runAtOnce, runInTurns, type Slices } from '../base/in-turns.ts';
 import { GIB } from '../base/limits.ts';
 import { type Scn, toScn } from '../model/scn.ts';
 import { isPageSize } from './backup-set-index.ts';
+import { putHashes, takeHashes } from './hash-bytes.ts';
 import { OBJECT_SALT_BYTES, type ObjectOwner, objectKey, ownerBinding } from './object-key.ts';
-import { PAGE_HASH_BYTES, PageMap } from './page-map.ts';
-import { endBytes, openBody, sealBody } from './sealed-body.ts';
+import { checksumSlices, PAGE_HASH_BYTES, PageMap } from './page-map.ts';
+import { endBytes, openSlices, sealSlices } from './sealed-body.ts';
+import { versionFault } from './version-fault.ts';
 
 export const PAGE_MAP_VERSION = 1;
 /** 134 million pages: 512 GiB in pages of 4 KiB, 8 TiB in pages of 64 KiB. Bounds the memory of reader and writer. */
@@ -24,7 +26,13 @@ const HEADER_BYTES = 84;
 const FLAG_ENCRYPTED = 1;
 const SALT_AT = 36;
 const OWNER_AT = 52;
-const IS_LITTLE_ENDIAN = endianness() === 'LE';
+
+/** What a reader knows of a page map before it reads it. */
+export interface ExpectedPageMap {
+  object: string;
+  owner: ObjectOwner;
+  dataKey: Uint8Array | null;
+}
 
 /** State after every commit up to `scn` of a round. */
 export interface PageMapPoint {
@@ -32,11 +40,6 @@ export interface PageMapPoint {
   roundId: number;
   scn: Scn;
   map: PageMap;
-}
-
-/** Hashes between the file's byte order and that of this machine's memory; the same both ways. */
-function reorder(bytes: Buffer): Buffer {
-  return IS_LITTLE_ENDIAN ? bytes.swap64() : bytes;
 }
 
 const keyOf = (dataKey: Uint8Array | null, owner: ObjectOwner, salt: Uint8Array) =>
@@ -54,6 +57,19 @@ export function pageMapBytes(pageCount: number, isEncrypted: boolean): number {
  * @throws NOT_SUPPORTED (4007) for a database of more pages than a map may have
  */
 export function encodePageMap(point: PageMapPoint, owner: ObjectOwner, dataKey: Uint8Array | null): Uint8Array {
+  return runAtOnce(encodeSlices(point, owner, dataKey));
+}
+
+/** `encodePageMap` where others wait; what is written is the map at the call. */
+export async function encodePageMapInTurns(
+  point: PageMapPoint,
+  owner: ObjectOwner,
+  dataKey: Uint8Array | null,
+): Promise<Uint8Array> {
+  return await runInTurns(encodeSlices(point, owner, dataKey));
+}
+
+function* encodeSlices(point: PageMapPoint, owner: ObjectOwner, dataKey: Uint8Array | null): Slices<Uint8Array> {
   const { roundId, scn, map } = point;
   assert(isPageSize(map.pageSize), `${map.pageSize} is a page size`);
   assert(Number.isSafeInteger(roundId) && roundId >= 0, 'a round has an id');
@@ -70,11 +86,8 @@ export function encodePageMap(point: PageMapPoint, owner: ObjectOwner, dataKey: 
   file.writeBigUInt64BE(scn, 28);
   file.set(salt, SALT_AT);
   file.set(ownerBinding(owner), OWNER_AT);
-  const body = file.subarray(HEADER_BYTES, HEADER_BYTES + map.pageCount * PAGE_HASH_BYTES);
-  const { hashes } = map;
-  body.set(Buffer.from(hashes.buffer, hashes.byteOffset, hashes.byteLength));
-  reorder(body);
-  sealBody(file, HEADER_BYTES, keyOf(dataKey, owner, salt));
+  putHashes(map.hashes, file, HEADER_BYTES);
+  yield* sealSlices(file, HEADER_BYTES, keyOf(dataKey, owner, salt));
   return new Uint8Array(file.buffer, file.byteOffset, file.length);
 }
 
@@ -82,10 +95,16 @@ export function encodePageMap(point: PageMapPoint, owner: ObjectOwner, dataKey: 
  * Reads and checks a page map.
  * @throws BACKUP_DATA_CORRUPT (9010) naming `object`
  */
-export function decodePageMap(
-  bytes: Uint8Array,
-  expected: { object: string; owner: ObjectOwner; dataKey: Uint8Array | null },
-): PageMapPoint {
+export function decodePageMap(bytes: Uint8Array, expected: ExpectedPageMap): PageMapPoint {
+  return runAtOnce(decodeSlices(bytes, expected));
+}
+
+/** `decodePageMap` where others wait. */
+export async function decodePageMapInTurns(bytes: Uint8Array, expected: ExpectedPageMap): Promise<PageMapPoint> {
+  return await runInTurns(decodeSlices(bytes, expected));
+}
+
+function* decodeSlices(bytes: Uint8Array, expected: ExpectedPageMap): Slices<PageMapPoint> {
   const damaged = (because: string) => fail('BACKUP_DATA_CORRUPT', { object: expected.object, because });
   const { owner, dataKey } = expected;
   if (bytes.length > PAGE_MAP_BYTES_MAX) throw damaged(`it has ${bytes.length} bytes, more than ${PAGE_MAP_BYTES_MAX}`);
@@ -93,8 +112,7 @@ export function decodePageMap(
   if (file.length < HEADER_BYTES) throw damaged('its header is cut off');
   if (!file.subarray(0, MAGIC.length).equals(MAGIC)) throw damaged('it is not a page map');
   const version = file.readUInt16BE(8);
-  if (version !== PAGE_MAP_VERSION)
-    throw damaged(`its format version is ${version}, this server reads ${PAGE_MAP_VERSION}`);
+  if (version !== PAGE_MAP_VERSION) throw damaged(versionFault(version, PAGE_MAP_VERSION));
   if (file.readUInt16BE(10) !== (dataKey ? FLAG_ENCRYPTED : 0))
     throw damaged('it is encrypted or plain against what its set says');
   if (!file.subarray(OWNER_AT, HEADER_BYTES).equals(ownerBinding(owner))) throw damaged('it belongs to another set');
@@ -102,15 +120,16 @@ export function decodePageMap(
   if (file.length !== pageMapBytes(pageCount, dataKey !== null))
     throw damaged(`it has ${file.length} bytes, which ${pageCount} pages do not make`);
   const salt = file.subarray(SALT_AT, OWNER_AT);
-  const body = openBody(file, HEADER_BYTES, keyOf(dataKey, owner, salt));
+  const body = yield* openSlices(file, HEADER_BYTES, keyOf(dataKey, owner, salt));
   if (body === undefined) throw damaged('its checksum or tag does not match');
   const pageSize = file.readUInt32BE(12);
   if (!isPageSize(pageSize)) throw damaged(`a page size of ${pageSize}`);
   const roundId = Number(file.readBigUInt64BE(20));
   if (!Number.isSafeInteger(roundId)) throw damaged(`a round ${roundId}`);
-  const hashes = new BigUint64Array(pageCount);
-  const plain = Buffer.from(hashes.buffer);
-  body.copy(plain);
-  reorder(plain);
-  return { roundId, scn: toScn(file.readBigUInt64BE(28)), map: new PageMap(pageSize, hashes) };
+  const hashes = takeHashes(body, 0, pageCount);
+  return {
+    roundId,
+    scn: toScn(file.readBigUInt64BE(28)),
+    map: new PageMap(pageSize, hashes, yield* checksumSlices(hashes)),
+  };
 }

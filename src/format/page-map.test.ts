@@ -38,6 +38,16 @@ describe('page map', () => {
     }
   });
 
+  it('sums long maps exactly, of the largest hashes too', () => {
+    const largest = new BigUint64Array(5000).fill(2n ** 64n - 1n);
+    const mixed = largest.map((hash, index) => (hash / 3n) * BigInt(index % 4));
+    for (const length of [1023, 1024, 1025, 5000])
+      for (const all of [largest, mixed]) {
+        const map = new PageMap(4096, all.slice(0, length));
+        expect(map.checksum).toBe(definition(map));
+      }
+  });
+
   it('notices pages that changed places', () => {
     expect(new PageMap(512, hashes(1, 2)).checksum).not.toBe(new PageMap(512, hashes(2, 1)).checksum);
   });

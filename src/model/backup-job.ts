@@ -138,7 +138,7 @@ export interface BackupSet {
   status: BackupSetStatus;
   fileStatus: FileStatus;
   isPlusArchivelog: boolean;
-  /** Archive round that continues this set. */
+  /** Archive round that continues this set; 0 when none does: its log was proved wrong. */
   roundId: number;
   /** The state in the set: every commit up to and including this scn. */
   consistentScn: Scn;

@@ -3,7 +3,7 @@
 import { fail } from '../base/errors.ts';
 import type { RecordedSource } from '../store/records.ts';
 import type { Store } from '../store/store.ts';
-import type { SourceOwner } from './identify-sources.ts';
+import { OTHER_OWNER, type SourceOwner } from './identify-sources.ts';
 import type { RowReceiver } from './rebuild-service.ts';
 
 /** Pure but for reads of the store. @throws BACKUP_FORMAT_FILE_NOT_MATCH (9081), NOT_ALLOWED (4179) */
@@ -12,8 +12,7 @@ export function chooseReceiver(store: Store, owner: SourceOwner, of: { receiver:
   const isOwnCluster = owner.clusterUuid === store.cluster.uuid;
   if (receiver.kind === 'own') {
     if (isOwnCluster && owner.tenantId === receiver.tenantId) return receiver.tenantId;
-    // Whose a directory is, is for the cluster's administrator to know.
-    throw fail('BACKUP_FORMAT_FILE_NOT_MATCH', { uri, because: 'it belongs to another owner or purpose' });
+    throw fail('BACKUP_FORMAT_FILE_NOT_MATCH', { uri, because: `it belongs to ${OTHER_OWNER}` });
   }
   if (isOwnCluster) {
     if (receiver.kind === 'source' || receiver.tenantId === owner.tenantId) return owner.tenantId;

@@ -5,11 +5,15 @@ import { readFormatFile } from '../destination/claim-destination.ts';
 import type { Destination } from '../destination/destination.ts';
 import type { DestKind, FormatFile } from '../format/format-file.ts';
 import { type DestinationUri, formatDestinationUri, parseDestinationUri } from '../model/destination-uri.ts';
+import type { RowReceiver } from './rebuild-service.ts';
 
 /** Uris of one statement: a tenant has had a few destinations. */
 const URIS_MAX = 100;
 /** Greater numbers than anybody's sets, rounds and pieces reach; they would use up the counters for ever. */
 export const ID_MAX = 2 ** 31 - 1;
+
+/** Whose a directory is, is for the cluster's administrator to know. */
+export const OTHER_OWNER = 'another owner or purpose';
 
 /** One destination, opened. */
 export interface Source {
@@ -37,6 +41,7 @@ export function openSources(uris: readonly string[], open: (uri: DestinationUri)
  */
 export async function identifySources(
   destinations: readonly Destination[],
+  receiver: RowReceiver,
 ): Promise<{ sources: Source[]; owner: SourceOwner }> {
   let owner: SourceOwner | undefined;
   const sources: Source[] = [];
@@ -50,7 +55,8 @@ export async function identifySources(
       throw fail('BACKUP_FORMAT_FILE_NOT_MATCH', { uri, because: 'it names no user tenant or no destination' });
     owner ??= format;
     if (owner.clusterUuid !== format.clusterUuid || owner.tenantId !== tenantId) {
-      const because = `it belongs to the tenant '${format.tenantName}' (id ${tenantId}) of the cluster '${format.clusterName}', another one than that of the uri before it`;
+      const whose = `the tenant '${format.tenantName}' (id ${tenantId}) of the cluster '${format.clusterName}', another one than that of the uri before it`;
+      const because = `it belongs to ${receiver.kind === 'own' ? OTHER_OWNER : whose}`;
       throw fail('BACKUP_FORMAT_FILE_NOT_MATCH', { uri, because });
     }
     sources.push({ destination, uri, destKind, destId });

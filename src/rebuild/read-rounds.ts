@@ -43,7 +43,9 @@ export async function readRounds(source: Source, of: Omit<Reading, 'source'>): P
   for (const piece of listing.pieces) {
     if (!isPossible(reading, piece, piece.directory)) continue;
     of.rows.present.pieces.add(piece.pieceId);
-    pieces.set(keyOf(piece), [...(pieces.get(keyOf(piece)) ?? []), piece]);
+    const own = pieces.get(keyOf(piece));
+    if (own) own.push(piece);
+    else pieces.set(keyOf(piece), [piece]);
   }
   for (const round of listing.rounds) {
     if (!isPossible(reading, round, roundStartName(round))) continue;

@@ -369,6 +369,17 @@ describe('recording on the same cluster', () => {
       expect(error).toMatchObject({ errorName: 'BACKUP_FORMAT_FILE_NOT_MATCH' });
       expect(String(error)).not.toContain('t1');
     }
+    const foreign = new MemoryDestination(`${directory}/foreign`);
+    const { cluster } = store;
+    await claimDestination(foreign, {
+      ...{ formatVersion: FORMAT_FILE_VERSION, clusterName: 'their cluster', clusterId: 1, clusterUuid: cluster.uuid },
+      ...{ tenantId: 1004, tenantName: 'their name', destKind: 'backup_data', destId: 1003, createdNs: START_NS },
+    });
+    const uris = [DATA_URI, 'file:///foreign'];
+    const error = await rebuild(store, { kind: 'own', tenantId: TENANT_ID }, uris).catch((thrown: Error) => thrown);
+    expect(error).toMatchObject({ errorName: 'BACKUP_FORMAT_FILE_NOT_MATCH' });
+    expect(String(error)).not.toContain('their');
+    await expect(rebuild(store, { kind: 'source' }, uris)).rejects.toThrow('their name');
   });
 
   test('refuses to give one tenant’s rows to another', async () => {

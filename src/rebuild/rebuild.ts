@@ -31,7 +31,7 @@ async function rebuild(deps: RebuildDependencies, request: RebuildRequest): Prom
   const { signal, receiver } = request;
   const destinations = openSources(request.uris, deps.openDestination);
   try {
-    const { sources, owner } = await identifySources(destinations);
+    const { sources, owner } = await identifySources(destinations, receiver);
     const choose = () => chooseReceiver(store, owner, { receiver, uri: sources[0]!.uri });
     choose();
     const warnings = new RebuildWarnings();

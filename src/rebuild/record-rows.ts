@@ -31,22 +31,21 @@ const SET_IDENTITY = ['backupType', 'startNs', 'consistentScn'] as const;
 const ROUND_IDENTITY = ['destId', 'startScn'] as const;
 const PIECE_IDENTITY = ['destId', 'roundId', 'startScn'] as const;
 
+/** To the caller's transaction. */
 export function recordRows(recording: Recording): Omit<RebuildReport, 'warnings'> {
   const { store, tenantId } = recording;
-  return store.transaction(() => {
-    const tenant = store.tenants.get({ tenantId });
-    const current = tenant && store.currentRound(tenantId);
-    reserve(recording);
-    const isOwnCluster = recording.owner.clusterUuid === store.cluster.uuid;
-    // Rows that no tenant here writes are brought up to date: what lies there is all that is true of them.
-    const recorder = new RowRecorder(recording, { isRefreshing: !isOwnCluster || tenant === undefined, current });
-    const rounds = recorder.rounds();
-    const pieces = recorder.pieces();
-    const sets = recorder.sets();
-    reportMissing(recording);
-    if (isOwnCluster && tenant) raiseLastScn(recording, tenant.lastScn);
-    return { tenantId, sets, rounds, pieces };
-  });
+  const tenant = store.tenants.get({ tenantId });
+  const current = tenant && store.currentRound(tenantId);
+  reserve(recording);
+  const isOwnCluster = recording.owner.clusterUuid === store.cluster.uuid;
+  // Rows that no tenant here writes are brought up to date: what lies there is all that is true of them.
+  const recorder = new RowRecorder(recording, { isRefreshing: !isOwnCluster || tenant === undefined, current });
+  const rounds = recorder.rounds();
+  const pieces = recorder.pieces();
+  const sets = recorder.sets();
+  reportMissing(recording);
+  if (isOwnCluster && tenant) raiseLastScn(recording, tenant.lastScn);
+  return { tenantId, sets, rounds, pieces };
 }
 
 function reserve({ store, tenantId, owner, sources, rows }: Recording): void {

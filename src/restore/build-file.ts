@@ -1,7 +1,7 @@
 // Writes the database file of a restore under its temporary name and proves it: the log agrees with the set's page map
 // commit by commit, and the file that lies there has, page by page, what set and log say.
 import { assert } from '../base/assert.ts';
-import { fail } from '../base/errors.ts';
+import { fail, type HoldfastError, isFailure } from '../base/errors.ts';
 import { GIB } from '../base/limits.ts';
 import type { ArchivedPiece } from '../destination/archive-listing.ts';
 import { readManifest, readPageMap, readSetIndex, setOwner } from '../destination/backup-set-reader.ts';
@@ -196,6 +196,13 @@ async function writeFile(
   const { pageHashes } = await request.pipeline.restore(target);
   checkPages({ map, pageHashes, skipPage, sets: of.sets }, items);
   return { pageCount, totalBytes, databaseChecksum: map.checksum, commitCount };
+}
+
+/** Whether an object of the log is missing that was there a moment ago. */
+export function isLogGone(error: unknown, seed: RestoreSeed): error is HoldfastError {
+  if (!isFailure(error, 'BACKUP_FILE_NOT_EXIST')) return false;
+  const { file } = error.facts as { file: string };
+  return piecesOf(seed).some((directory) => file.includes(directory));
 }
 
 const piecesOf = (seed: RestoreSeed) => (seed.log?.stretches ?? []).flatMap(({ pieces }) => pieces.map(pieceDirectory));

@@ -1,6 +1,6 @@
 // What the uris of a RESTORE hold: whose they are, which sets can be read, which log runs on. Nothing is changed there.
 import { fail } from '../base/errors.ts';
-import { SYS_TENANT_ID } from '../base/limits.ts';
+import { MIB, SYS_TENANT_ID } from '../base/limits.ts';
 import { readManifest } from '../destination/backup-set-reader.ts';
 import { readFormatFile } from '../destination/claim-destination.ts';
 import type { Destination } from '../destination/destination.ts';
@@ -14,6 +14,9 @@ import { groupSourceUris, type SourceUri } from './source-uris.ts';
 
 /** Sets at one destination: a daily full of thirty years has fewer. */
 const SETS_MAX = 20_000;
+
+/** All manifests of a destination stand in memory at once: a thousand increments in one chain have 100 MiB. */
+const MANIFESTS_BYTES_MAX = 256 * MIB;
 
 export type OpenDestination = (uri: DestinationUri) => Destination;
 
@@ -118,9 +121,14 @@ async function readEach(
 ): Promise<{ sets: FoundSet[]; damagedSets: DamagedSet[] }> {
   const sets: FoundSet[] = [];
   const damagedSets: DamagedSet[] = [];
+  let bytes = 0;
   for (const ref of refs) {
+    if (bytes > MANIFESTS_BYTES_MAX)
+      throw fail('NOT_SUPPORTED', { what: 'a destination with so much in its manifests is' });
     try {
-      sets.push(await readSet(source, ref));
+      const set = await readSet(source, ref);
+      sets.push(set);
+      bytes += set.manifestBytes.length;
     } catch (error) {
       damagedSets.push({ name: setDirectory(ref), backupSetId: ref.backupSetId, ...damageOf(error) });
     }

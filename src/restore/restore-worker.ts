@@ -17,7 +17,7 @@ import type { Scn } from '../model/scn.ts';
 import { administratorOf, TENANT_MOVES, type Tenant } from '../model/tenant.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { Store } from '../store/store.ts';
-import { buildFile } from './build-file.ts';
+import { type BuildRequest, type BuiltFile, buildFile, isLogGone } from './build-file.ts';
 import type { OpenDestination } from './read-sources.ts';
 import { decodeSeed, encodeSeed, type RestoreSeed } from './restore-seed.ts';
 import type { RestoreArchive } from './restore-service.ts';
@@ -149,7 +149,7 @@ export class RestoreWorker {
     if (location === this.#ownLocation(job)) await makeDirectoryFor(location);
     await removeUnfinished(targetPath);
     let progress: ((done: { bytes: number }) => void) | undefined;
-    const built = await buildFile({
+    const built = await this.#buildFile({
       ...{ openDestination, pipeline, restoreScn, targetPath, signal: this.#controller.signal },
       seed: decodeSeed(job.planSeed),
       dataKeyOf: (backupSetId) => {
@@ -173,6 +173,19 @@ export class RestoreWorker {
     });
     this.#builtPages = pageCount;
     this.#move(job, 'POST_CHECK', { finishBytes: built.totalBytes });
+  }
+
+  /** While it is read, the last piece of the plan may be frozen and compacted: then its log lies elsewhere in it. */
+  async #buildFile(request: BuildRequest): Promise<BuiltFile> {
+    try {
+      return await buildFile(request);
+    } catch (error) {
+      if (!isLogGone(error, request.seed)) throw error;
+      this.#deps.log.info('restore lists the log again', { jobId: this.#jobId, because: error.message });
+    }
+    this.#controller.signal.throwIfAborted();
+    await removeUnfinished(request.targetPath);
+    return await buildFile(request);
   }
 
   #ownLocation(job: RestoreJob): string {

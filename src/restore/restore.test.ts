@@ -3,7 +3,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { HoldfastError } from '../base/errors.ts';
+import { fail, HoldfastError } from '../base/errors.ts';
 import { silentLog } from '../base/log.ts';
 import { toScn } from '../model/scn.ts';
 import type { Tenant } from '../model/tenant.ts';
@@ -90,6 +90,26 @@ describe('a restore', () => {
     expect(world.store.tenantNamed('own').recoveryUntilScn).toBe(set.consistentScn);
     await world.restoreTo('now', { uris: world.uris('app') });
     expect(restoredBytes('now').equals(states[11]!.bytes)).toBe(true);
+  });
+
+  test('lists the log again when a piece was compacted while it was read', async () => {
+    await world.backUp(source);
+    const states = await commits(4);
+    let tries = 0;
+    const restore: Pipeline['restore'] = async (request) => {
+      tries++;
+      if (tries > 1) return await pipeline.restore(request);
+      writeFileSync(request.targetPath, 'half of a file');
+      const [object] = [...request.items].flatMap((item) => (item.kind === 'log' ? [item.object] : []));
+      throw fail('BACKUP_FILE_NOT_EXIST', { file: object ?? 'no log was planned' });
+    };
+    const impatient = Object.assign(Object.create(pipeline) as Pipeline, { restore });
+    await using other = new World({ root: world.root, pipeline: impatient });
+    other.start();
+    await world.archive(source.tenantId).flush();
+    expect(await other.restoreTo('copy', { uris: world.uris('app') })).toMatchObject({ status: 'RESTORE_SUCCESS' });
+    expect(tries).toBe(2);
+    expect(readFileSync(other.store.tenantNamed('copy').location).equals(states[3]!.bytes)).toBe(true);
   });
 
   test('proves the present first when the source lives on this server', async () => {

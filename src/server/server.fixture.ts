@@ -5,6 +5,7 @@ import { connect, type Socket } from 'node:net';
 import { systemClock } from '../base/clock.ts';
 import { fail } from '../base/errors.ts';
 import { createLog } from '../base/log.ts';
+import { DerivedKeys } from '../format/derived-keys.ts';
 import {
   bigint,
   type Column,

@@ -1,6 +1,7 @@
 // Sessions over the catalog's fixture, for tests of SELECT, SHOW and variables.
 import { silentLog } from '../base/log.ts';
 import { at, type CatalogFixture, openCatalogFixture } from '../catalog/catalog.fixture.ts';
+import { DerivedKeys } from '../format/derived-keys.ts';
 import type { SqlValue, StatementResult } from '../model/result.ts';
 import type { SqlDependencies } from './dependencies.ts';
 import { parseStatement } from './grammar/parse.ts';

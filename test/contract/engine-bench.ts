@@ -36,6 +36,8 @@ export interface EngineFixture extends AsyncDisposable {
   begin: string;
   commit: string;
   rollback: string;
+  /** Runs statements in a process that recycles the log after each of them, if it may; what is held stays. */
+  asApplication(tenant: EngineTenant, statements: readonly string[]): Promise<void>;
 }
 
 export interface Caught {

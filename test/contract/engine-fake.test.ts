@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FakeDriver } from '../../src/engine/fake/fake-driver.ts';
 import { testEngineDriver } from './engine.ts';
+import { rowsOf } from './engine-bench.ts';
 
 const MANY = Array.from({ length: 40 }, (_, i) => `many${i}`);
 
@@ -29,6 +30,14 @@ testEngineDriver('fake', async () => {
     begin: 'begin',
     commit: 'commit',
     rollback: 'rollback',
+    async asApplication(tenant, statements) {
+      const session = await driver.openSession(tenant);
+      for (const sql of statements) {
+        await rowsOf(session, sql);
+        driver.checkpoint(tenant);
+      }
+      await session.close();
+    },
     async [Symbol.asyncDispose]() {
       await driver[Symbol.asyncDispose]();
       rmSync(directory, { recursive: true, force: true });

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
+import { DatabaseSync } from '../../src/base/sqlite.ts';
 import { createSqliteDriver } from '../../src/engine/sqlite/sqlite-driver.ts';
 import { testEngineDriver } from './engine.ts';
 
@@ -32,6 +33,12 @@ testEngineDriver('sqlite', async () => {
     begin: 'BEGIN',
     commit: 'COMMIT',
     rollback: 'ROLLBACK',
+    async asApplication({ location }, statements) {
+      const database = new DatabaseSync(location, { timeout: 5000 });
+      database.exec('PRAGMA wal_autocheckpoint = 10');
+      for (const sql of statements) database.exec(`${sql}; PRAGMA wal_checkpoint(PASSIVE)`);
+      database.close();
+    },
     async [Symbol.asyncDispose]() {
       await driver[Symbol.asyncDispose]();
       rmSync(dataDir, { recursive: true, force: true });

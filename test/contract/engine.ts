@@ -25,6 +25,7 @@ import {
   START,
 } from './engine-bench.ts';
 import { testDatabaseChecksum, testGapRepair } from './engine-checksum.ts';
+import { testLogPin } from './engine-pin.ts';
 
 /** Runs the contract against one engine. */
 export function testEngineDriver(name: string, makeFixture: () => Promise<EngineFixture>): void {
@@ -309,5 +310,6 @@ export function testEngineDriver(name: string, makeFixture: () => Promise<Engine
     };
     testDatabaseChecksum(bench);
     testGapRepair(bench);
+    testLogPin(bench);
   });
 }

@@ -156,6 +156,8 @@ export class FakeDatabase {
   #logBytes = LOG_HEADER_BYTES;
   /** Told of every commit, in order. */
   onCommit: ((record: FakeRecord) => void) | undefined;
+  /** Somebody holds the log: it is not recycled by itself. */
+  isPinned = false;
 
   private constructor(location: string) {
     this.#location = location;
@@ -190,6 +192,11 @@ export class FakeDatabase {
 
   get logBytes(): number {
     return this.#logBytes;
+  }
+
+  /** The log is captured or pinned. */
+  get isHeld(): boolean {
+    return this.onCommit !== undefined || this.isPinned;
   }
 
   get(key: string): string | undefined {
@@ -304,7 +311,7 @@ export class FakeDatabase {
   }
 
   #appendRecord({ databasePages, checksum, pages, images }: FakeCommit): FakeRecord {
-    if (!this.onCommit && this.#logBytes > LOG_BYTES_MAX) this.recycleLog();
+    if (!this.isHeld && this.#logBytes > LOG_BYTES_MAX) this.recycleLog();
     const header = Buffer.alloc(RECORD_HEADER_BYTES);
     const body = Buffer.concat([Buffer.from(pages.buffer), ...images]);
     header.writeUInt32BE(RECORD_HEADER_BYTES + body.length + HASH_BYTES, 0);

@@ -11,6 +11,7 @@ import type {
   EngineSession,
   EngineTable,
   EngineTenant,
+  LogPin,
   Snapshot,
 } from '../engine-driver.ts';
 import { FakeCapture } from './fake-capture.ts';
@@ -23,6 +24,8 @@ interface Attached {
   database: FakeDatabase;
   sessions: Set<FakeSession>;
   capture: FakeCapture | undefined;
+  /** The one that holds the log; a capture that is attached has taken it over. */
+  pin: LogPin | undefined;
 }
 
 export class FakeDriver implements EngineDriver {
@@ -91,6 +94,26 @@ export class FakeDriver implements EngineDriver {
     return [{ name: 'kv', kind: 'BASE TABLE', columns, indexes: [], createSql: 'CREATE TABLE kv (k TEXT, v TEXT)' }];
   }
 
+  async pinLog(tenant: EngineTenant): Promise<LogPin> {
+    const attached = this.#attach(tenant.location);
+    const { database } = attached;
+    if (attached.capture || attached.pin) throw fail('ENTRY_EXISTS', { what: `a pin of ${tenant.name}` });
+    const pin: LogPin = {
+      status: () => ({ logBytes: database.logBytes, isHeld: true }),
+      release: async () => {
+        if (attached.pin === pin) this.#letGo(attached);
+      },
+    };
+    attached.pin = pin;
+    database.isPinned = true;
+    return pin;
+  }
+
+  #letGo(attached: Attached): void {
+    attached.pin = undefined;
+    attached.database.isPinned = false;
+  }
+
   async startCapture(request: CaptureRequest): Promise<Capture> {
     const { location } = request.tenant;
     const attached = this.#attach(location);
@@ -106,6 +129,7 @@ export class FakeDriver implements EngineDriver {
     });
     attached.capture = capture;
     await capture.start();
+    this.#letGo(attached);
     return capture;
   }
 
@@ -124,6 +148,12 @@ export class FakeDriver implements EngineDriver {
 
   // ## For simulations
 
+  /** An application makes room: the log is thrown away unless somebody holds it. */
+  checkpoint(tenant: EngineTenant): void {
+    const { database } = this.#attach(tenant.location);
+    if (!database.isHeld) database.recycleLog();
+  }
+
   /** The engine throws its log away, as a real one may when nobody holds it. */
   recycleLog(tenant: EngineTenant): void {
     const { database, capture } = this.#attach(tenant.location);
@@ -139,7 +169,7 @@ export class FakeDriver implements EngineDriver {
   #attach(location: string): Attached {
     let attached = this.#attached.get(location);
     if (!attached) {
-      attached = { database: FakeDatabase.open(location), sessions: new Set(), capture: undefined };
+      attached = { database: FakeDatabase.open(location), sessions: new Set(), capture: undefined, pin: undefined };
       this.#attached.set(location, attached);
     }
     return attached;

@@ -6,7 +6,7 @@ import { silentLog } from '../../base/log.ts';
 import { readLogBatchHeader } from '../../format/log-batch-header.ts';
 import type { CapturedBatch, CaptureRequest } from '../engine-driver.ts';
 import type { MemoryArchive } from './capture.fixture.ts';
-import { attachCapture, identify } from './capture-attach.ts';
+import { attachCapture, identify, inScanTurn } from './capture-attach.ts';
 import { LockWindows } from './capture-locks.ts';
 import type { TenantCapture } from './capture-tenant.ts';
 import { CheckpointThread } from './checkpoint-thread.ts';
@@ -16,6 +16,8 @@ const PART_BYTES = 64 * KIB;
 
 export class InProcessCaptures {
   readonly #captures: TenantCapture[] = [];
+  /** One scan at a time, as in a crowded host. */
+  readonly scans = new Turns(1);
 
   /** Attaches where the archive's last batch says; rejects when the start can not be made durable. */
   async attach(
@@ -24,24 +26,24 @@ export class InProcessCaptures {
   ): Promise<TenantCapture> {
     const { tenant, deliver, onGap, ...request } = of.archive.request(of.path, over);
     const thread = new CheckpointThread();
-    const { capture, begin } = await attachCapture(
-      { captureId: 1, location: tenant.location, ...request },
-      identify(of.path),
-      {
+    const argument = { captureId: 1, location: tenant.location, ...request };
+    return await inScanTurn(argument, this.scans, async (onScanned) => {
+      const { capture, begin } = await attachCapture(argument, identify(of.path), {
         clock: systemClock,
         log: silentLog,
         windows: new LockWindows(),
         fill: (path) => thread.run(path),
-        scans: new Turns(1),
+        scans: this.scans,
+        onScanned,
         send: deliver,
         onGap,
         checkLocks: true,
         partBytes: PART_BYTES,
-      },
-    );
-    this.#captures.push(capture);
-    await begin?.();
-    return capture;
+      });
+      this.#captures.push(capture);
+      await begin?.();
+      return capture;
+    });
   }
 
   async closeAll(): Promise<void> {

@@ -5,16 +5,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { assert } from '../../base/assert.ts';
 import type { Clock } from '../../base/clock.ts';
 import { fail } from '../../base/errors.ts';
-import { MIB } from '../../base/limits.ts';
 import { nextScn, type Scn, toScn } from '../../model/scn.ts';
 import type { CapturedBatch, LogPosition } from '../engine-driver.ts';
 import type { BatchChain } from './capture-batch.ts';
-import { CaptureConnections, isBusy } from './capture-connections.ts';
+import type { CaptureConnections } from './capture-connections.ts';
 import { Delivery } from './capture-delivery.ts';
 import { acquireLock, isLockLost, type LockWindows, readHeldLocks } from './capture-locks.ts';
-import { CaptureLog, CHANGE_PROOF_NS, type Cursor, startOf } from './capture-log.ts';
+import { CaptureLog, CHANGE_PROOF_NS, type Cursor, type HeldEnd, startOf } from './capture-log.ts';
 import type { AttachArgument } from './capture-messages.ts';
 import { CapturePageMap } from './capture-page-map.ts';
+import { COPY_BYTES_MAX, isReset, openConnections, type PinnedLog, resumeHeld } from './capture-pin.ts';
 import { type CapturePosition, decodePosition, type FileIdentity } from './capture-position.ts';
 import { type FrozenState, Snapshots } from './capture-snapshot.ts';
 import { TenantCapture, type TenantCaptureParts } from './capture-tenant.ts';
@@ -24,8 +24,6 @@ import type { WalIndex } from './wal-index.ts';
 
 /** How long the write lock is tried for at the start. */
 const LOCK_WAIT_MS = 15_000;
-/** A tail that the next writer could overwrite is copied under the write lock up to here: some 10 ms. */
-const COPY_BYTES_MAX = 16 * MIB;
 const BATCH_HASH_BYTES = 32;
 
 export interface AttachTools {
@@ -34,10 +32,14 @@ export interface AttachTools {
   windows: LockWindows;
   fill: TenantCaptureParts['fill'];
   scans: Turns;
+  /** Gives back the turn of a repair's scan. */
+  onScanned: () => void;
   send: (batch: CapturedBatch) => Promise<void>;
   onGap: (because: string) => void;
   /** Looks in the kernel's list whether SQLite's locks are there: long with many tenants, so not for every one. */
   checkLocks: boolean;
+  /** Holds the log already; it stays as it is when attaching fails. */
+  pinned?: PinnedLog | undefined;
   /** Tests make huge commits small. */
   partBytes?: number;
 }
@@ -75,6 +77,26 @@ function positionOf({ resume, repair }: AttachArgument): CapturePosition | undef
 }
 
 /**
+ * Waits for a scan's turn when a gap is to be repaired: the state that is compared is held from attaching on, so whoever
+ * waits in line must not be attached yet, or all their logs would grow meanwhile.
+ * @param attach gives the turn back when it has scanned; when it ends at the latest, that is done here
+ */
+export async function inScanTurn<T>(
+  argument: Pick<AttachArgument, 'resume' | 'repair'>,
+  scans: Turns,
+  attach: (onScanned: () => void) => Promise<T>,
+): Promise<T> {
+  const { resume, repair } = argument;
+  const isRepairing = repair !== null && (resume === null || resume.engine.length === 0);
+  const giveBack = isRepairing ? await scans.take() : () => {};
+  try {
+    return await attach(giveBack);
+  } finally {
+    giveBack();
+  }
+}
+
+/**
  * Attaches.
  * @throws CLOG_RECYCLE_BEFORE_ARCHIVE when the log does not continue `resume`; CANNOT_START_LOG_ARCHIVE when the
  * database is not in WAL mode or its write lock can not be had
@@ -87,7 +109,8 @@ export async function attachCapture(
   const position = positionOf(argument);
   if (position && position.file.inode !== of.file.inode)
     throw lost(`the database file ${of.path} is not the one that was archived`);
-  const connections = pin(of.path);
+  const { pinned } = tools;
+  const connections = pinned?.connections ?? openConnections(of.path);
   try {
     const { pageSize } = connections;
     if (position && position.pageSize !== pageSize)
@@ -101,7 +124,7 @@ export async function attachCapture(
     const since = tools.clock.monotonicMs();
     let start: Start;
     try {
-      start = startUnderLock(argument, position, { connections, ...of, pageSize }, tools.clock);
+      start = startUnderLock(argument, position, { connections, ...of, pageSize, pinned }, tools.clock);
     } finally {
       connections.unlock();
       // An idle tenant holds one connection: with many of them every other one counts.
@@ -115,10 +138,14 @@ export async function attachCapture(
       return { capture, startScn, begin: undefined };
     }
     const { repair } = argument;
-    const begin = repair && frozen ? () => capture.repair(repair, frozen, startScn) : () => capture.recordStart();
+    const begin =
+      repair && frozen
+        ? () => capture.repair(repair, { frozen, scn: startScn, onScanned: tools.onScanned })
+        : () => capture.recordStart();
     return { capture, startScn, begin };
   } catch (error) {
-    connections.close();
+    if (pinned) connections.relax();
+    else connections.close();
     throw error;
   }
 }
@@ -136,7 +163,13 @@ interface Start {
 function startUnderLock(
   { resume, repair, afterScn }: AttachArgument,
   position: CapturePosition | undefined,
-  of: { connections: CaptureConnections; path: string; file: FileIdentity; pageSize: number },
+  of: {
+    connections: CaptureConnections;
+    path: string;
+    file: FileIdentity;
+    pageSize: number;
+    pinned: PinnedLog | undefined;
+  },
   clock: Clock,
 ): Start {
   const { connections, path } = of;
@@ -145,8 +178,11 @@ function startUnderLock(
   const lastScn = resume && resume.scn > afterScn ? resume.scn : afterScn;
   const pageMap = new CapturePageMap(of.pageSize);
   if (position && resume) {
-    const cursor = resumeCursor(position, connections, index, path);
+    const end = heldEnd(position, of, index);
+    const cursor = end ? resumeHeld(position, end) : resumeCursor(position, connections, index, path);
     const captureLog = new CaptureLog({ ...of, clock, cursor, lastScn });
+    const misfit = end && captureLog.leaveReset(end);
+    if (misfit !== undefined) throw lost(misfit);
     continueUnderLock(captureLog, index);
     const snapshots = new Snapshots({ connections, captureLog, pageMap, clock, path });
     return { startScn: resume.scn, captureLog, pageMap, snapshots, frozen: undefined };
@@ -158,14 +194,6 @@ function startUnderLock(
   const snapshots = new Snapshots({ connections, captureLog, pageMap, clock, path });
   const frozen = repair ? snapshots.freeze() : undefined;
   return { startScn, captureLog, pageMap, snapshots, frozen };
-}
-
-function pin(path: string): CaptureConnections {
-  try {
-    return new CaptureConnections(path);
-  } catch (error) {
-    throw isBusy(error) ? cannotStart(`another connection has ${path} to itself`) : error;
-  }
 }
 
 function assemble(
@@ -213,9 +241,13 @@ const chainAfter = ({ batchNo, batchHash, scn, engine }: LogPosition): BatchChai
 });
 
 function checkLocks(of: { path: string; file: FileIdentity }, connections: CaptureConnections): void {
-  const held = readHeldLocks();
-  if (held && isLockLost(held, of.file.inode, connections.shmInode))
+  if (isUnlocked(of.file, connections))
     throw cannotStart(`the lock on ${of.path} was lost; does another part of this process open the file?`);
+}
+
+function isUnlocked(file: FileIdentity, connections: CaptureConnections): boolean {
+  const held = readHeldLocks();
+  return held !== undefined && isLockLost(held, file.inode, connections.shmInode);
 }
 
 /** With an empty WAL only the file's change time proves continuity later, and only when it is not too young. */
@@ -277,6 +309,21 @@ function resumeFromEmpty(
   return startOf(header?.salts.equals(index.salts) ? header : undefined, position.databasePages);
 }
 
+/** Where the position's generation ended, when it was reset since the log was pinned. */
+function heldEnd(
+  position: CapturePosition,
+  of: { connections: CaptureConnections; path: string; file: FileIdentity; pinned: PinnedLog | undefined },
+  index: WalIndex,
+): HeldEnd | undefined {
+  const { connections, pinned } = of;
+  const end = pinned?.end;
+  if (!end || !position.header?.bytes.equals(end.header.bytes)) return undefined;
+  if (!isReset(end, { header: connections.walHeader(), index })) return undefined;
+  // The end is only that while the reader has held the log ever since.
+  if (isUnlocked(of.file, connections)) throw lost(`the lock that pinned the log of ${of.path} was lost`);
+  return end;
+}
+
 /** Still under the write lock: pins the tail that is not captured yet. */
 function continueUnderLock(captureLog: CaptureLog, index: WalIndex): void {
   const tailBytes = captureLog.unseenBytes();
@@ -288,5 +335,5 @@ function continueUnderLock(captureLog: CaptureLog, index: WalIndex): void {
     if (misfit !== undefined) throw lost(misfit);
     captureLog.copyPending();
   }
-  captureLog.roll(index.maxFrame);
+  captureLog.roll(index.maxFrame === 0 ? captureLog.cursor.frame : index.maxFrame);
 }

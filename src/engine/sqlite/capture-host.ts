@@ -7,9 +7,19 @@ import { fail } from '../../base/errors.ts';
 import { createLog } from '../../base/log.ts';
 import { DatabaseSync, isSafeSqliteVersion } from '../../base/sqlite.ts';
 import type { Scn } from '../../model/scn.ts';
-import { type Attached, attachCapture, identify } from './capture-attach.ts';
+import type { LogPinStatus } from '../engine-driver.ts';
+import { type Attached, attachCapture, identify, inScanTurn } from './capture-attach.ts';
 import { LockWindows, readHeldLocks } from './capture-locks.ts';
-import type { AttachAnswer, AttachArgument, CaptureReport, LockFigures, SweepNote } from './capture-messages.ts';
+import type {
+  AttachAnswer,
+  AttachArgument,
+  CaptureReport,
+  LockFigures,
+  PinArgument,
+  SweepNote,
+} from './capture-messages.ts';
+import { LogPins } from './capture-pins.ts';
+import type { FileIdentity } from './capture-position.ts';
 import type { TenantCapture } from './capture-tenant.ts';
 import { CheckpointThread } from './checkpoint-thread.ts';
 import { Turns } from './turns.ts';
@@ -38,12 +48,15 @@ const captures = new Map<number, TenantCapture>();
 const inUse = new Map<string, Promise<void> | 'live'>();
 const attaching = new Turns(ATTACHING_MAX);
 const scans = new Turns(SCANS_MAX);
+const pins = new LogPins((key) => isFree(key));
 let sweepOffset = 0;
 let sweepNo = 0;
 
 process.on('exit', () => process.kill(process.pid, 'SIGKILL'));
 
 const server = serveParent({
+  pin,
+  unpin: ({ pinId }: { pinId: number }) => pins.release(pinId),
   attach,
   flush: ({ captureId }: { captureId: number }) => captureOf(captureId).flush(),
   snapshot: ({ captureId }: { captureId: number }) => captureOf(captureId).snapshot(),
@@ -83,33 +96,59 @@ function captureOf(captureId: number): TenantCapture {
   return capture;
 }
 
-async function attach(argument: AttachArgument): Promise<AttachAnswer> {
-  if (!isSafeSqliteVersion(version))
-    throw fail('CANNOT_START_LOG_ARCHIVE', {
-      because: `SQLite ${version} can corrupt a database when its log is reset; 3.51.3 or later is needed`,
-    });
+function checkVersion(): void {
+  if (isSafeSqliteVersion(version)) return;
+  throw fail('CANNOT_START_LOG_ARCHIVE', {
+    because: `SQLite ${version} can corrupt a database when its log is reset; 3.51.3 or later is needed`,
+  });
+}
+
+const keyOf = ({ device, inode }: FileIdentity): string => `${device}:${inode}`;
+
+/** Waits until a capture of the file that has ended holds nothing any more. @returns false when one lives */
+async function isFree(key: string): Promise<boolean> {
+  for (let use = inUse.get(key); use !== undefined; use = inUse.get(key)) {
+    if (use === 'live') return false;
+    await use;
+  }
+  return true;
+}
+
+async function pin({ pinId, location }: PinArgument): Promise<LogPinStatus> {
+  checkVersion();
+  const { path, file } = identify(location);
+  return await pins.pin({ pinId, path, key: keyOf(file) });
+}
+
+function attach(argument: AttachArgument): Promise<AttachAnswer> {
+  return inScanTurn(argument, scans, (onScanned) => attachNow(argument, onScanned));
+}
+
+async function attachNow(argument: AttachArgument, onScanned: () => void): Promise<AttachAnswer> {
+  checkVersion();
   const { captureId } = argument;
   assert(!captures.has(captureId), 'a capture is attached once');
   const of = identify(argument.location);
-  const key = `${of.file.device}:${of.file.inode}`;
-  for (let use = inUse.get(key); use !== undefined; use = inUse.get(key)) {
-    if (use === 'live') throw fail('ENTRY_EXISTS', { what: `a log capture of ${of.path}` });
-    await use;
-  }
+  const key = keyOf(of.file);
+  if (!(await isFree(key))) throw fail('ENTRY_EXISTS', { what: `a log capture of ${of.path}` });
   inUse.set(key, 'live');
   let attached: Attached;
   try {
     attached = await attaching.run(() =>
-      attachCapture(argument, of, {
-        clock,
-        log,
-        windows,
-        fill: (path) => checkpoints.run(path),
-        scans,
-        send: (batch) => server.call<void>('deliver', { captureId, batch }),
-        checkLocks: captures.size === 0,
-        onGap: (because) => server.tell('gap', { captureId, because }),
-      }),
+      pins.hand(key, (pinned) =>
+        attachCapture(argument, of, {
+          clock,
+          log,
+          windows,
+          fill: (path) => checkpoints.run(path),
+          scans,
+          onScanned,
+          send: (batch) => server.call<void>('deliver', { captureId, batch }),
+          checkLocks: captures.size === 0,
+          pinned,
+          onGap: (because) => server.tell('gap', { captureId, because }),
+        }),
+      ),
     );
   } catch (error) {
     inUse.delete(key);
@@ -149,6 +188,8 @@ function sweep(): void {
     if (report) reports.push(report);
   }
   if (++sweepNo % LOCK_CHECK_SWEEPS === 0 && all.length > 0) checkLocks(all);
+  const pinReports = pins.look();
+  if (pinReports.length > 0) server.tell('pins', pinReports);
   sweepOffset = all.length === 0 ? 0 : (sweepOffset + FILE_CHECKS_MAX) % all.length;
   if (all.length > 0) server.tell('swept', { scn, reports } satisfies { scn: bigint; reports: SweepNote['reports'] });
 }

@@ -48,6 +48,15 @@ export const startOf = (header: WalHeader | undefined, databasePages: number): C
 const sameHeader = (a: WalHeader | undefined, b: WalHeader | undefined): boolean =>
   a === b || (a !== undefined && b !== undefined && a.bytes.equals(b.bytes));
 
+/** Where a generation ends if it is reset: a reader has held it since it was wholly in the database file. */
+export interface HeldEnd {
+  header: WalHeader;
+  frame: number;
+  checksum: Checksum;
+  /** Its frames from the first on; undefined when they were not copied. */
+  copy: FrameSource | undefined;
+}
+
 export class CaptureLog {
   readonly pageSize: number;
   readonly #connections: CaptureConnections;
@@ -161,9 +170,29 @@ export class CaptureLog {
     const header = this.#connections.walHeader();
     if (!header?.salts.equals(index.salts)) return 'the header of the -wal file does not fit the wal-index';
     if (header.pageSize !== this.pageSize) return `the page size changed to ${header.pageSize}`;
-    if (sameHeader(header, this.#cursor.header)) return this.#scanOn(index);
-    const fault = this.#endGeneration(header);
-    return fault ?? this.#scanOn(index);
+    const fault = sameHeader(header, this.#cursor.header) ? undefined : this.#endGeneration(header);
+    return fault ?? this.#scanOn(index, fileFrames(this.#connections.walFd, header));
+  }
+
+  /**
+   * Goes on from a generation that was reset, to the start of the present one. Only for a cursor in a generation whose end
+   * was held, and under the write lock.
+   * @returns undefined when the cursor stands at the start of the present log; otherwise what does not fit
+   */
+  leaveReset(end: HeldEnd): string | undefined {
+    if (this.#cursor.frame < end.frame && !end.copy)
+      return `the log was reset after frame ${end.frame}, and could not be copied before`;
+    const source = end.copy ?? fileFrames(this.#connections.walFd, end.header);
+    const fault = this.#scanOn({ maxFrame: end.frame, frameChecksum: end.checksum }, source);
+    if (fault !== undefined) return fault;
+    // The reader has held just this: nothing was committed behind it before the reset.
+    this.#rollFrame = this.#cursor.frame;
+    const index = this.#connections.index();
+    assert(index, 'the wal-index is at rest under the write lock');
+    if (index.maxFrame === 0) return this.#pollEmpty(index);
+    const header = this.#connections.walHeader();
+    if (!header?.salts.equals(index.salts)) return 'the header of the -wal file does not fit the wal-index';
+    return this.#endGeneration(header);
   }
 
   /** Nothing is committed in the WAL: it is empty, or it was reset and the first commit has not come yet. */
@@ -191,14 +220,13 @@ export class CaptureLog {
     return undefined;
   }
 
-  #scanOn(index: WalIndex): string | undefined {
+  #scanOn(index: Pick<WalIndex, 'maxFrame' | 'frameChecksum'>, source: FrameSource): string | undefined {
     const { header, frame, checksum } = this.#cursor;
     assert(header, 'a generation with frames has a header');
     if (index.maxFrame < frame)
       return `the log went back to frame ${index.maxFrame}, frame ${frame} was captured already`;
     if (index.maxFrame === frame)
       return sameChecksum(checksum, index.frameChecksum) ? undefined : `frame ${frame} was changed after its capture`;
-    const source = fileFrames(this.#connections.walFd, header);
     const found: Omit<PendingCommit, 'scn' | 'seenMs'>[] = [];
     let first = frame + 1;
     let from = checksum;

@@ -1,6 +1,14 @@
 // What crosses between the server and its capture host. Everything here survives a structured clone.
 import type { Scn } from '../../model/scn.ts';
-import type { CapturedBatch, CaptureRepair, EngineFacts, LogOwner, LogPosition, Snapshot } from '../engine-driver.ts';
+import type {
+  CapturedBatch,
+  CaptureRepair,
+  EngineFacts,
+  LogOwner,
+  LogPinStatus,
+  LogPosition,
+  Snapshot,
+} from '../engine-driver.ts';
 
 export interface AttachArgument {
   /** Given by the server, unique in it. */
@@ -17,6 +25,17 @@ export interface AttachArgument {
 
 export interface AttachAnswer {
   startScn: Scn;
+}
+
+export interface PinArgument {
+  /** Given by the server, unique in it. */
+  pinId: number;
+  location: string;
+}
+
+/** Figures of one pin, sent when they changed. */
+export interface PinReport extends LogPinStatus {
+  pinId: number;
 }
 
 export interface DeliverArgument {

@@ -1,10 +1,8 @@
 // Keeps a tenant's page map: gets it when commits need one, from the file that the last run left or by a scan of the
 // database, and saves it now and then at the position of a durable batch. An idle tenant reads and writes nothing.
-import { readFile } from 'node:fs/promises';
 import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
-import { writeFileDurably } from '../../base/write-file-durably.ts';
-import { decodePageMap, encodePageMap, type PageMapPoint } from '../../format/page-map-file.ts';
+import { readKeptPageMap, writeKeptPageMap } from '../../format/kept-page-map.ts';
 import type { Scn } from '../../model/scn.ts';
 import type { LogOwner } from '../engine-driver.ts';
 import type { CaptureConnections } from './capture-connections.ts';
@@ -18,24 +16,6 @@ import type { Turns } from './turns.ts';
 const SAVE_MS = 300_000;
 /** Pause after a scan that failed: the next commit asks for another. */
 const SCAN_PAUSE_MS = 10_000;
-
-const ownerOf = ({ clusterUuid, tenantId }: LogOwner) => ({ clusterUuid, tenantId, setUuid: '' });
-
-/**
- * Reads a page map file that belongs to a tenant.
- * @returns undefined when there is none
- * @throws BACKUP_DATA_CORRUPT (9010)
- */
-export async function readPageMapFile(path: string, owner: LogOwner): Promise<PageMapPoint | undefined> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-  return decodePageMap(bytes, { object: path, owner: ownerOf(owner), dataKey: null });
-}
 
 export interface PageFileParts {
   captureId: number;
@@ -118,7 +98,7 @@ export class PageFile {
   async #load(): Promise<void> {
     const { owner, pageMapPath, resumedScn, pageMap, connections, clock } = this.#of;
     if (pageMapPath === null || resumedScn === null || pageMap.isSettled) return;
-    const found = await readPageMapFile(pageMapPath, owner);
+    const found = await readKeptPageMap(pageMapPath, owner);
     if (!found || this.#isStopped) return;
     if (found.roundId !== owner.roundId || found.scn !== resumedScn) return;
     if (found.map.pageSize !== connections.pageSize) return;
@@ -145,10 +125,9 @@ export class PageFile {
     const { map } = pageMap;
     if (pageMapPath === null || !map || scn === this.#savedScn) return Promise.resolve();
     this.#savedMs = clock.monotonicMs();
-    // Encoding copies the map before the next commit changes it.
     const write = async () => {
-      const bytes = encodePageMap({ roundId: owner.roundId, scn, map }, ownerOf(owner), null);
-      await writeFileDurably(pageMapPath, bytes);
+      // It is copied before the next commit changes it.
+      await writeKeptPageMap(pageMapPath, { roundId: owner.roundId, scn, map }, { owner });
       this.#savedScn = scn;
     };
     this.#saving = write()

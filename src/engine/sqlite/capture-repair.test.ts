@@ -1,8 +1,9 @@
 // Goal: after a gap, the old round's end and one repairing commit make the present database, whatever happened between,
 // and whatever interrupts it. Method: real databases changed while nobody captures; captures in this process.
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { readKeptPageMap } from '../../format/kept-page-map.ts';
 import { encodePageMap } from '../../format/page-map-file.ts';
 import { type Scn, toScn } from '../../model/scn.ts';
 import type { CaptureRequest } from '../engine-driver.ts';
@@ -22,7 +23,6 @@ import {
   startApplication,
 } from './capture.fixture.ts';
 import { flagsOf, InProcessCaptures } from './capture-attach.fixture.ts';
-import { readPageMapFile } from './capture-page-file.ts';
 
 const PREV_HASH = new Uint8Array(32).fill(7);
 const BASE_SCN = toScn(1_700_000_000_000_000_000n);
@@ -122,6 +122,34 @@ it('lets commits wait that are made meanwhile', async () => {
   await expectExact(base);
 });
 
+it('holds nothing while it waits for its turn, and repairs up to what is there then', async () => {
+  const base = rememberBase();
+  const giveBack = await captures.scans.take();
+  const attaching = attach();
+  await insertMany(200);
+  await application.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+  // Nobody reads an earlier state: the log could be emptied.
+  expect(statSync(`${path}-wal`).size).toBe(0);
+  await application.exec('UPDATE state SET g = 5');
+  giveBack();
+  await attaching;
+  expect(archive.commits.length).toBe(1);
+  await expectExact(base);
+});
+
+it('gives its turn back before its commit is durable', async () => {
+  const base = rememberBase();
+  await insertMany(200);
+  let turns = 0;
+  archive.beforeAccept = async () => {
+    (await captures.scans.take())();
+    turns++;
+  };
+  await attach();
+  expect(turns).toBe(archive.batches.length);
+  await expectExact(base);
+});
+
 it('begins anew when it was left between the parts', async () => {
   const base = rememberBase();
   await insertMany(400);
@@ -188,7 +216,7 @@ it('saves the page map where a resume finds the log, and knows it again after it
   }
   const position = await first.stop();
   await first.closed;
-  const saved = await readPageMapFile(own, OWNER);
+  const saved = await readKeptPageMap(own, OWNER);
   const live = mapOf(readLive(path, directory));
   expect(saved).toMatchObject({ roundId: OWNER.roundId, scn: position.scn });
   expect([saved!.map.checksum, saved!.map.pageCount]).toEqual([live.checksum, live.pageCount]);

@@ -1,12 +1,12 @@
 // Closes a gap: finds every page that differs between the end of an earlier round and a held state of the database, and
 // makes one commit of them. With it, copies of the earlier round's states lead into the new round.
 import { fail, messageOf } from '../../base/errors.ts';
+import { readKeptPageMap } from '../../format/kept-page-map.ts';
 import type { PageMap } from '../../format/page-map.ts';
 import type { Scn } from '../../model/scn.ts';
 import type { CaptureRepair, LogOwner } from '../engine-driver.ts';
 import type { LeadCommit } from './capture-batch.ts';
 import type { CaptureConnections } from './capture-connections.ts';
-import { readPageMapFile } from './capture-page-file.ts';
 import { HeldPages, scanPages } from './capture-pages.ts';
 import type { FrozenState, Snapshots } from './capture-snapshot.ts';
 
@@ -56,7 +56,7 @@ export async function repairingCommit(of: {
 async function readBase(of: { repair: CaptureRepair; owner: LogOwner }): Promise<PageMap> {
   const { pageMapPath } = of.repair;
   try {
-    const found = await readPageMapFile(pageMapPath, of.owner);
+    const found = await readKeptPageMap(pageMapPath, of.owner);
     if (found) return found.map;
   } catch (error) {
     throw cannotStart(`the page map of the round before can not be read: ${messageOf(error)}`, error);

@@ -30,9 +30,9 @@ const LOCK_WAIT_MS = 2000;
  * grow with the log, so that it stays bounded: SQLite itself copies 4 MiB in a commit that checkpoints.
  */
 const WINDOW_BYTES_MIN = 1 * MIB;
-const WINDOW_BYTES_MAX = 16 * MIB;
+const WINDOW_BYTES_MAX = 8 * MIB;
 const WINDOW_DELIVER_MS_MIN = 50;
-const WINDOW_DELIVER_MS_MAX = 250;
+const WINDOW_DELIVER_MS_MAX = 100;
 /** Of a log of so many bytes a window may take one MiB more. */
 const LOG_BYTES_PER_WINDOW_MIB = 8 * MIB;
 /** A busy checkpoint lock is tried again so often under the write lock. */

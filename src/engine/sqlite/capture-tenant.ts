@@ -114,21 +114,22 @@ export class TenantCapture {
 
   /**
    * Makes the start of a round that closes a gap durable, one commit of every page that differs, and begins to watch.
-   * @param frozen the state at the start of the round
+   * @param of.frozen the state at the start of the round
+   * @param of.onScanned called when the whole state was read, however that went
    * @throws CANNOT_START_LOG_ARCHIVE when the state before the gap is not known; what ended the capture meanwhile
    */
-  async repair(repair: CaptureRepair, frozen: FrozenState, scn: Scn): Promise<void> {
+  async repair(
+    repair: CaptureRepair,
+    { frozen, scn, onScanned }: { frozen: FrozenState; scn: Scn; onScanned: () => void },
+  ): Promise<void> {
     this.#isRepairing = true;
     this.start();
-    const { scans, snapshots, pageMap, delivery } = this.#of;
+    const { snapshots, pageMap, delivery } = this.#of;
     const isStopped = () => this.#state === 'ended';
-    const compare = () => {
-      const comparing = repairingCommit({ ...this.#of, repair, frozen, scn, isStopped });
-      this.#compared = comparing;
-      return comparing;
-    };
+    const comparing = repairingCommit({ ...this.#of, repair, frozen, scn, isStopped });
+    this.#compared = comparing;
     try {
-      const { commit, map } = await scans.run(compare);
+      const { commit, map } = await comparing.finally(onScanned);
       pageMap.settle(map, undefined);
       await delivery.leadWith(commit);
     } finally {

@@ -31,6 +31,10 @@ export class SqlHostPool {
     this.#log = log;
   }
 
+  get tenantId(): number {
+    return this.#tenant.tenantId;
+  }
+
   /** Process ids of the live hosts, for tests and the process list. */
   get pids(): number[] {
     return [...this.#hosts].map((host) => host.link.pid);

@@ -16,6 +16,7 @@ import type {
   EngineSession,
   EngineTable,
   EngineTenant,
+  LogPin,
 } from '../engine-driver.ts';
 import { HostGone } from '../host-link.ts';
 import { SqliteCaptureHosts, startSqliteCapture } from './capture.ts';
@@ -75,6 +76,8 @@ class Sqlite implements SqliteDriver {
   readonly #tenants = new Map<number, TenantSql>();
   /** Pools whose processes are being ended. */
   readonly #ending = new Map<number, SqlHostPool>();
+  /** Pools of tenants without sessions, each for one look at the tables. */
+  readonly #describing = new Set<SqlHostPool>();
   readonly #captureHosts: SqliteCaptureHosts;
   readonly #creator = new FileCreator();
   /** The latest capture of each tenant; one that has ended by itself may still be here. */
@@ -100,6 +103,7 @@ class Sqlite implements SqliteDriver {
 
   async drop(tenant: EngineTenant, { removeData }: { removeData: boolean }): Promise<void> {
     await this.#endCapture(tenant.tenantId);
+    await this.#captureHosts.release(tenant.tenantId);
     await this.closeSessions(tenant.tenantId);
     if (!removeData) return;
     for (const ending of FILE_ENDINGS) await rm(tenant.location + ending, { force: true });
@@ -150,24 +154,33 @@ class Sqlite implements SqliteDriver {
   }
 
   async closeSessions(tenantId: number): Promise<void> {
+    const described = Promise.all(this.#describingOf(tenantId).map((pool) => pool.kill(ENDED)));
     const sql = this.#tenants.get(tenantId);
-    if (!sql) return;
+    if (!sql) {
+      await described;
+      return;
+    }
     this.#tenants.delete(tenantId);
     this.#ending.set(tenantId, sql.pool);
     for (const session of sql.sessions) session.end();
-    await sql.pool.kill(ENDED);
+    await Promise.all([sql.pool.kill(ENDED), described]);
     if (this.#ending.get(tenantId) === sql.pool) this.#ending.delete(tenantId);
   }
 
   isInUse(tenantId: number): boolean {
-    const pools = [this.#tenants.get(tenantId)?.pool, this.#ending.get(tenantId)];
+    const pools = [this.#tenants.get(tenantId)?.pool, this.#ending.get(tenantId), ...this.#describingOf(tenantId)];
     return pools.some((pool) => pool?.isEmpty === false);
+  }
+
+  #describingOf(tenantId: number): SqlHostPool[] {
+    return [...this.#describing].filter((pool) => pool.tenantId === tenantId);
   }
 
   async describe(tenant: EngineTenant): Promise<EngineTable[]> {
     await this.#options.sessionLog?.beforeUse(tenant.tenantId);
     const sql = this.#tenants.get(tenant.tenantId);
     const pool = sql?.pool ?? new SqlHostPool(tenant, this.#options.log);
+    if (!sql) this.#describing.add(pool);
     const link = pool.take();
     try {
       return await link.run<EngineTable[]>('describe', { location: tenant.location, tenantName: tenant.name });
@@ -176,8 +189,13 @@ class Sqlite implements SqliteDriver {
       throw fail('HOST_LOST', { because: error.because }, { cause: error });
     } finally {
       pool.release(link);
-      if (!sql) await pool.kill('its work was done');
+      // Its process has the file open to its end.
+      if (!sql) await pool.kill('its work was done').finally(() => this.#describing.delete(pool));
     }
+  }
+
+  pinLog(tenant: EngineTenant): Promise<LogPin> {
+    return this.#captureHosts.pin(tenant);
   }
 
   async startCapture(request: CaptureRequest): Promise<Capture> {
@@ -188,7 +206,8 @@ class Sqlite implements SqliteDriver {
 
   /** Ends every process of the engine, closing nothing: the log stays as it is for the next start. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([...this.#tenants.keys()].map((tenantId) => this.closeSessions(tenantId)));
+    const tenantIds = new Set([...this.#tenants.keys(), ...[...this.#describing].map(({ tenantId }) => tenantId)]);
+    await Promise.all([...tenantIds].map((tenantId) => this.closeSessions(tenantId)));
     await this.#creator[Symbol.asyncDispose]();
     await this.#captureHosts[Symbol.asyncDispose]();
   }

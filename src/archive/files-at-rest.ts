@@ -1,4 +1,4 @@
-// What a tenant's files look like at rest: two looks that give the same text prove that nobody committed in between.
+// What a tenant's files look like at rest: two looks that show the same can prove that nobody committed in between.
 // Looking never opens a file: that could drop the locks of whoever has it open in the same process.
 import { type BigIntStats, statSync } from 'node:fs';
 
@@ -37,6 +37,21 @@ export function filesAtRest(location: string): FilesAtRest | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** What the files were at a time. */
+export interface Look {
+  files: FilesAtRest;
+  atNs: bigint;
+}
+
+/**
+ * Whether nobody can have committed between two looks. Both must be settled: a log that is written from its start again
+ * keeps its size, and within one tick its times.
+ */
+export function provesRest(before: Look, after: Look): boolean {
+  const areSettled = [before, after].every(({ files, atNs }) => isSettled(files, atNs));
+  return areSettled && before.files.text === after.files.text;
 }
 
 /** False while a change right now could leave the same time stamps; also when the clock was set back behind them. */

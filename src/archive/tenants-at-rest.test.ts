@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { mayRest, type RestFacts } from './dormant.ts';
-import { describeFiles, type FileStamps, filesAtRest, isSettled } from './dormant-files.ts';
+import { describeFiles, type FileStamps, filesAtRest, isSettled, provesRest } from './files-at-rest.ts';
+import { mayRest, type RestFacts } from './tenants-at-rest.ts';
 
 const TIMING = { restAfterMs: 1000, attachedCalm: 10, restAfterCrowdedMs: 50 };
 const IDLE: RestFacts = { isOwn: true, isInUse: false, pendingCommits: 0, comment: '', idleMs: 1000, attached: 1 };
@@ -61,8 +61,20 @@ describe('the files of a tenant at rest', () => {
     expect(isSettled(files, 0n)).toBe(false);
   });
 
+  test('prove that nobody committed only when both looks were settled and show the same', () => {
+    const files = describeFiles(stamps, wal);
+    const settled = { files, atNs: files.changedNs + 1_000_000_000n };
+    const young = { files, atNs: files.changedNs + 1_000_000n };
+    const other = { files: describeFiles(stamps, { ...wal, mtimeNs: 31n }), atNs: settled.atNs };
+    expect(provesRest(settled, settled)).toBe(true);
+    // A commit right behind the first look may overwrite a log that begins anew, with the same size and times.
+    expect(provesRest(young, settled)).toBe(false);
+    expect(provesRest(settled, young)).toBe(false);
+    expect(provesRest(settled, other)).toBe(false);
+  });
+
   test('are looked at on the disk, and a file that was touched is another', () => {
-    const directory = mkdtempSync(join(tmpdir(), 'dormant-files-'));
+    const directory = mkdtempSync(join(tmpdir(), 'files-at-rest-'));
     try {
       const path = join(directory, 'data.db');
       expect(filesAtRest(path)).toBeUndefined();

@@ -16,7 +16,7 @@ import type { Tenant } from '../model/tenant.ts';
 import type { ArchiveRest } from '../store/records.ts';
 import type { Store } from '../store/store.ts';
 import type { ArchiveFigures } from './archive-service.ts';
-import { filesAtRest } from './dormant-files.ts';
+import { filesAtRest } from './files-at-rest.ts';
 
 /** Tenants whose files are looked at in one slice: some 5 ms of system calls. */
 const LOOKS_PER_SLICE = 500;
@@ -56,27 +56,27 @@ export function mayRest(facts: RestFacts, timing: RestTiming): boolean {
   return facts.idleMs >= afterMs;
 }
 
-interface Dormant {
+interface AtRest {
   rest: ArchiveRest;
   location: string;
   /** The files were seen to be as recorded, in this life of the server. */
   isVerified: boolean;
 }
 
-export interface DormantParts {
+export interface TenantsAtRestParts {
   store: Store;
   clock: Clock;
   /** Somebody else has changed a tenant's files. */
   onChanged(tenantId: number): void;
 }
 
-export class DormantTenants {
-  readonly #of: DormantParts;
-  readonly #dormant = new Map<number, Dormant>();
+export class TenantsAtRest {
+  readonly #of: TenantsAtRestParts;
+  readonly #atRest = new Map<number, AtRest>();
   /** Who is to be looked at in this round of looks. */
   #round: number[] = [];
 
-  constructor(of: DormantParts) {
+  constructor(of: TenantsAtRestParts) {
     this.#of = of;
   }
 
@@ -89,7 +89,7 @@ export class DormantTenants {
       const rest = rests.get(tenant.tenantId);
       if (!rest) continue;
       if (isResting(tenant, rest))
-        this.#dormant.set(tenant.tenantId, { rest, location: tenant.location, isVerified: false });
+        this.#atRest.set(tenant.tenantId, { rest, location: tenant.location, isVerified: false });
       else stale.push(tenant.tenantId);
     }
     if (stale.length === 0) return;
@@ -99,25 +99,25 @@ export class DormantTenants {
   }
 
   add(rest: ArchiveRest, location: string): void {
-    this.#dormant.set(rest.tenantId, { rest, location, isVerified: true });
+    this.#atRest.set(rest.tenantId, { rest, location, isVerified: true });
   }
 
   has(tenantId: number): boolean {
-    return this.#dormant.has(tenantId);
+    return this.#atRest.has(tenantId);
   }
 
   get size(): number {
-    return this.#dormant.size;
+    return this.#atRest.size;
   }
 
   /**
    * Ends a rest, durably. Everything that was archived when it began still is.
    * @param announced every commit from now on gets a greater scn, so up to there all is archived if the files are as before
    */
-  rouse(tenantId: number, announced: Scn): void {
-    const dormant = this.#dormant.get(tenantId);
-    if (!dormant) return;
-    const { rest, location } = dormant;
+  wake(tenantId: number, announced: Scn): void {
+    const atRest = this.#atRest.get(tenantId);
+    if (!atRest) return;
+    const { rest, location } = atRest;
     const isUnchanged = filesAtRest(location)?.text === rest.files;
     const archivedScn = isUnchanged && announced > rest.checkpointScn ? announced : rest.checkpointScn;
     const { store } = this.#of;
@@ -128,14 +128,14 @@ export class DormantTenants {
       const tenant = store.tenants.get({ tenantId });
       if (tenant && tenant.lastScn < archivedScn) store.tenants.update({ tenantId }, { lastScn: archivedScn });
     });
-    this.#dormant.delete(tenantId);
+    this.#atRest.delete(tenantId);
   }
 
   /** Like those of an idle tenant that is attached: nothing was committed, so all is archived up to now. */
   figures(tenantId: number, announced: Scn): ArchiveFigures | undefined {
-    const dormant = this.#dormant.get(tenantId);
-    if (!dormant) return undefined;
-    const { rest, isVerified } = dormant;
+    const atRest = this.#atRest.get(tenantId);
+    if (!atRest) return undefined;
+    const { rest, isVerified } = atRest;
     const { maxScn, inputBytes, outputBytes } = rest;
     const nowNs = this.#of.clock.nowNs();
     const nowScn = toScn(nowNs > announced ? nowNs : announced);
@@ -146,12 +146,12 @@ export class DormantTenants {
 
   /** Looks at the files of the next tenants in turn. @returns false when a round of looks is over */
   look(): boolean {
-    if (this.#round.length === 0) this.#round = [...this.#dormant.keys()];
+    if (this.#round.length === 0) this.#round = [...this.#atRest.keys()];
     for (const tenantId of this.#round.splice(-LOOKS_PER_SLICE)) {
-      const dormant = this.#dormant.get(tenantId);
-      if (!dormant) continue;
-      dormant.isVerified = filesAtRest(dormant.location)?.text === dormant.rest.files;
-      if (!dormant.isVerified) this.#of.onChanged(tenantId);
+      const atRest = this.#atRest.get(tenantId);
+      if (!atRest) continue;
+      atRest.isVerified = filesAtRest(atRest.location)?.text === atRest.rest.files;
+      if (!atRest.isVerified) this.#of.onChanged(tenantId);
     }
     return this.#round.length > 0;
   }

@@ -20,7 +20,15 @@ import { createArchive } from './archive.ts';
 import type { ArchiveService } from './archive-service.ts';
 
 const WAIT_MS_MAX = 30_000;
-const TIMING = { persistMs: 20, retryMsMin: 20, retryMsMax: 100, wakeMs: 1000, restSweepMs: 20, restAfterMs: 150 };
+const TIMING = {
+  persistMs: 20,
+  retryMsMin: 20,
+  retryMsMax: 100,
+  wakeMs: 1000,
+  restSweepMs: 20,
+  restAfterMs: 150,
+  detachMs: 1000,
+};
 
 let directory: string;
 let store: Store;
@@ -88,7 +96,7 @@ async function archivedCommits(): Promise<number[]> {
 }
 
 beforeEach(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'dormant-'));
+  directory = mkdtempSync(join(tmpdir(), 'rest-'));
   store = openStore(join(directory, 'meta'), { clusterName: 'c1', clusterId: 1, timeZone: '+08:00' });
   const location = join(directory, 'data', 't1', 'data.db');
   tenant = { tenantId: TENANT_ID, name: 't1002', location, isReadOnly: false, maxCpu: 1, mode: 'mysql' };
@@ -172,6 +180,37 @@ describe('a tenant that nobody uses', () => {
     await server.archive.flush(TENANT_ID);
     expect(await archivedCommits()).toEqual([4 + 1500 + 2]);
   }, 60_000);
+
+  test('is not recorded at rest by a stop that could not archive to the end', async () => {
+    const session = await server.driver.openSession(tenant);
+    const run = (sql: string) => session.execute(sql, [], new AbortController().signal);
+    await run('CREATE TABLE t (id INTEGER PRIMARY KEY)');
+    await server.archive.flush(TENANT_ID);
+    const aside = join(directory, 'aside');
+    renameSync(archiveDir(), aside);
+    await run('INSERT INTO t VALUES (1)');
+    await session.close();
+    await server.driver.closeSessions(TENANT_ID);
+    // Long enough for the files to be settled.
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    await server.archive.stop();
+    expect(isResting()).toBe(false);
+    renameSync(aside, archiveDir());
+    await server.driver[Symbol.asyncDispose]();
+    serve();
+    await until('it is attached', () => server.archive.capture(TENANT_ID) !== undefined);
+    await server.archive.flush(TENANT_ID);
+    expect(await archivedCommits()).toEqual([2]);
+  });
+
+  test('stays attached while its tables are described, which opens its file', async () => {
+    const describing = server.driver.describe(tenant);
+    await until('a process has it open', () => server.driver.isInUse(TENANT_ID));
+    expect(isResting()).toBe(false);
+    expect(await describing).toEqual([]);
+    expect(server.driver.isInUse(TENANT_ID)).toBe(false);
+    await until('it rests again', isResting);
+  });
 
   test('ends its round, and pauses it, without being attached', async () => {
     server.archive.setDestState(TENANT_ID, 'DEFER');
