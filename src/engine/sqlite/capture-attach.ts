@@ -10,7 +10,7 @@ import type { CapturedBatch, LogPosition } from '../engine-driver.ts';
 import type { BatchChain } from './capture-batch.ts';
 import type { CaptureConnections } from './capture-connections.ts';
 import { Delivery } from './capture-delivery.ts';
-import { acquireLock, isLockLost, type LockWindows, readHeldLocks } from './capture-locks.ts';
+import { acquireLock, isLockLost, LOCK_READS, type LockWindows, readHeldLocks } from './capture-locks.ts';
 import { CaptureLog, CHANGE_PROOF_NS, type Cursor, type HeldEnd, startOf } from './capture-log.ts';
 import type { AttachArgument } from './capture-messages.ts';
 import { CapturePageMap } from './capture-page-map.ts';
@@ -173,8 +173,7 @@ function startUnderLock(
   clock: Clock,
 ): Start {
   const { connections, path } = of;
-  const index = connections.index();
-  assert(index, 'the wal-index is at rest under the write lock');
+  const index = indexUnderLock(connections);
   const lastScn = resume && resume.scn > afterScn ? resume.scn : afterScn;
   const pageMap = new CapturePageMap(of.pageSize);
   if (position && resume) {
@@ -183,7 +182,7 @@ function startUnderLock(
     const captureLog = new CaptureLog({ ...of, clock, cursor, lastScn });
     const misfit = end && captureLog.leaveReset(end);
     if (misfit !== undefined) throw lost(misfit);
-    continueUnderLock(captureLog, index);
+    continueUnderLock(captureLog, connections);
     const snapshots = new Snapshots({ connections, captureLog, pageMap, clock, path });
     return { startScn: resume.scn, captureLog, pageMap, snapshots, frozen: undefined };
   }
@@ -246,8 +245,11 @@ function checkLocks(of: { path: string; file: FileIdentity }, connections: Captu
 }
 
 function isUnlocked(file: FileIdentity, connections: CaptureConnections): boolean {
-  const held = readHeldLocks();
-  return held !== undefined && isLockLost(held, file.inode, connections.shmInode);
+  for (let read = 1; read <= LOCK_READS; read++) {
+    const held = readHeldLocks();
+    if (!held || !isLockLost(held, file.inode, connections.shmInode)) return false;
+  }
+  return true;
 }
 
 /** With an empty WAL only the file's change time proves continuity later, and only when it is not too young. */
@@ -325,15 +327,23 @@ function heldEnd(
 }
 
 /** Still under the write lock: pins the tail that is not captured yet. */
-function continueUnderLock(captureLog: CaptureLog, index: WalIndex): void {
+function continueUnderLock(captureLog: CaptureLog, connections: CaptureConnections): void {
+  const { maxFrame } = indexUnderLock(connections);
+  captureLog.roll(maxFrame === 0 ? captureLog.cursor.frame : maxFrame);
+  // Read after the reader began: frames that are not in the file yet then prove that it stands on a mark. A checkpoint
+  // needs no write lock, so what was read before proves nothing.
+  const { backfilled } = indexUnderLock(connections);
   const tailBytes = captureLog.unseenBytes();
-  const isResettable = index.backfilled >= index.maxFrame && index.maxFrame > 0;
   // A reader can not hold a WAL that is wholly in the database file: the next writer may reset it. A tail too large to
   // be copied now is read afterwards; should a writer be faster, the header shows it and it is a gap.
-  if (isResettable && tailBytes > 0 && tailBytes <= COPY_BYTES_MAX) {
-    const misfit = captureLog.poll();
-    if (misfit !== undefined) throw lost(misfit);
-    captureLog.copyPending();
-  }
-  captureLog.roll(index.maxFrame === 0 ? captureLog.cursor.frame : index.maxFrame);
+  if (backfilled < maxFrame || tailBytes === 0 || tailBytes > COPY_BYTES_MAX) return;
+  const misfit = captureLog.poll();
+  if (misfit !== undefined) throw lost(misfit);
+  captureLog.copyPending();
+}
+
+function indexUnderLock(connections: CaptureConnections): WalIndex {
+  const index = connections.index();
+  assert(index, 'the wal-index is at rest under the write lock');
+  return index;
 }

@@ -9,7 +9,7 @@ import { DatabaseSync, isSafeSqliteVersion } from '../../base/sqlite.ts';
 import type { Scn } from '../../model/scn.ts';
 import type { LogPinStatus } from '../engine-driver.ts';
 import { type Attached, attachCapture, identify, inScanTurn } from './capture-attach.ts';
-import { LockWindows, readHeldLocks } from './capture-locks.ts';
+import { LOCK_READS, LockWindows, readHeldLocks } from './capture-locks.ts';
 import type {
   AttachAnswer,
   AttachArgument,
@@ -31,8 +31,6 @@ const FILE_CHECKS_MAX = 250;
 
 /** The kernel's list of locks is read every so many sweeps: with 10,000 tenants it has some megabytes. */
 const LOCK_CHECK_SWEEPS = 30;
-/** It is read in pieces, and passes over a lock when an earlier one goes in between: what is lost is never there. */
-const LOCK_READS = 3;
 
 /** Attaching takes connections that are given back at once: many at a time would only make the process larger. */
 const ATTACHING_MAX = 8;

@@ -12,6 +12,8 @@ const SPIN_MS = 20;
 const PAUSE_MS = 1;
 /** Samples kept for the percentiles. */
 const WINDOW_SAMPLES = 1024;
+/** The kernel's list is read in pieces, and passes over a lock when an earlier one goes in between: a lost one never is there. */
+export const LOCK_READS = 3;
 /** First byte of the range on which SQLite holds its SHARED lock. */
 const SHARED_FIRST = '1073741826';
 

@@ -30,7 +30,8 @@ export function openConnections(path: string): CaptureConnections {
     return new CaptureConnections(path);
   } catch (error) {
     if (!isBusy(error)) throw error;
-    throw fail('CANNOT_START_LOG_ARCHIVE', { because: `another connection has ${path} to itself` });
+    const because = `another connection has ${path} to itself`;
+    throw fail('CANNOT_START_LOG_ARCHIVE', { because }, { cause: error });
   }
 }
 

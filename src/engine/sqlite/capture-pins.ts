@@ -1,13 +1,17 @@
 // The logs that the capture host holds for rounds that are not attached yet. A pin is on a file, as a capture is: whoever
 // attaches to the file takes the pin's connections over.
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { fail } from '../../base/errors.ts';
 import { MIB } from '../../base/limits.ts';
 import type { LogPinStatus } from '../engine-driver.ts';
+import { isBusy } from './capture-connections.ts';
 import type { PinReport } from './capture-messages.ts';
 import { COPY_BYTES_MAX, PinnedLog } from './capture-pin.ts';
 import { Turns } from './turns.ts';
 
+/** A connection that closes last, or recovers the log, has a file to itself for some milliseconds. */
+const BUSY_TRIES = 200;
+const BUSY_PAUSE_MS = 5;
 /** Copies of all pins together; a log that finds no place is held without one. */
 const COPIES_BYTES_MAX = 128 * MIB;
 
@@ -27,17 +31,26 @@ export class LogPins {
 
   /** @throws ENTRY_EXISTS when the log is held already; CANNOT_START_LOG_ARCHIVE */
   async pin(of: { pinId: number; path: string; key: string }): Promise<LogPinStatus> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.#turns.run(() => this.#pinNow(of));
+      } catch (error) {
+        if (!(error instanceof Error) || !isBusy(error.cause) || tries === BUSY_TRIES) throw error;
+      }
+      await sleep(BUSY_PAUSE_MS);
+    }
+  }
+
+  async #pinNow(of: { pinId: number; path: string; key: string }): Promise<LogPinStatus> {
     const { pinId, path, key } = of;
-    return await this.#turns.run(async () => {
-      await nextTurn();
-      if (!(await this.#isFree(key)) || this.#pins.has(key)) throw fail('ENTRY_EXISTS', { what: `a pin of ${path}` });
-      let copied = 0;
-      for (const { copiedBytes } of this.#pins.values()) copied += copiedBytes;
-      const copyBytesMax = Math.min(COPY_BYTES_MAX, COPIES_BYTES_MAX - copied);
-      const pinned = new PinnedLog({ pinId, path, copyBytesMax });
-      this.#pins.set(key, pinned);
-      return pinned.status;
-    });
+    await nextTurn();
+    if (!(await this.#isFree(key)) || this.#pins.has(key)) throw fail('ENTRY_EXISTS', { what: `a pin of ${path}` });
+    let copied = 0;
+    for (const { copiedBytes } of this.#pins.values()) copied += copiedBytes;
+    const copyBytesMax = Math.min(COPY_BYTES_MAX, COPIES_BYTES_MAX - copied);
+    const pinned = new PinnedLog({ pinId, path, copyBytesMax });
+    this.#pins.set(key, pinned);
+    return pinned.status;
   }
 
   /** Nothing happens when a capture has taken it over for good. */
