@@ -32,7 +32,12 @@ export class PinnedReader {
 
   constructor(path: string) {
     this.#database = openConnection(path, { readOnly: true });
-    this.#touch = this.#database.prepare('PRAGMA schema_version');
+    try {
+      this.#touch = this.#database.prepare('PRAGMA schema_version');
+    } catch (error) {
+      this.#database.close();
+      throw error;
+    }
   }
 
   begin(): void {

@@ -10,19 +10,23 @@ const CHECKPOINT = `
 const { parentPort, workerData } = require('node:worker_threads');
 const { DatabaseSync } = require(workerData.bindingPath);
 parentPort.on('message', ({ id, path }) => {
+  const answer = { id };
   try {
     const database = new DatabaseSync(path, { timeout: 0 });
     try {
       database.exec('PRAGMA wal_autocheckpoint = 0');
       const row = database.prepare('PRAGMA wal_checkpoint(PASSIVE)').get();
-      const result = { isBusy: row.busy !== 0, log: Number(row.log), checkpointed: Number(row.checkpointed) };
-      parentPort.postMessage({ id, result });
+      answer.result = { isBusy: row.busy !== 0, log: Number(row.log), checkpointed: Number(row.checkpointed) };
     } finally {
       database.close();
     }
   } catch (error) {
-    parentPort.postMessage({ id, error: String(error) });
+    answer.result = undefined;
+    answer.error = String(error);
   }
+  // Only when it is closed: whoever hears may close descriptors of the file, which drops locks of this connection, and
+  // SQLite would give the next one a lock that it only believes to have.
+  parentPort.postMessage(answer);
 });
 `;
 
