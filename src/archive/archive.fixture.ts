@@ -2,12 +2,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Clock } from '../base/clock.ts';
-import { fail } from '../base/errors.ts';
+import { Fate, ManualClock, MortalDestination, mortalStore } from '../../test/sim/fate.ts';
 import { silentLog } from '../base/log.ts';
 import { listRounds } from '../destination/archive-listing.ts';
 import { walkRound } from '../destination/archive-reader.ts';
-import type { Destination, ObjectAppender } from '../destination/destination.ts';
+import type { Destination } from '../destination/destination.ts';
 import { dropMemoryDestination, MemoryDestination } from '../destination/memory-destination.ts';
 import type { EngineTenant } from '../engine/engine-driver.ts';
 import { FakeDriver } from '../engine/fake/fake-driver.ts';
@@ -25,203 +24,6 @@ export const DAY_US = 86_400_000_000n;
 export const TENANT_ID = 1002;
 export const URI = 'file:///memory/archive';
 const WAIT_MS_MAX = 20_000;
-
-/** Time that moves only when told to, but for one microsecond with every look at it. */
-class ManualClock implements Clock {
-  #ns = 1_740_790_800_000_000_000n;
-
-  nowNs(): bigint {
-    this.#ns += 1000n;
-    return this.#ns;
-  }
-
-  monotonicMs(): number {
-    return performance.now();
-  }
-
-  advanceUs(us: bigint): void {
-    this.#ns += us * 1000n;
-  }
-}
-
-/** Decides which effects fail, and when everything dies. */
-class Fate {
-  effects = 0;
-  /** The effect that is the last: nothing happens after it. */
-  diesAt = Number.POSITIVE_INFINITY;
-  /** Dies after having done the last effect instead of before. */
-  diesAfter = false;
-  isDead = false;
-  /** Writes that fail before one succeeds. */
-  failures = 0;
-  /** Writes to objects of such names fail. */
-  away: RegExp | undefined;
-  /** Of a failing append, or of the one that it dies in: how much of it lands all the same. */
-  landsOnFailure: 'nothing' | 'half' | 'all' = 'nothing';
-  /** While there is one, no call is answered; what was asked for happens when it resolves. */
-  hanging: Promise<void> | undefined;
-
-  /** The next effect is the one that it dies at, undone. */
-  get isLast(): boolean {
-    return !this.isDead && !this.diesAfter && this.effects + 1 >= this.diesAt;
-  }
-
-  /** Counts an effect of a call that returns at once. */
-  now<T>(work: () => T): T {
-    this.#begin();
-    const value = work();
-    this.#end();
-    return value;
-  }
-
-  /** Counts an effect of a call that answers later; a dead one never does. */
-  async later<T>(work: () => Promise<T>): Promise<T> {
-    if (this.hanging) await this.hanging;
-    if (this.isDead) return await new Promise<never>(() => {});
-    try {
-      this.#begin();
-      const value = await work();
-      this.#end();
-      return value;
-    } catch (error) {
-      if (this.isDead) return await new Promise<never>(() => {});
-      throw error;
-    }
-  }
-
-  #begin(): void {
-    if (this.isDead) throw new Error('dead');
-    this.effects++;
-    if (this.effects >= this.diesAt && !this.diesAfter) this.isDead = true;
-    if (this.isDead) throw new Error('dead');
-  }
-
-  #end(): void {
-    if (this.effects >= this.diesAt) this.isDead = true;
-    if (this.isDead) throw new Error('dead');
-  }
-}
-
-const away = (destination: Destination) =>
-  fail('BACKUP_DEST_NOT_CONNECT', { uri: `file://${destination.uri.path}`, because: 'it is away' });
-
-/** A destination whose writes fail as its fate says. */
-export class FaultyDestination implements Destination {
-  readonly #inner: MemoryDestination;
-  readonly #fate: Fate;
-  readonly uri: DestinationUri;
-  readonly can: { append: boolean };
-  readonly spec: Destination['spec'];
-
-  constructor(inner: MemoryDestination, fate: Fate) {
-    this.#inner = inner;
-    this.#fate = fate;
-    this.uri = inner.uri;
-    this.can = inner.can;
-    this.spec = inner.spec;
-  }
-
-  #write<T>(name: string, work: () => Promise<T>): Promise<T> {
-    return this.#fate.later(async () => {
-      if (this.#fate.failures > 0) {
-        this.#fate.failures--;
-        throw away(this);
-      }
-      if (this.#fate.away?.test(name)) throw away(this);
-      return await work();
-    });
-  }
-
-  put(name: string, bytes: Uint8Array): Promise<void> {
-    return this.#write(name, () => this.#inner.put(name, bytes));
-  }
-  get(name: string, range?: { offset: number; length: number }): Promise<Uint8Array> {
-    return this.#fate.later(() => this.#inner.get(name, range));
-  }
-  openRead(name: string): ReturnType<Destination['openRead']> {
-    return this.#fate.later(() => this.#inner.openRead(name));
-  }
-  sync(name: string): Promise<void> {
-    return this.#fate.later(() => this.#inner.sync(name));
-  }
-  size(name: string): Promise<number | undefined> {
-    return this.#fate.later(() => this.#inner.size(name));
-  }
-  list(prefix: string): ReturnType<Destination['list']> {
-    return this.#fate.later(() => this.#inner.list(prefix));
-  }
-  remove(name: string): Promise<void> {
-    return this.#write(name, () => this.#inner.remove(name));
-  }
-  removeAll(prefix: string): Promise<void> {
-    return this.#write(prefix, () => this.#inner.removeAll(prefix));
-  }
-  create(name: string): ReturnType<Destination['create']> {
-    return this.#inner.create(name);
-  }
-  async openAppend(name: string): Promise<ObjectAppender> {
-    const appender = await this.#write(name, () => this.#inner.openAppend(name));
-    return {
-      get sizeBytes() {
-        return appender.sizeBytes;
-      },
-      append: (bytes) => this.#append(appender, bytes),
-      close: () => appender.close(),
-    };
-  }
-  async [Symbol.asyncDispose](): Promise<void> {}
-
-  async #append(appender: ObjectAppender, bytes: Uint8Array): Promise<void> {
-    if (this.#fate.isLast && this.#fate.landsOnFailure === 'half')
-      await appender.append(bytes.subarray(0, bytes.length >> 1));
-    await this.#fate.later(async () => {
-      if (this.#fate.failures === 0) return await appender.append(bytes);
-      this.#fate.failures--;
-      const lands = { nothing: 0, half: bytes.length >> 1, all: bytes.length }[this.#fate.landsOnFailure];
-      if (lands > 0) await appender.append(bytes.subarray(0, lands));
-      throw away(this);
-    });
-  }
-}
-
-/** The store as a process sees it that may die at any of its changes. */
-function mortalStore(store: Store, fate: Fate): Store {
-  const CHANGES = new Set(['insert', 'update', 'change', 'remove']);
-  let depth = 0;
-  const effect = <T>(work: () => T): T => (depth > 0 ? work() : fate.now(work));
-  const bound = (target: object, name: string | symbol) => {
-    const value = Reflect.get(target, name, target) as unknown;
-    return typeof value === 'function' ? (value.bind(target) as (...args: never[]) => unknown) : value;
-  };
-  const table = (of: object) =>
-    new Proxy(of, {
-      get(target, name) {
-        const value = bound(target, name);
-        if (fate.isDead) throw new Error('dead');
-        if (typeof value !== 'function' || !CHANGES.has(String(name))) return value;
-        return (...args: never[]) => effect(() => value(...args));
-      },
-    });
-  return new Proxy(store, {
-    get(target, name) {
-      if (fate.isDead) throw new Error('dead');
-      if (name === 'transaction') {
-        return <T>(work: () => T): T =>
-          effect(() => {
-            depth++;
-            try {
-              return target.transaction(work);
-            } finally {
-              depth--;
-            }
-          });
-      }
-      const value = bound(target, name);
-      if (['tenants', 'rounds', 'pieces', 'archiveDests'].includes(String(name))) return table(value as object);
-      return value;
-    },
-  });
-}
 
 /** One commit as the archive gives it back. */
 export interface ReadCommit {
@@ -309,7 +111,7 @@ export async function makeWorld(
       driver: () => driver,
       engineTenant: (of) => engineTenant(directory, of.tenantId),
       pageMapPath: (tenantId) => pageMapPath(directory, tenantId),
-      openDestination: (uri) => new FaultyDestination(destinationAt(uri), fate),
+      openDestination: (uri) => new MortalDestination(destinationAt(uri), fate),
       timing: { ...TIMING, ...options.timing },
     });
     return { fate, driver, archive };

@@ -1,9 +1,28 @@
 // Death at a chosen effect: counts the effects of a simulated server (a write to a destination, a change of the store, a
 // job of the pipeline) and lets everything end at one of them. Whatever a dead server still wants to do is nothing.
+import type { Clock } from '../../src/base/clock.ts';
 import { fail } from '../../src/base/errors.ts';
 import type { Destination, ObjectAppender } from '../../src/destination/destination.ts';
 import type { Pipeline } from '../../src/pipeline/pipeline.ts';
 import type { Store } from '../../src/store/store.ts';
+
+/** Time that moves only when told to, but for one microsecond with every look at it. */
+export class ManualClock implements Clock {
+  #ns = 1_740_790_800_000_000_000n;
+
+  nowNs(): bigint {
+    this.#ns += 1000n;
+    return this.#ns;
+  }
+
+  monotonicMs(): number {
+    return performance.now();
+  }
+
+  advanceUs(us: bigint): void {
+    this.#ns += us * 1000n;
+  }
+}
 
 /** Thrown by everything that a dead server still tries; nobody is left to catch it. */
 export class SimulatedDeath extends Error {
@@ -24,6 +43,8 @@ export class Fate {
   away: RegExp | undefined;
   /** Of a failing append, or of the one that it dies in: how much of it lands all the same. */
   landsOnFailure: 'nothing' | 'half' | 'all' = 'nothing';
+  /** While there is one, no call is answered; what was asked for happens when it resolves. */
+  hanging: Promise<void> | undefined;
 
   /** The next effect is the one that it dies at, undone. */
   get isLast(): boolean {
@@ -41,6 +62,7 @@ export class Fate {
   /** Counts an effect of a call that answers later; a dead one never does. */
   async later<T>(work: () => Promise<T>): Promise<T> {
     if (this.isDead) return await new Promise<never>(() => {});
+    if (this.hanging) await this.hanging;
     try {
       this.#begin();
       const value = await work();

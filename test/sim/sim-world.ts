@@ -8,7 +8,6 @@ import { ARCHIVE_TIMING, type ArchiveTiming } from '../../src/archive/archive-co
 import type { ArchiveService } from '../../src/archive/archive-service.ts';
 import { createBackup } from '../../src/backup/backup.ts';
 import type { BackupService } from '../../src/backup/backup-service.ts';
-import type { Clock } from '../../src/base/clock.ts';
 import { SYS_TENANT_ID } from '../../src/base/limits.ts';
 import { createLog, silentLog } from '../../src/base/log.ts';
 import { dropMemoryDestination, MemoryDestination } from '../../src/destination/memory-destination.ts';
@@ -22,7 +21,7 @@ import { createPipeline } from '../../src/pipeline/create-pipeline.ts';
 import { createRestore } from '../../src/restore/restore.ts';
 import type { RestoreService } from '../../src/restore/restore-service.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
-import { Fate, MortalDestination, mortalPipeline, mortalStore } from './fate.ts';
+import { Fate, ManualClock, MortalDestination, mortalPipeline, mortalStore } from './fate.ts';
 
 export const TENANT_ID = 1002;
 export const DAY_US = 86_400_000_000n;
@@ -30,24 +29,6 @@ export const ARCHIVE_URI = 'file:///memory/archive';
 export const DATA_URI = 'file:///memory/data';
 const WAIT_MS_MAX = 20_000;
 const TIMING: Partial<ArchiveTiming> = { persistMs: 10, retryMsMin: 5, retryMsMax: 20, detachMs: 300, finishMs: 300 };
-
-/** Time that moves only when told to, but for one microsecond with every look at it. */
-class ManualClock implements Clock {
-  #ns = 1_740_790_800_000_000_000n;
-
-  nowNs(): bigint {
-    this.#ns += 1000n;
-    return this.#ns;
-  }
-
-  monotonicMs(): number {
-    return performance.now();
-  }
-
-  advanceUs(us: bigint): void {
-    this.#ns += us * 1000n;
-  }
-}
 
 /** A state that was called archived: restoring to `scn` must give these bytes. */
 export interface Point {
