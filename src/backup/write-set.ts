@@ -81,7 +81,10 @@ export async function writeSet(of: SetToWrite): Promise<{ endNs: bigint; fileCou
   const { index: entries, sources } = indexOf(of);
   const index = encodeIndex(entries, owner, keys.dataKey);
   const pageMap = await encodePageMapInTurns({ roundId, scn: consistentScn, map }, owner, keys.dataKey);
-  await Promise.all([destination.put(pageMapName(ref), pageMap), destination.put(indexName(ref), index)]);
+  // Both have ended before either failure is told: what is cleared away then does not come back.
+  const puts = [destination.put(pageMapName(ref), pageMap), destination.put(indexName(ref), index)];
+  await Promise.allSettled(puts);
+  await Promise.all(puts);
   const now = of.clock.nowNs();
   const endNs = now > of.row.startNs ? now : of.row.startNs;
   const outputBytes = BigInt(result.outputBytes + index.length + pageMap.length);

@@ -6,6 +6,8 @@
 //   nothing more can be copied into the file. Either way SQLite can not reset the log.
 // - All frames in the file: should the log be reset later, then the reader stands on lock 0, nothing was copied since, and
 //   so nothing was committed behind these frames before. A second reset needs a copying that lock 0 forbids.
+// What stays a hole: a wholly copied log of more than COPY_BYTES_MAX whose tail is not archived, and a copy that dies with
+// the host before it is delivered, each only when a writer resets the log meanwhile.
 import { fail } from '../../base/errors.ts';
 import { MIB } from '../../base/limits.ts';
 import type { LogPinStatus } from '../engine-driver.ts';
