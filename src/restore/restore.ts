@@ -23,6 +23,8 @@ import { type DataKeys, unlockSets } from './unlock-sets.ts';
 const WORKING_JOBS_MAX = 2;
 /** How long a restore waits for the source tenant's archive to become durable to the present. */
 const FLUSH_WAIT_MS_MAX = 30_000;
+/** Pause between two looks at a round that is being stopped. */
+const STOP_POLL_MS = 50;
 
 /** Builds the service; nothing works before `start`. */
 export function createRestore(deps: RestoreDependencies): RestoreService {
@@ -192,6 +194,7 @@ class Restore implements RestoreService {
     const { store, archive, log } = this.#deps;
     const { tenantId } = owner;
     if (owner.clusterUuid !== store.cluster.uuid || !store.tenants.get({ tenantId })) return;
+    if (archiveUris.includes(store.currentRound(tenantId)?.uri ?? '')) await this.#awaitStop(tenantId, isNewest);
     const round = store.currentRound(tenantId);
     if (round?.status !== 'DOING' || !archiveUris.includes(round.uri)) return;
     try {
@@ -200,6 +203,19 @@ class Restore implements RestoreService {
       // A given point is either already there or refused by the plan; "the newest" would silently become an older one.
       if (isNewest) throw error;
       log.warn('the source of a restore could not be archived to the present', { tenantId, error });
+    }
+  }
+
+  /** A round that is being stopped still archives to its end: what it has not written yet is not older history. */
+  async #awaitStop(tenantId: number, isNewest: boolean): Promise<void> {
+    const { store, clock } = this.#deps;
+    const endMs = clock.monotonicMs() + FLUSH_WAIT_MS_MAX;
+    while (store.currentRound(tenantId)?.status === 'STOPPING') {
+      if (clock.monotonicMs() > endMs) {
+        if (isNewest) throw fail('TIMEOUT', { what: 'the log archive of the source tenant is still STOPPING' });
+        return;
+      }
+      await new Promise((resolve) => setTimeout(resolve, STOP_POLL_MS));
     }
   }
 
