@@ -220,7 +220,8 @@ describe('a damaged destination', () => {
     const text = await restoreDamaged((dir) => {
       const [segment] = filesBelow(join(dir, 'archive'), '^\\d+\\.obarc');
       const bytes = readFileSync(segment!);
-      bytes[bytes.length >> 1]! ^= 1;
+      // In the last batch: an image that a later commit replaces is never read.
+      bytes[bytes.length - 40]! ^= 1;
       writeFileSync(segment!, bytes);
     });
     expect(text).toMatch(/\.obarc/);
