@@ -210,7 +210,7 @@ function checkListed(piece: ArchivedPiece, listed: SegmentInfo, chain: BatchChai
 /**
  * Walks the batches of one piece in order.
  * @param from what the first batch must continue; undefined trusts the first segment's header
- * @param options.isLast whether the log may end here with an unfinished append. Default: the piece is not frozen
+ * @param options.mayEndTorn whether the log may end here with an unfinished append. Default: the piece is not frozen
  * @returns where it ended
  * @throws BACKUP_DATA_CORRUPT (9010), BACKUP_FILE_NOT_EXIST (9011) naming the object
  */
@@ -218,9 +218,9 @@ export function walkPiece(
   destination: Destination,
   piece: ArchivedPiece,
   from: ChainPosition | undefined,
-  options: WalkOptions & { isLast?: boolean },
+  options: WalkOptions & { mayEndTorn?: boolean },
 ): AsyncGenerator<ReadBatch, LogEnd> {
-  return walkPieces(destination, [piece], from, { ...options, mayEndTorn: options.isLast ?? !piece.isFrozen });
+  return walkPieces(destination, [piece], from, options);
 }
 
 /**
@@ -277,12 +277,17 @@ async function hashBefore(destination: Destination, piece: ArchivedPiece | undef
   return prevBatchHash ?? ROUND_START.hash;
 }
 
-async function* walkPieces(
+/**
+ * Walks the batches of pieces that follow each other in one round, as `walkPiece` does those of one. Whether the log may
+ * end with an unfinished append is by default a matter of the last.
+ */
+export async function* walkPieces(
   destination: Destination,
   pieces: readonly ArchivedPiece[],
   from: ChainPosition | undefined,
-  options: WalkOptions & { mayEndTorn: boolean },
+  options: WalkOptions & { mayEndTorn?: boolean },
 ): AsyncGenerator<ReadBatch, LogEnd> {
+  const mayEndTorn = options.mayEndTorn ?? pieces.at(-1)?.isFrozen !== true;
   const chain = new BatchChain(from, from ? undefined : await hashBefore(destination, pieces[0]));
   for (const piece of pieces) {
     const walk = { ...options, chain, isLastPiece: piece === pieces.at(-1) };
@@ -297,7 +302,7 @@ async function* walkPieces(
     }
   }
   const { fault } = chain;
-  if (fault && !(options.mayEndTorn && (fault.isTorn || options.acceptsDamagedTail)))
+  if (fault && !(mayEndTorn && (fault.isTorn || options.acceptsDamagedTail)))
     throw damagedLog(fault.object, `at offset ${fault.offset}: ${fault.because}`);
   const held = chain.release();
   if (held) yield held;

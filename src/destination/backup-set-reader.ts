@@ -25,6 +25,9 @@ import type { Destination } from './destination.ts';
 /** Passwords of one statement: each costs half a second and 128 MiB for every slot that it is tried on. */
 export const PASSWORDS_MAX = 16;
 
+/** Sets at one destination: a daily full of thirty years has fewer. */
+export const SETS_MAX = 20_000;
+
 /** As `derivePasswordKey`. */
 export type DeriveKey = (password: string, salt: Uint8Array, cost: ScryptCost) => Promise<PasswordKey>;
 

@@ -1,14 +1,32 @@
 // Finds where a round that repairs a gap begins to be of use.
 import type { PieceRef, RoundRef } from '../format/layout.ts';
 import type { Scn } from '../model/scn.ts';
-import { listPiece } from './archive-listing.ts';
-import { walkPiece } from './archive-reader.ts';
+import { type ArchivedPiece, listPiece } from './archive-listing.ts';
+import { type WalkOptions, walkPieces } from './archive-reader.ts';
+import type { ChainPosition } from './batch-chain.ts';
 import type { Destination } from './destination.ts';
 
 /**
- * Scn of the commit that repairs a gap: the first that is whole in its round. Only headers and tables up to it are read.
- * @param round its pieces are `basePieceId` to `usedPieceId`
+ * Scn of the first commit that is whole in its round: the one that repairs the gap before it. Only headers and tables up
+ * to it are read.
+ * @param pieces the first of the round and those that follow it
+ * @param options.from where the round begins; left out, the first segment is trusted
  * @returns undefined while there is none
+ * @throws BACKUP_DATA_CORRUPT (9010), BACKUP_FILE_NOT_EXIST (9011) naming the object
+ */
+export async function firstCommitScn(
+  destination: Destination,
+  pieces: readonly ArchivedPiece[],
+  { from, ...options }: WalkOptions & { from?: ChainPosition },
+): Promise<Scn | undefined> {
+  for await (const { header } of walkPieces(destination, pieces, from, options))
+    if (header.commitCount > 0) return header.firstScn;
+  return undefined;
+}
+
+/**
+ * As `firstCommitScn`, for a round that is known by its row.
+ * @param round its pieces are `basePieceId` to `usedPieceId`
  * @throws BACKUP_DATA_CORRUPT (9010); 9070, 9071 while the destination is away
  */
 export async function findRepairScn(
@@ -17,11 +35,10 @@ export async function findRepairScn(
   owner: { clusterUuid: string; tenantId: number },
 ): Promise<Scn | undefined> {
   const { destId, roundId, basePieceId, usedPieceId } = round;
+  const pieces: ArchivedPiece[] = [];
   for (let pieceId = basePieceId; pieceId <= usedPieceId; pieceId++) {
     const ref: PieceRef = { destId, roundId, pieceId };
-    const piece = await listPiece(destination, ref);
-    for await (const { header } of walkPiece(destination, piece, undefined, { owner, acceptsDamagedTail: true }))
-      if (header.commitCount > 0) return header.firstScn;
+    pieces.push(await listPiece(destination, ref));
   }
-  return undefined;
+  return await firstCommitScn(destination, pieces, { owner, acceptsDamagedTail: true });
 }

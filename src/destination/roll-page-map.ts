@@ -7,16 +7,16 @@ import { PAGE_HASH_BYTES, type PageMap } from '../format/page-map.ts';
 import { PAGE_MAP_BYTES_MAX } from '../format/page-map-file.ts';
 import { PageSet } from '../format/page-set.ts';
 import type { Scn } from '../model/scn.ts';
+import { CommitParts, type JoinedBatch } from './commit-parts.ts';
 
 /** What of a read batch the roll looks at. */
-export interface RolledBatch {
-  object: string;
-  header: Pick<HashedBatchHeader, 'roundId' | 'batchNo' | 'pageSize' | 'isContinued' | 'checkpointScn'>;
+export interface RolledBatch extends JoinedBatch {
+  header: JoinedBatch['header'] & Pick<HashedBatchHeader, 'pageSize' | 'checkpointScn'>;
   table: Pick<LogBatchTable, 'commits' | 'pages' | 'hashes'>;
 }
 
-/** Part of a commit that is not complete yet: it counts only when its last part has come. */
-interface StagedPart {
+/** Pages of a commit, or of a part of it. */
+interface ChangedPages {
   pages: Uint32Array;
   hashes: BigUint64Array;
 }
@@ -35,10 +35,7 @@ export class PageMapRoll {
   readonly #untilScn: Scn | null;
   #scn: Scn;
   #changed: PageSet | undefined;
-  #staged: StagedPart[] = [];
-  /** Scn of the commit whose last part is still to come. */
-  #openScn: Scn | null = null;
-  #roundId: number | undefined;
+  readonly #parts: CommitParts<ChangedPages>;
   #commitCount = 0;
   #isAtEnd = false;
   /** The newest commit seen that the map holds already, and the batch it lies in. */
@@ -53,6 +50,7 @@ export class PageMapRoll {
   constructor(of: { map: PageMap; scn: Scn; untilScn?: Scn; collectsChanges?: boolean }) {
     this.#map = of.map;
     this.#sinceScn = of.scn;
+    this.#parts = new CommitParts(of.scn);
     this.#scn = of.scn;
     this.#untilScn = of.untilScn ?? null;
     if (of.collectsChanges) this.#changed = new PageSet(of.map.pageCount);
@@ -99,9 +97,7 @@ export class PageMapRoll {
       const because = `batch ${header.batchNo} has pages of ${header.pageSize} bytes, the page map of ${this.#map.pageSize}`;
       throw damagedLog(object, because);
     }
-    this.#joinParts(batch);
-    const last = table.commits.at(-1);
-    this.#openScn = last && !last.isComplete ? last.scn : null;
+    this.#parts.join(batch);
     for (const commit of table.commits) {
       if (this.#untilScn !== null && commit.scn > this.#untilScn) {
         this.#end();
@@ -133,33 +129,14 @@ export class PageMapRoll {
 
   #end(): void {
     this.#isAtEnd = true;
-    this.#staged = [];
+    this.#parts.take();
     if (this.#untilScn !== null) this.#scn = this.#untilScn;
-  }
-
-  /**
-   * What the first commit of a batch has to do with the one that the batch before left open: goes on with it, or makes
-   * its parts void, because capture was interrupted and began the commit anew or the round ended there.
-   */
-  #joinParts({ object, header, table }: RolledBatch): void {
-    const isNewRound = this.#roundId !== undefined && this.#roundId !== header.roundId;
-    this.#roundId = header.roundId;
-    if (!header.isContinued || isNewRound) {
-      this.#openScn = null;
-      this.#staged = [];
-    }
-    if (!header.isContinued) return;
-    const first = table.commits[0];
-    // Parts of a commit that is in the map are not needed, wherever the walk began.
-    const isInMap = this.#openScn === null && first !== undefined && first.scn <= this.#sinceScn;
-    if (isInMap || (first !== undefined && first.scn === this.#openScn)) return;
-    throw damagedLog(object, `batch ${header.batchNo} does not go on with the commit that the batch before left open`);
   }
 
   #stage(table: RolledBatch['table'], commit: LogCommit): void {
     const end = commit.firstImage + commit.imageCount;
     const pages = table.pages.subarray(commit.firstImage, end);
-    this.#staged.push({ pages, hashes: table.hashes.subarray(commit.firstImage, end) });
+    this.#parts.add({ pages, hashes: table.hashes.subarray(commit.firstImage, end) });
   }
 
   #apply(batch: RolledBatch, commit: LogCommit): void {
@@ -168,11 +145,10 @@ export class PageMapRoll {
       const because = `batch ${batch.header.batchNo}: a database of ${databasePages} pages after the commit with scn ${scn}`;
       throw damagedLog(batch.object, because);
     }
-    for (const part of this.#staged) {
+    for (const part of this.#parts.take()) {
       this.#map.apply({ databasePages, ...part });
       if (this.#changed) for (const pageNo of part.pages) this.#changed.add(pageNo);
     }
-    this.#staged = [];
     this.#commitCount++;
     this.#scn = scn;
     this.#compare(batch, commit);

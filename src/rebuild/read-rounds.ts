@@ -10,6 +10,7 @@ import {
   readRoundStart,
 } from '../destination/archive-listing.ts';
 import { hasListedSize, walkPiece } from '../destination/archive-reader.ts';
+import { firstCommitScn } from '../destination/find-repair.ts';
 import type { ArchiveOwner, PieceInfo, PieceStartInfo, RoundEndInfo, RoundStartInfo } from '../format/archive-info.ts';
 import { pieceInfoName, type RoundRef, roundEndName, roundStartName } from '../format/layout.ts';
 import type { FileStatus } from '../model/archive-round.ts';
@@ -127,21 +128,16 @@ function roundRow(
   };
 }
 
-/** Scn of the commit that repairs a gap: the first that is whole in its round; null when that is not there. */
+/** Scn of the commit that repairs the gap before a round; null when that can not be known. */
 async function findRepair(reading: Reading, pieces: readonly ArchivedPiece[]): Promise<Scn | null> {
-  const { owner, signal, warnings } = reading;
+  const { owner, warnings } = reading;
   const { destination } = reading.source;
   try {
-    for (const piece of pieces) {
-      for await (const { header } of walkPiece(destination, piece, undefined, { owner })) {
-        signal.throwIfAborted();
-        if (header.commitCount > 0) return header.firstScn;
-      }
-    }
+    return (await firstCommitScn(destination, pieces, { owner })) ?? null;
   } catch (error) {
     warnings.catch(error, destination);
+    return null;
   }
-  return null;
 }
 
 /** A row for as much as can be known of a piece; undefined when not even its start can be read. */

@@ -1,7 +1,7 @@
 // The sets of a data destination as rows. What a row calls AVAILABLE was checked so far: its manifest is whole and in its
 // place, and every object that it names, and that the sets it takes blocks from name, is there in full length.
 import { fail, isFailure } from '../base/errors.ts';
-import { readManifest } from '../destination/backup-set-reader.ts';
+import { readManifest, SETS_MAX } from '../destination/backup-set-reader.ts';
 import { checkObjects } from '../destination/check-objects.ts';
 import type { Destination } from '../destination/destination.ts';
 import { type BackupSetManifest, manifestSha256, type SetSource } from '../format/backup-set-manifest.ts';
@@ -9,9 +9,6 @@ import { manifestName, parseObjectName, type SetRef, setDirectory } from '../for
 import { type FoundRows, type FoundSet, isStorable } from './found-rows.ts';
 import { ID_MAX, type Source, type SourceOwner } from './identify-sources.ts';
 import type { RebuildWarnings } from './rebuild-warnings.ts';
-
-/** Sets at one destination: a daily full of thirty years has fewer. */
-const SETS_MAX = 20_000;
 
 /** What other sets need to know of one. */
 interface ReadSet {

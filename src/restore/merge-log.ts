@@ -1,6 +1,7 @@
 // Overlay of the log over a backup set: for each page of the target the one place that it is written from.
 // Memory follows the distinct pages that the log changed, not the length of the log.
 import { fail } from '../base/errors.ts';
+import { CommitParts } from '../destination/commit-parts.ts';
 import type { BackupSetIndex } from '../format/backup-set-index.ts';
 import { addToRuns, liveRuns, type PageRun } from '../format/index-pages.ts';
 import type { HashedBatchHeader } from '../format/log-batch-header.ts';
@@ -39,7 +40,7 @@ interface ImagePlace {
   index: number;
 }
 
-/** Images of the commit that is not complete yet: they count only when it is. */
+/** An image of the commit that is being read. */
 interface StagedImage {
   page: number;
   object: string;
@@ -58,15 +59,13 @@ export class LogOverlay {
   #pageCount: number;
   /** Pages of the set above this were cut off at some moment: later pages of that number are new ones. */
   #keptSetPages: number;
-  #staged: StagedImage[] = [];
-  /** Scn of the commit whose last part is still to come. */
-  #openScn: Scn | null = null;
-  #roundId: number | undefined;
+  readonly #staged: CommitParts<StagedImage>;
   #commitCount = 0;
   #isAtEnd = false;
 
   constructor(frame: MergeFrame) {
     this.#frame = frame;
+    this.#staged = new CommitParts(frame.consistentScn);
     this.#pageCount = frame.setPageCount;
     this.#keptSetPages = frame.setPageCount;
   }
@@ -114,14 +113,12 @@ export class LogOverlay {
         object: batch.object,
         because: `batch ${batch.header.batchNo} has pages of ${batch.header.pageSize} bytes, the set of ${this.#frame.pageSize}`,
       });
-    this.#joinParts(batch);
-    const last = batch.table.commits.at(-1);
-    this.#openScn = last && !last.isComplete ? last.scn : null;
+    this.#staged.join(batch);
     const numbers = new Map<LogBlock, number>();
     for (const commit of batch.table.commits) {
       if (commit.scn > this.#frame.restoreScn) {
         this.#isAtEnd = true;
-        this.#staged = [];
+        this.#staged.take();
         return;
       }
       if (commit.scn <= this.#frame.consistentScn) continue;
@@ -131,41 +128,19 @@ export class LogOverlay {
     if (batch.header.checkpointScn >= this.#frame.restoreScn) this.#isAtEnd = true;
   }
 
-  /**
-   * What the first commit of a batch has to do with the one that the batch before left open: goes on with it, or makes
-   * its parts void, because capture was interrupted and began the commit anew or the round ended there.
-   */
-  #joinParts({ object, header, table }: BatchInObject): void {
-    const [first] = table.commits;
-    const isNewRound = this.#roundId !== undefined && this.#roundId !== header.roundId;
-    this.#roundId = header.roundId;
-    if (!header.isContinued || isNewRound) {
-      this.#openScn = null;
-      this.#staged = [];
-    }
-    if (!header.isContinued) return;
-    // Parts of a commit that is in the set are not needed, wherever the walk began.
-    const isInSet = this.#openScn === null && first !== undefined && first.scn <= this.#frame.consistentScn;
-    if (isInSet || (first !== undefined && first.scn === this.#openScn)) return;
-    throw fail('BACKUP_DATA_CORRUPT', {
-      object,
-      because: `batch ${header.batchNo} does not go on with the commit that the batch before left open`,
-    });
-  }
-
   #stage({ object, table }: BatchInObject, commit: LogCommit): void {
     const end = commit.firstImage + commit.imageCount;
     for (const block of table.blocks) {
       const first = Math.max(block.firstImage, commit.firstImage);
       const last = Math.min(block.firstImage + block.imageCount, end);
       for (let image = first; image < last; image++) {
-        this.#staged.push({ page: table.pages[image]!, object, block, index: image - block.firstImage });
+        this.#staged.add({ page: table.pages[image]!, object, block, index: image - block.firstImage });
       }
     }
   }
 
   #apply(commit: LogCommit, numbers: Map<LogBlock, number>): void {
-    for (const { page, object, block, index } of this.#staged) {
+    for (const { page, object, block, index } of this.#staged.take()) {
       let blockNo = numbers.get(block);
       if (blockNo === undefined) {
         blockNo = this.#blockCount++;
@@ -177,7 +152,6 @@ export class LogOverlay {
       if (live) live.liveCount++;
       else this.#blocks.set(blockNo, { object, block, liveCount: 1 });
     }
-    this.#staged = [];
     this.#commitCount++;
     if (commit.databasePages < this.#pageCount) this.#cut(commit.databasePages);
     this.#pageCount = commit.databasePages;

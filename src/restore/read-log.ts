@@ -10,8 +10,9 @@ import {
   readRoundStart,
 } from '../destination/archive-listing.ts';
 import { hasListedSize, walkPiece } from '../destination/archive-reader.ts';
-import { type ChainPosition, roundStartPosition } from '../destination/batch-chain.ts';
+import { roundStartPosition } from '../destination/batch-chain.ts';
 import type { Destination } from '../destination/destination.ts';
+import { firstCommitScn } from '../destination/find-repair.ts';
 import type { PieceInfo, RoundBase, RoundEndInfo, RoundStartInfo } from '../format/archive-info.ts';
 import { type PieceRef, pieceInfoName, type RoundRef, roundStartName } from '../format/layout.ts';
 import { SCN_NONE, type Scn, toScn } from '../model/scn.ts';
@@ -135,34 +136,11 @@ async function readBase(
   const { base } = start;
   if (!base || run.archived[0]?.pieceId !== start.basePieceId) return none;
   try {
-    return { base, firstScn: await firstCommitScn(destination, run, { start, owner }), baseDamage: null };
+    const firstScn = await firstCommitScn(destination, run.archived, { owner, from: roundStartPosition(start) });
+    return { base, firstScn: firstScn ?? null, baseDamage: null };
   } catch (error) {
     return { base, firstScn: null, baseDamage: damageOf(error) };
   }
-}
-
-/** Scn of the first commit of a round whose parts are all there; null while there is none. */
-async function firstCommitScn(
-  destination: Destination,
-  { archived }: FoundRun,
-  { start, owner }: { start: RoundStartInfo; owner: LogOwner },
-): Promise<Scn | null> {
-  let from: ChainPosition = roundStartPosition(start);
-  for (const piece of archived) {
-    const walk = walkPiece(destination, piece, from, { owner });
-    for (;;) {
-      const step = await walk.next();
-      if (step.done) {
-        from = step.value.last ? step.value.position : from;
-        break;
-      }
-      const commit = step.value.table.commits.find(({ isComplete }) => isComplete);
-      if (!commit) continue;
-      await walk.return(undefined as never);
-      return commit.scn;
-    }
-  }
-  return null;
 }
 
 /** Where a piece that can not be read begins, if at least its start file can. */

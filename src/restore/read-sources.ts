@@ -1,7 +1,7 @@
 // What the uris of a RESTORE hold: whose they are, which sets can be read, which log runs on. Nothing is changed there.
 import { fail } from '../base/errors.ts';
 import { MIB, SYS_TENANT_ID } from '../base/limits.ts';
-import { readManifest } from '../destination/backup-set-reader.ts';
+import { readManifest, SETS_MAX } from '../destination/backup-set-reader.ts';
 import { readFormatFile } from '../destination/claim-destination.ts';
 import type { Destination } from '../destination/destination.ts';
 import { type BackupSetManifest, manifestSha256 } from '../format/backup-set-manifest.ts';
@@ -11,9 +11,6 @@ import type { DestinationUri } from '../model/destination-uri.ts';
 import type { DamagedSet, PlanFacts, PlanSet } from './plan-facts.ts';
 import { damageOf, type FoundRun, readRuns } from './read-log.ts';
 import { groupSourceUris, type SourceUri } from './source-uris.ts';
-
-/** Sets at one destination: a daily full of thirty years has fewer. */
-const SETS_MAX = 20_000;
 
 /** All manifests of a destination stand in memory at once: a thousand increments in one chain have 100 MiB. */
 const MANIFESTS_BYTES_MAX = 256 * MIB;

@@ -9,6 +9,7 @@ import { RESTORE_MOVES, type RestoreJob, type RestoreStatus } from '../model/res
 import { SCN_NONE } from '../model/scn.ts';
 import { isName, isReservedTenantName } from '../model/tenant.ts';
 import { planRestore, type RestorePlan } from './plan-restore.ts';
+import { provePresent } from './prove-present.ts';
 import type { FoundRun } from './read-log.ts';
 import { type FoundSet, type FoundSources, readSources } from './read-sources.ts';
 import { parseRestoreOption, type RestoreOption } from './restore-option.ts';
@@ -21,10 +22,6 @@ import { type DataKeys, unlockSets } from './unlock-sets.ts';
 
 /** Restores at once: more would only share the same cores and the same destination. */
 const WORKING_JOBS_MAX = 2;
-/** How long a restore waits for the source tenant's archive to become durable to the present. */
-const FLUSH_WAIT_MS_MAX = 30_000;
-/** Pause between two looks at a round that is being stopped. */
-const STOP_POLL_MS = 50;
 
 /** Builds the service; nothing works before `start`. */
 export function createRestore(deps: RestoreDependencies): RestoreService {
@@ -184,39 +181,9 @@ class Restore implements RestoreService {
   async #plan(request: RestoreRequest): Promise<{ sources: FoundSources; plan: Plan }> {
     const isNewest = request.target.kind === 'newest';
     const sources = await readSources(request.uris, this.#deps.openDestination, (owner, archiveUris) =>
-      this.#provePresent(owner, archiveUris, isNewest),
+      provePresent(this.#deps, { owner, archiveUris, isNewest }),
     );
     return { sources, plan: planRestore(sources, request.target) };
-  }
-
-  /** When the source lives here, what it has committed by now is first made durable where it is about to be read. */
-  async #provePresent(owner: FoundSources['owner'], archiveUris: readonly string[], isNewest: boolean): Promise<void> {
-    const { store, archive, log } = this.#deps;
-    const { tenantId } = owner;
-    if (owner.clusterUuid !== store.cluster.uuid || !store.tenants.get({ tenantId })) return;
-    if (archiveUris.includes(store.currentRound(tenantId)?.uri ?? '')) await this.#awaitStop(tenantId, isNewest);
-    const round = store.currentRound(tenantId);
-    if (round?.status !== 'DOING' || !archiveUris.includes(round.uri)) return;
-    try {
-      await withDeadline(archive.flush(tenantId), FLUSH_WAIT_MS_MAX);
-    } catch (error) {
-      // A given point is either already there or refused by the plan; "the newest" would silently become an older one.
-      if (isNewest) throw error;
-      log.warn('the source of a restore could not be archived to the present', { tenantId, error });
-    }
-  }
-
-  /** A round that is being stopped still archives to its end: what it has not written yet is not older history. */
-  async #awaitStop(tenantId: number, isNewest: boolean): Promise<void> {
-    const { store, clock } = this.#deps;
-    const endMs = clock.monotonicMs() + FLUSH_WAIT_MS_MAX;
-    while (store.currentRound(tenantId)?.status === 'STOPPING') {
-      if (clock.monotonicMs() > endMs) {
-        if (isNewest) throw fail('TIMEOUT', { what: 'the log archive of the source tenant is still STOPPING' });
-        return;
-      }
-      await new Promise((resolve) => setTimeout(resolve, STOP_POLL_MS));
-    }
   }
 
   #unfinished(): RestoreJob[] {
@@ -316,18 +283,4 @@ class Restore implements RestoreService {
 
 function isSameName(a: string, b: string): boolean {
   return a.toLowerCase() === b.toLowerCase();
-}
-
-/** @throws TIMEOUT (4012) when the work takes longer; it then goes on unobserved */
-async function withDeadline<T>(work: Promise<T>, deadlineMs: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const error = fail('TIMEOUT', { what: 'the log archive of the source tenant did not become durable' });
-    timer = setTimeout(() => reject(error), deadlineMs);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

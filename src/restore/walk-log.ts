@@ -1,7 +1,7 @@
 // The walk over the log that a restore needs: from the pieces of one round on to those of the rounds that repair its end.
 import { fail } from '../base/errors.ts';
 import { type ArchivedPiece, listPieces, readPieceStart } from '../destination/archive-listing.ts';
-import { type LogEnd, walkPiece } from '../destination/archive-reader.ts';
+import { walkPiece, walkPieces } from '../destination/archive-reader.ts';
 import type { ChainPosition, ReadBatch } from '../destination/batch-chain.ts';
 import type { Destination } from '../destination/destination.ts';
 import { type PieceRef, pieceInfoName } from '../format/layout.ts';
@@ -52,40 +52,19 @@ async function* walkStretch(
   of: { pieces: readonly ArchivedPiece[]; from: ChainPosition | undefined; until: BaseBatch | null },
   owner: LogOwner,
 ): AsyncGenerator<ReadBatch> {
-  const { pieces, until } = of;
-  let at = of.from;
-  for (const piece of pieces) {
-    const isLast = piece === pieces.at(-1) && !piece.isFrozen;
-    const end = yield* walkTo(walkPiece(destination, piece, at, { owner, isLast }), until);
-    if (end === 'until') return;
-    // A piece in which nothing was committed leaves the chain where it was.
-    if (end.last !== undefined || (at === undefined && end.position.batchNo > 0)) at = end.position;
+  const { pieces, from, until } = of;
+  let lastHash = from?.hash;
+  for await (const batch of walkPieces(destination, pieces, from, { owner })) {
+    yield batch;
+    lastHash = batch.header.hash;
+    if (batch.header.batchNo !== until?.batchNo) continue;
+    checkEnd(until, lastHash, batch.object);
+    return;
   }
   const last = pieces.at(-1);
   if (!until || !last) return;
-  // No batch was met: the pieces lie behind it.
-  const hash = at ? at.hash : (await readPieceStart(destination, last)).prevBatchHash;
-  checkEnd(until, hash, last.directory);
-}
-
-/** Walks a piece to its end, or up to a batch. @returns where it ended, or that the batch was met */
-async function* walkTo(
-  walk: AsyncGenerator<ReadBatch, LogEnd>,
-  until: BaseBatch | null,
-): AsyncGenerator<ReadBatch, LogEnd | 'until'> {
-  try {
-    for (;;) {
-      const step = await walk.next();
-      if (step.done) return step.value;
-      yield step.value;
-      if (step.value.header.batchNo !== until?.batchNo) continue;
-      checkEnd(until, step.value.header.hash, step.value.object);
-      return 'until';
-    }
-  } finally {
-    // Who stops in the middle leaves no object open.
-    await walk.return(undefined as never);
-  }
+  // The batch was not met: the pieces lie behind it.
+  checkEnd(until, lastHash ?? (await readPieceStart(destination, last)).prevBatchHash, last.directory);
 }
 
 function checkEnd({ batchNo, batchHash }: BaseBatch, found: Uint8Array | null, object: string): void {
