@@ -7,23 +7,19 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { isFailure } from '../../src/base/errors.ts';
 import { GIB } from '../../src/base/limits.ts';
-import { silentLog } from '../../src/base/log.ts';
 import type { Capture } from '../../src/engine/engine-driver.ts';
 import {
-  type Application,
+  type CaptureBench,
   checkChecksums,
-  createDatabase,
   differences,
   type Image,
-  MemoryArchive,
-  makeDirectory,
+  openCaptureBench,
   readLive,
-  removeDirectory,
   replay,
   startApplication,
   startWriter,
 } from '../../src/engine/sqlite/capture.fixture.ts';
-import { SqliteCaptureHosts, startSqliteCapture } from '../../src/engine/sqlite/capture.ts';
+import { startSqliteCapture } from '../../src/engine/sqlite/capture.ts';
 import { decodePosition } from '../../src/engine/sqlite/capture-position.ts';
 import { frameBytes, frameOffset, parseWalHeader, walChecksum } from '../../src/engine/sqlite/wal-format.ts';
 import { fileFrames, scanFrames } from '../../src/engine/sqlite/wal-scan.ts';
@@ -37,39 +33,26 @@ const WAIT = { timeout: 40_000, interval: 20 };
 const MANY_ROWS = 5000;
 const PAGE_BYTES = 4096;
 
-let directory: string;
-let path: string;
-let hosts: SqliteCaptureHosts;
-let archive: MemoryArchive;
-let application: Application;
+let bench: CaptureBench;
 let base: Image;
 let gaps: string[];
 
 beforeEach(async () => {
-  directory = makeDirectory();
-  path = join(directory, 'data.db');
-  createDatabase(path);
-  base = readLive(path, directory);
-  hosts = new SqliteCaptureHosts({ log: silentLog });
-  archive = new MemoryArchive();
+  bench = await openCaptureBench();
   gaps = [];
-  application = await startApplication(path);
+  base = readLive(bench.path, bench.directory);
 });
-afterEach(async () => {
-  await application.kill();
-  await hosts[Symbol.asyncDispose]();
-  removeDirectory(directory);
-});
+afterEach(() => bench[Symbol.asyncDispose]());
 
 const onGap = (because: string) => {
   gaps.push(because);
 };
-const start = (): Promise<Capture> => startSqliteCapture(hosts, archive.request(path, { onGap }));
+const start = (): Promise<Capture> => startSqliteCapture(bench.hosts, bench.archive.request(bench.path, { onGap }));
 const insert = (rows: number): Promise<void> =>
-  application.exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${rows})
+  bench.application.exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${rows})
     INSERT INTO data (g, body) SELECT i, randomblob(900) FROM n`);
-const seals = async () => (await hosts.lockFigures())?.seals ?? 0;
-const walBytes = () => readFileSync(`${path}-wal`);
+const seals = async () => (await bench.hosts.lockFigures())?.seals ?? 0;
+const walBytes = () => readFileSync(`${bench.path}-wal`);
 
 /** Waits until the capture has let go of the log once more, after what `work` does: the next commit begins it anew. */
 async function recycled(work: () => Promise<unknown>): Promise<void> {
@@ -82,9 +65,11 @@ async function recycled(work: () => Promise<unknown>): Promise<void> {
 async function expectExact(capture: Capture): Promise<void> {
   const scn = await capture.flush();
   await capture.stop();
-  await application.close();
-  expect(differences(replay(base, toScn(0n), archive.commits, scn), readLive(path, directory))).toEqual([]);
-  expect(checkChecksums(base, toScn(0n), archive.commits).wrong).toEqual([]);
+  await bench.application.close();
+  expect(
+    differences(replay(base, toScn(0n), bench.archive.commits, scn), readLive(bench.path, bench.directory)),
+  ).toEqual([]);
+  expect(checkChecksums(base, toScn(0n), bench.archive.commits).wrong).toEqual([]);
   expect(gaps).toEqual([]);
 }
 
@@ -100,10 +85,10 @@ describe('the application', () => {
   /** @returns what ends the hindrance */
   const HINDRANCES: Record<string, (capture: Capture) => Promise<() => Promise<unknown>>> = {
     'a reader of its own that does not end': async () => {
-      const reader = await startApplication(path);
+      const reader = await startApplication(bench.path);
       await reader.exec('BEGIN; SELECT count(*) FROM data');
       await insert(MANY_ROWS);
-      await vi.waitFor(async () => expect((await hosts.lockFigures())?.rotations).toBeGreaterThan(0), WAIT);
+      await vi.waitFor(async () => expect((await bench.hosts.lockFigures())?.rotations).toBeGreaterThan(0), WAIT);
       expect(await seals()).toBe(0);
       return () => reader.kill();
     },
@@ -116,7 +101,7 @@ describe('the application', () => {
       const opened = new Promise<void>((resolve) => {
         open = resolve;
       });
-      archive.beforeAccept = () => opened;
+      bench.archive.beforeAccept = () => opened;
       return async () => open();
     },
   };
@@ -125,7 +110,7 @@ describe('the application', () => {
     'is not kept from committing by %s, and the log is recycled afterwards',
     async (name) => {
       // Less than a checkpoint that waits for readers would hold it up for.
-      await application.exec('PRAGMA busy_timeout = 4000');
+      await bench.application.exec('PRAGMA busy_timeout = 4000');
       const capture = await start();
       await insert(10);
       await capture.flush();
@@ -142,18 +127,18 @@ describe('the application', () => {
   test('keeps a log of bounded size while it checkpoints by itself and commits steadily', async () => {
     const capture = await start();
     const writer = await startWriter({
-      path,
+      path: bench.path,
       autocheckpoint: 1000,
       rowsMax: 6,
       bodyMax: 4000,
       commitsMax: 4000,
       pauseMs: 1,
     });
-    await vi.waitFor(() => expect(archive.commits.length).toBe(4000), { ...WAIT, timeout: 100_000 });
+    await vi.waitFor(() => expect(bench.archive.commits.length).toBe(4000), { ...WAIT, timeout: 100_000 });
     await writer.stop();
-    const frames = archive.commits.reduce((sum, commit) => sum + commit.pages.size, 0);
+    const frames = bench.archive.commits.reduce((sum, commit) => sum + commit.pages.size, 0);
     // The file never gets shorter, so its size is the most that it ever had.
-    const framesMax = statSync(`${path}-wal`).size / frameBytes(PAGE_BYTES);
+    const framesMax = statSync(`${bench.path}-wal`).size / frameBytes(PAGE_BYTES);
     console.log(`${frames} frames were committed, the log had ${Math.round(framesMax)} at most`);
     expect(frames).toBeGreaterThan(15_000);
     expect(framesMax).toBeLessThan(frames / 2);
@@ -165,8 +150,8 @@ describe('the application', () => {
     await (await capture.snapshot()).close();
     await insert(3);
     await capture.flush();
-    expect(archive.commits.length).toBe(1);
-    expect(readdirSync(directory).sort()).toEqual(['data.db', 'data.db-shm', 'data.db-wal']);
+    expect(bench.archive.commits.length).toBe(1);
+    expect(readdirSync(bench.directory).sort()).toEqual(['data.db', 'data.db-shm', 'data.db-wal']);
     await expectExact(capture);
   });
 
@@ -187,18 +172,18 @@ describe('an idle tenant', () => {
     await recycled(() => insert(1));
     await sweeps(capture, 2);
     const look = async () => ({
-      batches: archive.batches.length,
+      batches: bench.archive.batches.length,
       log: walBytes().toString('base64'),
-      database: statSync(path, { bigint: true }).mtimeNs,
-      rotations: (await hosts.lockFigures())?.rotations,
+      database: statSync(bench.path, { bigint: true }).mtimeNs,
+      rotations: (await bench.hosts.lockFigures())?.rotations,
     });
     const before = await look();
     await sweeps(capture, 3);
     expect(await look()).toEqual(before);
-    await application.exec('PRAGMA wal_checkpoint(PASSIVE)');
+    await bench.application.exec('PRAGMA wal_checkpoint(PASSIVE)');
     await sweeps(capture, 3);
     expect(await look()).toEqual(before);
-    expect(archive.commits.length).toBe(2);
+    expect(bench.archive.commits.length).toBe(2);
     await expectExact(capture);
   });
 });
@@ -212,10 +197,10 @@ describe('a commit', () => {
     const look = () => [walBytes().length, walBytes().subarray(0, 32).toString('hex')].join(' ');
     for (let i = 0; i < 20; i++) {
       const before = look();
-      await application.exec(`UPDATE state SET g = ${i + 1}`);
+      await bench.application.exec(`UPDATE state SET g = ${i + 1}`);
       if (look() === before) unchanged++;
       // Nobody asks for it.
-      await vi.waitFor(() => expect(archive.commits.length).toBe(3 + i), WAIT);
+      await vi.waitFor(() => expect(bench.archive.commits.length).toBe(3 + i), WAIT);
     }
     expect(unchanged).toBeGreaterThan(15);
     await expectExact(capture);
@@ -227,9 +212,9 @@ describe('a start', () => {
     const first = await start();
     await recycled(() => insert(MANY_ROWS));
     const header = walBytes().subarray(0, 32);
-    await application.exec('PRAGMA cache_size = 2; BEGIN');
+    await bench.application.exec('PRAGMA cache_size = 2; BEGIN');
     await insert(200);
-    await application.exec('ROLLBACK');
+    await bench.application.exec('ROLLBACK');
     expect(walBytes().subarray(0, 32).equals(header)).toBe(false);
     await first.flush();
     const { engine } = await first.stop();
@@ -238,7 +223,7 @@ describe('a start', () => {
     await insert(2);
     const second = await start();
     await second.flush();
-    expect(archive.commits.length).toBe(2);
+    expect(bench.archive.commits.length).toBe(2);
     await expectExact(second);
   });
 
@@ -253,8 +238,8 @@ describe('a start', () => {
     const header = walBytes().subarray(0, 32);
     // Commits that nobody archives, all of them moved away, and one in a new log that ends before that frame.
     await insert(10);
-    await application.exec('PRAGMA wal_checkpoint(PASSIVE)');
-    await application.exec('UPDATE state SET g = 1');
+    await bench.application.exec('PRAGMA wal_checkpoint(PASSIVE)');
+    await bench.application.exec('UPDATE state SET g = 1');
     expect(walBytes().subarray(0, 32).equals(header)).toBe(false);
     expect(frameOf().equals(archived)).toBe(true);
     await expect(start()).rejects.toSatisfy((error) => isFailure(error, 'CLOG_RECYCLE_BEFORE_ARCHIVE'));
@@ -274,7 +259,7 @@ describe('places beyond 4 GiB', () => {
     const seed = walChecksum(header, { start: 0, length: 24 }, { s1: 0, s2: 0 }, false);
     header.writeUInt32BE(seed.s1, 24);
     header.writeUInt32BE(seed.s2, 28);
-    const fd = openSync(`${directory}/sparse-wal`, 'w');
+    const fd = openSync(`${bench.directory}/sparse-wal`, 'w');
     writeSync(fd, header, 0, 32, 0);
     const from = { s1: 5, s2: 6 };
     let sum = from;
@@ -298,7 +283,7 @@ describe('places beyond 4 GiB', () => {
   test('of the log are found by the capture', () => {
     const { header, from, pages } = makeSparseLog();
     expect(frameOffset(FRAME, LARGE_PAGE_BYTES)).toBeGreaterThan(4 * GIB);
-    const fd = openSync(`${directory}/sparse-wal`, 'r');
+    const fd = openSync(`${bench.directory}/sparse-wal`, 'r');
     const found: Array<[number, number, number]> = [];
     const range = { firstFrame: FRAME, lastFrame: FRAME + 2, from };
     const invalid = scanFrames(fileFrames(fd, parseWalHeader(header)!), range, (frameNo, { pageNo }, bytes, at) =>
@@ -311,7 +296,7 @@ describe('places beyond 4 GiB', () => {
 
   test('of log and database are read by a backup, and written by a restore', () => {
     const { header, pages } = makeSparseLog();
-    const database = join(directory, 'sparse.db');
+    const database = join(bench.directory, 'sparse.db');
     const fd = openSync(database, 'w+');
     ftruncateSync(fd, (PAGE + 2) * LARGE_PAGE_BYTES);
     const { dev: device, ino: inode } = fstatSync(fd, { bigint: true });
@@ -323,7 +308,7 @@ describe('places beyond 4 GiB', () => {
     closeSync(fd);
     const reader = new SnapshotReader({
       ...{ pageSize: LARGE_PAGE_BYTES, pageCount, skipPage: 0, device, inode, databasePath: database },
-      walPath: `${directory}/sparse-wal`,
+      walPath: `${bench.directory}/sparse-wal`,
       walHeader: header,
       overlay: Uint32Array.from([PAGE, FRAME, PAGE + 1, FRAME + 1, PAGE + 2, FRAME + 2]),
     });

@@ -2,25 +2,20 @@
 // middle of what they do; every state is compared byte for byte, every checksum computed again.
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { silentLog } from '../../base/log.ts';
 import { toScn } from '../../model/scn.ts';
 import type { Capture } from '../engine-driver.ts';
 import {
-  type Application,
+  type CaptureBench,
   checkChecksums,
-  createDatabase,
   differences,
   type Image,
-  MemoryArchive,
-  makeDirectory,
+  openCaptureBench,
   readLive,
   readSnapshotPages,
-  removeDirectory,
   replay,
-  startApplication,
   startWriter,
 } from './capture.fixture.ts';
-import { SqliteCaptureHosts, startSqliteCapture } from './capture.ts';
+import { startSqliteCapture } from './capture.ts';
 import { flagsOf } from './capture-attach.fixture.ts';
 import { decodePosition } from './capture-position.ts';
 
@@ -28,31 +23,21 @@ const NO_SCN = toScn(0n);
 /** A condition that other processes bring about is looked at so often before the test fails. */
 const WAIT = { timeout: 20_000, interval: 20 };
 
-let directory: string;
-let path: string;
-let hosts: SqliteCaptureHosts;
-let archive: MemoryArchive;
-let application: Application;
+let bench: CaptureBench;
 let gaps: string[];
 
 beforeEach(async () => {
-  directory = makeDirectory();
-  path = join(directory, 'data.db');
-  createDatabase(path);
-  hosts = new SqliteCaptureHosts({ log: silentLog });
-  archive = new MemoryArchive();
-  application = await startApplication(path);
+  bench = await openCaptureBench();
   gaps = [];
 });
-afterEach(async () => {
-  await application.kill();
-  await hosts[Symbol.asyncDispose]();
-  removeDirectory(directory);
-});
+afterEach(() => bench[Symbol.asyncDispose]());
 
 const start = (): Promise<Capture> => {
   const onGap = (because: string) => void gaps.push(because);
-  return startSqliteCapture(hosts, archive.request(path, { onGap, pageMapPath: join(directory, 'own.map') }));
+  return startSqliteCapture(
+    bench.hosts,
+    bench.archive.request(bench.path, { onGap, pageMapPath: join(bench.directory, 'own.map') }),
+  );
 };
 
 async function copy(capture: Capture): Promise<Image> {
@@ -64,14 +49,16 @@ async function copy(capture: Capture): Promise<Image> {
 
 /** Zero-filled rows: large in pages, small in the archive. */
 const insertLarge = (rows: number): Promise<void> =>
-  application.exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${rows})
+  bench.application.exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${rows})
     INSERT INTO data (g, body) SELECT i, zeroblob(100000) FROM n`);
 
 async function expectExact(capture: Capture, base: Image): Promise<void> {
   const scn = await capture.flush();
   await capture.stop();
-  expect(differences(replay(base, NO_SCN, archive.commits, scn), readLive(path, directory))).toEqual([]);
-  expect(checkChecksums(base, NO_SCN, archive.commits).wrong).toEqual([]);
+  expect(differences(replay(base, NO_SCN, bench.archive.commits, scn), readLive(bench.path, bench.directory))).toEqual(
+    [],
+  );
+  expect(checkChecksums(base, NO_SCN, bench.archive.commits).wrong).toEqual([]);
   expect(gaps).toEqual([]);
 }
 
@@ -80,22 +67,23 @@ it('goes on when its host is killed between the parts of a commit that follows a
   const base = await copy(capture);
   await insertLarge(50);
   await capture.flush();
-  const before = decodePosition(archive.position!.engine).header;
-  await vi.waitFor(async () => expect((await hosts.lockFigures())?.seals).toBeGreaterThan(0), WAIT);
+  const before = decodePosition(bench.archive.position!.engine).header;
+  await vi.waitFor(async () => expect((await bench.hosts.lockFigures())?.seals).toBeGreaterThan(0), WAIT);
   let isKilled = false;
-  archive.beforeAccept = (batch) => {
-    if (isKilled || batch.commitCount > 0 || batch.pageCount === 0 || archive.batches.at(-1)!.commitCount > 0) return;
+  bench.archive.beforeAccept = (batch) => {
+    if (isKilled || batch.commitCount > 0 || batch.pageCount === 0 || bench.archive.batches.at(-1)!.commitCount > 0)
+      return;
     isKilled = true;
-    process.kill(hosts.hostPid!, 'SIGKILL');
+    process.kill(bench.hosts.hostPid!, 'SIGKILL');
     throw new Error('the host was killed');
   };
   await insertLarge(500);
-  await vi.waitFor(() => expect(archive.commits.length).toBe(2), WAIT);
+  await vi.waitFor(() => expect(bench.archive.commits.length).toBe(2), WAIT);
   expect(isKilled).toBe(true);
-  const flags = flagsOf(archive.batches).filter((text) => text !== '0');
+  const flags = flagsOf(bench.archive.batches).filter((text) => text !== '0');
   expect(flags.slice(1, 2)).toEqual(['0>']);
   expect(flags.lastIndexOf('0>')).toBeGreaterThan(1);
-  const part = archive.batches.find(({ pageCount, commitCount }) => pageCount > 0 && commitCount === 0)!;
+  const part = bench.archive.batches.find(({ pageCount, commitCount }) => pageCount > 0 && commitCount === 0)!;
   expect(decodePosition(part.position.engine)).toMatchObject({ frame: 0 });
   expect(decodePosition(part.position.engine).header!.bytes.equals(before!.bytes)).toBe(false);
   await expectExact(capture, base);
@@ -105,19 +93,25 @@ it('knows the checksums of commits, and soon again when its host was killed', as
   const capture = await start();
   const base = await copy(capture);
   // Nobody resets the log while the host is down: that would be a gap.
-  const writer = await startWriter({ path, vacuumOneIn: 60, autocheckpoint: 100_000, rowsMax: 3, pauseMs: 5 });
-  const isKnown = () => expect(archive.commits.at(-1)?.checksum ?? 0n).not.toBe(0n);
+  const writer = await startWriter({
+    path: bench.path,
+    vacuumOneIn: 60,
+    autocheckpoint: 100_000,
+    rowsMax: 3,
+    pauseMs: 5,
+  });
+  const isKnown = () => expect(bench.archive.commits.at(-1)?.checksum ?? 0n).not.toBe(0n);
   await vi.waitFor(isKnown, WAIT);
-  const pid = hosts.hostPid!;
+  const pid = bench.hosts.hostPid!;
   process.kill(pid, 'SIGKILL');
-  await vi.waitFor(() => expect([undefined, pid]).not.toContain(hosts.hostPid), WAIT);
-  const before = archive.commits.length;
+  await vi.waitFor(() => expect([undefined, pid]).not.toContain(bench.hosts.hostPid), WAIT);
+  const before = bench.archive.commits.length;
   await vi.waitFor(() => {
-    expect(archive.commits.length).toBeGreaterThan(before);
+    expect(bench.archive.commits.length).toBeGreaterThan(before);
     isKnown();
   }, WAIT);
   await writer.stop();
-  const { checked } = checkChecksums(base, NO_SCN, archive.commits);
+  const { checked } = checkChecksums(base, NO_SCN, bench.archive.commits);
   expect(checked).toBeGreaterThan(0);
   await expectExact(capture, base);
 });

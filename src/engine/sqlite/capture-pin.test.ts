@@ -1,27 +1,20 @@
 // Goal: a log that is pinned loses nothing, whatever the application does before a capture goes on from it, and one that
 // is released is the application's again. Real SQLite, a real capture host, an application in a process of its own; every
 // state that is rebuilt is compared byte for byte.
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { isFailure } from '../../base/errors.ts';
-import { silentLog } from '../../base/log.ts';
 import type { Capture, LogPin, LogPosition } from '../engine-driver.ts';
 import {
-  type Application,
-  createDatabase,
+  type CaptureBench,
   differences,
   type Image,
-  MemoryArchive,
-  makeDirectory,
+  openCaptureBench,
   readLive,
   readSnapshotPages,
-  removeDirectory,
   replay,
-  startApplication,
   startWriter,
 } from './capture.fixture.ts';
-import { SqliteCaptureHosts } from './capture.ts';
 import { CHANGE_PROOF_NS } from './capture-log.ts';
 import { decodePosition } from './capture-position.ts';
 
@@ -30,31 +23,18 @@ const WAIT = { timeout: 20_000, interval: 20 };
 /** Of 100 kB each: more than is copied. */
 const LARGE_ROWS = 250;
 
-let directory: string;
-let path: string;
-let hosts: SqliteCaptureHosts;
-let archive: MemoryArchive;
-let application: Application;
+let bench: CaptureBench;
 let base: { scn: bigint; image: Image };
 
 beforeEach(async () => {
-  directory = makeDirectory();
-  path = join(directory, 'data.db');
-  createDatabase(path);
-  hosts = new SqliteCaptureHosts({ log: silentLog });
-  archive = new MemoryArchive();
-  application = await startApplication(path);
+  bench = await openCaptureBench();
 });
-afterEach(async () => {
-  await application.kill();
-  await hosts[Symbol.asyncDispose]();
-  removeDirectory(directory);
-});
+afterEach(() => bench[Symbol.asyncDispose]());
 
-const start = (): Promise<Capture> => hosts.start(archive.request(path));
-const pin = (): Promise<LogPin> => hosts.pin(archive.request(path).tenant);
-const checkpoint = () => application.exec('PRAGMA wal_checkpoint(PASSIVE)');
-const update = (g: number) => application.exec(`UPDATE state SET g = ${g}`);
+const start = (): Promise<Capture> => bench.hosts.start(bench.archive.request(bench.path));
+const pin = (): Promise<LogPin> => bench.hosts.pin(bench.archive.request(bench.path).tenant);
+const checkpoint = () => bench.application.exec('PRAGMA wal_checkpoint(PASSIVE)');
+const update = (g: number) => bench.application.exec(`UPDATE state SET g = ${g}`);
 
 /** A round whose capture has stopped; the last commits are not archived when the destination refused them. */
 async function stoppedRound(of: { isComplete: boolean }): Promise<LogPosition> {
@@ -65,15 +45,15 @@ async function stoppedRound(of: { isComplete: boolean }): Promise<LogPosition> {
   await update(1);
   await capture.flush();
   if (!of.isComplete) {
-    archive.beforeAccept = () => {
+    bench.archive.beforeAccept = () => {
       throw new Error('unreachable');
     };
     await update(2);
     await update(3);
   }
   await capture.stop({ isAbandoned: !of.isComplete });
-  archive.beforeAccept = () => {};
-  return archive.position!;
+  bench.archive.beforeAccept = () => {};
+  return bench.archive.position!;
 }
 
 /** What the application does when it recycles its log as soon as it may. */
@@ -87,8 +67,8 @@ async function recycle(from: number): Promise<void> {
 async function expectExact(capture: Capture): Promise<void> {
   const scn = await capture.flush();
   await capture.stop();
-  const rebuilt = replay(base.image, base.scn as typeof scn, archive.commits, scn);
-  expect(differences(rebuilt, readLive(path, directory))).toEqual([]);
+  const rebuilt = replay(base.image, base.scn as typeof scn, bench.archive.commits, scn);
+  expect(differences(rebuilt, readLive(bench.path, bench.directory))).toEqual([]);
 }
 
 describe.each([
@@ -113,7 +93,7 @@ describe.each([
     await vi.waitFor(() => expect(held.status().isHeld).toBe(true), WAIT);
     const capture = await start();
     await expectExact(capture);
-    const [before, after] = [position, archive.position!].map(({ engine }) => decodePosition(engine).header!);
+    const [before, after] = [position, bench.archive.position!].map(({ engine }) => decodePosition(engine).header!);
     expect(after!.bytes.equals(before!.bytes)).toBe(false);
   });
 
@@ -123,10 +103,10 @@ describe.each([
     // With an empty log only a change time that is not too young tells where it was left.
     await sleep(Number(CHANGE_PROOF_NS / 500_000n));
     await pin();
-    await application.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    await bench.application.exec('PRAGMA wal_checkpoint(TRUNCATE)');
     await (await start()).stop();
     await pin();
-    await application.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    await bench.application.exec('PRAGMA wal_checkpoint(TRUNCATE)');
     await update(4);
     await expectExact(await start());
   });
@@ -136,7 +116,7 @@ describe.each([
     await checkpoint();
     await pin();
     // Spills into the log before it is rolled back.
-    await application.exec(`PRAGMA cache_size = 10; BEGIN;
+    await bench.application.exec(`PRAGMA cache_size = 10; BEGIN;
       WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50)
       INSERT INTO data (g, body) SELECT i, randomblob(9000) FROM n; ROLLBACK`);
     await (await start()).stop();
@@ -152,7 +132,7 @@ it('gives the log back when it is released', async () => {
   await held.release();
   await recycle(4);
   await expect(start()).rejects.toSatisfy((error) => isFailure(error, 'CLOG_RECYCLE_BEFORE_ARCHIVE'));
-  expect(archive.position).toEqual(resume);
+  expect(bench.archive.position).toEqual(resume);
 });
 
 it('is one for each log, and none while a capture has it', async () => {
@@ -172,7 +152,7 @@ it('is left as it was by an attachment that fails', async () => {
   await pin();
   const engine = resume.engine.slice();
   engine[7]! ^= 1;
-  const failing = hosts.start(archive.request(path, { resume: { ...resume, engine } }));
+  const failing = bench.hosts.start(bench.archive.request(bench.path, { resume: { ...resume, engine } }));
   await expect(failing).rejects.toSatisfy((error) => isFailure(error, 'CLOG_RECYCLE_BEFORE_ARCHIVE'));
   await recycle(4);
   await expectExact(await start());
@@ -180,7 +160,7 @@ it('is left as it was by an attachment that fails', async () => {
 
 it('says so when what is not archived was too large to be copied', async () => {
   await stoppedRound({ isComplete: true });
-  await application.exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${LARGE_ROWS})
+  await bench.application.exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${LARGE_ROWS})
     INSERT INTO data (g, body) SELECT i, zeroblob(100000) FROM n`);
   await checkpoint();
   await pin();
@@ -191,9 +171,9 @@ it('says so when what is not archived was too large to be copied', async () => {
 it('is held again by the next host', async () => {
   await stoppedRound({ isComplete: false });
   const held = await pin();
-  const pid = hosts.hostPid!;
+  const pid = bench.hosts.hostPid!;
   process.kill(pid, 'SIGKILL');
-  await vi.waitFor(() => expect([undefined, pid]).not.toContain(hosts.hostPid), WAIT);
+  await vi.waitFor(() => expect([undefined, pid]).not.toContain(bench.hosts.hostPid), WAIT);
   const before = held.status().logBytes;
   await update(4);
   await vi.waitFor(() => expect(held.status().logBytes).toBeGreaterThan(before), WAIT);
@@ -203,9 +183,15 @@ it('is held again by the next host', async () => {
 
 it('loses nothing of a steady writer that recycles its log all the time', async () => {
   await stoppedRound({ isComplete: true });
-  await application.kill();
+  await bench.application.kill();
   await pin();
-  const writer = await startWriter({ path, autocheckpoint: 10, pauseMs: 2, vacuumOneIn: 200, rollbackPercent: 20 });
+  const writer = await startWriter({
+    path: bench.path,
+    autocheckpoint: 10,
+    pauseMs: 2,
+    vacuumOneIn: 200,
+    rollbackPercent: 20,
+  });
   for (let i = 0; i < 5; i++) {
     const capture = await start();
     await capture.stop();

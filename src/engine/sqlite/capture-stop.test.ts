@@ -1,76 +1,53 @@
 // Goal: what a capture says of itself is so: how much of the log waits, and whether all of it was archived when it ends.
 // Real SQLite, a real capture host, applications in processes of their own.
 import { statSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { MIB } from '../../base/limits.ts';
-import { silentLog } from '../../base/log.ts';
-import {
-  type Application,
-  createDatabase,
-  MemoryArchive,
-  makeDirectory,
-  removeDirectory,
-  startApplication,
-} from './capture.fixture.ts';
-import { SqliteCaptureHosts } from './capture.ts';
+import { type CaptureBench, openCaptureBench } from './capture.fixture.ts';
 
 /** A condition that other processes bring about is looked at so often before the test fails. */
 const WAIT = { timeout: 20_000, interval: 20 };
 
-let directory: string;
-let path: string;
-let hosts: SqliteCaptureHosts;
-let archive: MemoryArchive;
-let application: Application;
+let bench: CaptureBench;
 
 beforeEach(async () => {
-  directory = makeDirectory();
-  path = join(directory, 'data.db');
-  createDatabase(path);
-  hosts = new SqliteCaptureHosts({ log: silentLog });
-  archive = new MemoryArchive();
-  application = await startApplication(path);
+  bench = await openCaptureBench();
 });
-afterEach(async () => {
-  await application.kill();
-  await hosts[Symbol.asyncDispose]();
-  removeDirectory(directory);
-});
+afterEach(() => bench[Symbol.asyncDispose]());
 
-const commit = () => application.exec('UPDATE state SET g = g + 1');
+const commit = () => bench.application.exec('UPDATE state SET g = g + 1');
 
 it('has archived everything when it ends in order', async () => {
-  const capture = await hosts.start(archive.request(path));
+  const capture = await bench.hosts.start(bench.archive.request(bench.path));
   await commit();
   const { isComplete, ...position } = await capture.stop();
   expect(isComplete).toBe(true);
-  expect(position).toEqual(archive.position);
-  expect(archive.commits).toHaveLength(1);
+  expect(position).toEqual(bench.archive.position);
+  expect(bench.archive.commits).toHaveLength(1);
 });
 
 it('says that it has not when the destination refuses the rest', async () => {
-  const capture = await hosts.start(archive.request(path));
-  archive.beforeAccept = () => {
+  const capture = await bench.hosts.start(bench.archive.request(bench.path));
+  bench.archive.beforeAccept = () => {
     throw new Error('unreachable');
   };
   await commit();
-  expect(await capture.stop()).toEqual({ ...archive.position, isComplete: false });
+  expect(await capture.stop()).toEqual({ ...bench.archive.position, isComplete: false });
 });
 
 it('says that it has not when its host died before', async () => {
-  const capture = await hosts.start(archive.request(path));
+  const capture = await bench.hosts.start(bench.archive.request(bench.path));
   await commit();
   await capture.flush();
-  process.kill(hosts.hostPid!, 'SIGKILL');
+  process.kill(bench.hosts.hostPid!, 'SIGKILL');
   await commit();
-  expect(await capture.stop()).toEqual({ ...archive.position, isComplete: false });
-  expect(archive.commits).toHaveLength(1);
+  expect(await capture.stop()).toEqual({ ...bench.archive.position, isComplete: false });
+  expect(bench.archive.commits).toHaveLength(1);
 });
 
 it('counts what waits in the log, not what a large commit has left of its file', async () => {
-  const capture = await hosts.start(archive.request(path));
-  await application.exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 6000)
+  const capture = await bench.hosts.start(bench.archive.request(bench.path));
+  await bench.application.exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 6000)
     INSERT INTO data (g, body) SELECT i, randomblob(900) FROM n`);
   await vi.waitFor(() => expect(capture.status().logBytes).toBeGreaterThan(4 * MIB), WAIT);
   // The capture moves on and the next writer begins the log anew, in the same file.
@@ -78,6 +55,6 @@ it('counts what waits in the log, not what a large commit has left of its file',
     await commit();
     expect(capture.status().logBytes).toBeLessThan(1 * MIB);
   }, WAIT);
-  expect(statSync(`${path}-wal`).size).toBeGreaterThan(4 * MIB);
+  expect(statSync(`${bench.path}-wal`).size).toBeGreaterThan(4 * MIB);
   await capture.stop();
 });

@@ -18,12 +18,14 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { assert } from '../../base/assert.ts';
 import { systemClock } from '../../base/clock.ts';
+import { silentLog } from '../../base/log.ts';
 import { DatabaseSync, sqliteBindingPath } from '../../base/sqlite.ts';
 import { verifyLogBatch } from '../../format/log-batch.ts';
 import { decodeImageBlock } from '../../format/log-batch-table.ts';
 import { NO_PAGE_HASH, PageMap, pageHash } from '../../format/page-map.ts';
 import { type Scn, toScn } from '../../model/scn.ts';
 import type { CapturedBatch, CaptureRequest, EngineTenant, LogPosition, Snapshot } from '../engine-driver.ts';
+import { SqliteCaptureHosts } from './capture.ts';
 import { lockBytePage } from './capture-page-map.ts';
 
 export const OWNER = { clusterUuid: '5d0e3c54-32a3-4a0b-9a5c-6a8f6d4a1b10', tenantId: 1002, roundId: 1 };
@@ -263,6 +265,31 @@ export class MemoryArchive {
       ...over,
     };
   }
+}
+
+/** A database that an application writes, hosts to capture it, and the archive that they deliver to. */
+export interface CaptureBench extends AsyncDisposable {
+  directory: string;
+  path: string;
+  hosts: SqliteCaptureHosts;
+  archive: MemoryArchive;
+  application: Application;
+}
+
+export async function openCaptureBench(): Promise<CaptureBench> {
+  const directory = makeDirectory();
+  const path = join(directory, 'data.db');
+  createDatabase(path);
+  const hosts = new SqliteCaptureHosts({ log: silentLog });
+  const application = await startApplication(path);
+  return {
+    ...{ directory, path, hosts, archive: new MemoryArchive(), application },
+    async [Symbol.asyncDispose]() {
+      await application.kill();
+      await hosts[Symbol.asyncDispose]();
+      removeDirectory(directory);
+    },
+  };
 }
 
 /** A database as pages: rebuilt, or read from a snapshot. */
