@@ -1,12 +1,11 @@
 // A child process that answers queries over system views: an in-memory SQLite holds only the views of one query, so
 // there is nothing to reach and nothing to change, and a runaway query is ended with the process.
 
-import { serveParent } from '../base/child-process.ts';
+import { endByKillOnly, serveParent } from '../base/child-process.ts';
 import { fail } from '../base/errors.ts';
 import { MIB } from '../base/limits.ts';
 import { sqliteConstants as constants, DatabaseSync } from '../base/sqlite.ts';
 import type { Column, ColumnType, SqlValue } from '../model/result.ts';
-import { startWatchdog } from './host-watchdog.ts';
 import { registerMysqlFunctions } from './mysql-functions.ts';
 import { quoteName } from './sql-tokens.ts';
 import { translateError } from './sqlite/sql-errors.ts';
@@ -14,8 +13,6 @@ import type { ViewAnswer, ViewQuery, ViewSchema, ViewTable } from './view-reques
 import { translateViewQuery } from './view-sql.ts';
 import { declarationOf, fromStored, toStored, typeByValues } from './view-values.ts';
 
-/** The host is ended when it holds more than this: a query that needs it is a mistake. */
-const HOST_RSS_BYTES_MAX = 1024 * MIB;
 /** Largest answer; it stands whole in the memory of the host and of the server. */
 const ANSWER_ROWS_MAX = 200_000;
 const ANSWER_BYTES_MAX = 64 * MIB;
@@ -154,5 +151,5 @@ export function runQuery(query: ViewQuery): ViewAnswer {
   }
 }
 
-startWatchdog({ rssBytesMax: HOST_RSS_BYTES_MAX });
+endByKillOnly();
 serveParent({ query: runQuery });

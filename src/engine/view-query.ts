@@ -4,6 +4,7 @@ import { forkChild } from '../base/child-process.ts';
 import { fail, isFailure } from '../base/errors.ts';
 import { MIB } from '../base/limits.ts';
 import { type RowsResult, rowsResult } from '../model/result.ts';
+import { guardHost } from './host-guard.ts';
 import { HostGone, HostLink } from './host-link.ts';
 import { completeFacts, type SessionFacts } from './session-facts.ts';
 import type { ViewAnswer, ViewQuery, ViewSchema } from './view-request.ts';
@@ -19,6 +20,9 @@ const SCHEMAS_MAX = 10;
 
 const HOST_HEAP_BYTES_MAX = 512 * MIB;
 
+/** The host is ended when it holds more than this: a query that needs it is a mistake. */
+const HOST_RSS_BYTES_MAX = 1024 * MIB;
+
 export interface ViewQueryRequest extends Omit<ViewQuery, 'facts'> {
   schemas: readonly ViewSchema[];
   /** What functions such as USER() answer. `nowNs` is the moment of the query. */
@@ -33,7 +37,9 @@ let shared: HostLink | null = null;
 function host(): HostLink {
   if (!shared?.isAlive) {
     const execArgv = [`--max-old-space-size=${HOST_HEAP_BYTES_MAX / MIB}`];
-    shared = new HostLink(forkChild('./view-host', import.meta.url, {}, { execArgv }));
+    const child = forkChild('./view-host', import.meta.url, {}, { execArgv });
+    guardHost(child, { rssBytesMax: HOST_RSS_BYTES_MAX });
+    shared = new HostLink(child);
   }
   return shared;
 }

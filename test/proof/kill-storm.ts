@@ -17,12 +17,13 @@ import type { TenantUnderTest } from './tenant-under-test.ts';
 /** What may happen; what stands here more often happens more often. */
 const KILLS = [
   ...(['server', 'server', 'server', 'tree', 'tree', 'capture host', 'capture host'] as const),
-  ...(['sql host', 'view host', 'pipeline worker', 'writer', 'file replaced'] as const),
+  ...(['sql host', 'view host', 'host guard', 'pipeline worker', 'writer', 'file replaced'] as const),
 ] as const satisfies readonly Kill[];
 const CHILD_PATTERN: Partial<Record<Kill, RegExp>> = {
   'capture host': /capture-host/,
   'sql host': /sql-host/,
   'view host': /view-host/,
+  'host guard': /host-guard/,
   'pipeline worker': /pipeline\/worker/,
 };
 

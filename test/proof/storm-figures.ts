@@ -7,6 +7,7 @@ export type Kill =
   | 'capture host'
   | 'sql host'
   | 'view host'
+  | 'host guard'
   | 'pipeline worker'
   | 'writer'
   | 'file replaced';

@@ -1,7 +1,7 @@
 // Child process that captures the logs of many tenants. It alone holds their pinned readers, so nothing else in it may
 // open a database or -shm file, and it ends by SIGKILL: an orderly exit would close connections in an unsafe order.
 import { assert } from '../../base/assert.ts';
-import { serveParent } from '../../base/child-process.ts';
+import { endByKillOnly, serveParent } from '../../base/child-process.ts';
 import { systemClock } from '../../base/clock.ts';
 import { fail } from '../../base/errors.ts';
 import { createLog } from '../../base/log.ts';
@@ -50,7 +50,7 @@ const pins = new LogPins((key) => isFree(key));
 let sweepOffset = 0;
 let sweepNo = 0;
 
-process.on('exit', () => process.kill(process.pid, 'SIGKILL'));
+endByKillOnly();
 
 const server = serveParent({
   pin,

@@ -3,9 +3,17 @@
 import { ChannelClosed, type Child, forkChild } from '../../base/child-process.ts';
 import { fail } from '../../base/errors.ts';
 import type { EngineFacts } from '../engine-driver.ts';
+import { guardHost } from '../host-guard.ts';
 
 /** How long the process is kept for the next file. */
 const IDLE_MS = 5000;
+
+/** A process that makes and judges database files. It must be killed: on the way out Node would close what is open there. */
+export function forkFileHost(): Child {
+  const child = forkChild('./file-host', import.meta.url, {});
+  guardHost(child);
+  return child;
+}
 
 export class FileCreator implements AsyncDisposable {
   #child: Child | undefined;
@@ -15,8 +23,7 @@ export class FileCreator implements AsyncDisposable {
   /** @throws ENTRY_EXISTS, OUT_OF_DISK, ENGINE; HOST_LOST when the process died */
   async create(location: string): Promise<EngineFacts> {
     clearTimeout(this.#idle);
-    this.#child ??= this.#fork();
-    const child = this.#child;
+    const child = this.#child ?? this.#fork();
     this.#running++;
     try {
       return await child.call<EngineFacts>('create', { location });
@@ -29,7 +36,6 @@ export class FileCreator implements AsyncDisposable {
     }
   }
 
-  /** Never asked to end by itself: on the way out Node would close what the process has open. */
   #end(): Child | undefined {
     clearTimeout(this.#idle);
     const child = this.#child;
@@ -39,7 +45,8 @@ export class FileCreator implements AsyncDisposable {
   }
 
   #fork(): Child {
-    const child = forkChild('./file-host', import.meta.url, {});
+    const child = forkFileHost();
+    this.#child = child;
     void child.exited.then(() => {
       if (this.#child === child) this.#child = undefined;
     });

@@ -4,12 +4,11 @@
 import { access, chmod, constants, lstat, open, rm } from 'node:fs/promises';
 import { dirname, isAbsolute } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { serveParent } from '../../base/child-process.ts';
+import { endByKillOnly, serveParent } from '../../base/child-process.ts';
 import { fail } from '../../base/errors.ts';
 import { makeDirectory } from '../../base/make-directory.ts';
 import { DatabaseSync, isSafeSqliteVersion } from '../../base/sqlite.ts';
 import type { EngineFacts } from '../engine-driver.ts';
-import { startWatchdog } from '../host-watchdog.ts';
 
 /** Page size of new tenants: SQLite's default, and the unit of every figure in the docs. */
 const PAGE_SIZE_BYTES = 4096;
@@ -184,5 +183,5 @@ const expecting =
     }
   };
 
-startWatchdog({ rssBytesMax: Number.MAX_SAFE_INTEGER });
+endByKillOnly();
 serveParent({ create: expecting(create), adopt: expecting(adopt), check: expecting(check) });

@@ -4,6 +4,7 @@ import { forkChild } from '../../base/child-process.ts';
 import { MIB } from '../../base/limits.ts';
 import type { Log } from '../../base/log.ts';
 import type { EngineTenant } from '../engine-driver.ts';
+import { guardHost } from '../host-guard.ts';
 import { HostLink } from '../host-link.ts';
 
 /** More processes than this do not make one SQLite file faster: it has one writer. */
@@ -14,6 +15,9 @@ const HOST_IDLE_MS = 60_000;
 
 /** JavaScript memory of a host; rows and values beyond it belong to SQLite and are watched as a whole. */
 const HOST_HEAP_BYTES_MAX = 512 * MIB;
+
+/** A host that holds more than this is running a statement that would starve its neighbours. */
+const HOST_RSS_BYTES_MAX = 2048 * MIB;
 
 interface PooledHost {
   link: HostLink;
@@ -85,6 +89,7 @@ export class SqlHostPool {
         execArgv: [`--max-old-space-size=${HOST_HEAP_BYTES_MAX / MIB}`],
       },
     );
+    guardHost(child, { rssBytesMax: HOST_RSS_BYTES_MAX });
     const host: PooledHost = { link: new HostLink(child), sessions: 0, idleTimer: undefined };
     this.#hosts.add(host);
     const { tenantId } = this.#tenant;

@@ -2,18 +2,13 @@
 // would checkpoint and delete the log that the archive needs. It ends by SIGKILL only.
 
 import { assert } from '../../base/assert.ts';
-import { serveParent } from '../../base/child-process.ts';
-import { MIB } from '../../base/limits.ts';
+import { endByKillOnly, serveParent } from '../../base/child-process.ts';
 import { DatabaseSync } from '../../base/sqlite.ts';
 import type { EngineTable } from '../engine-driver.ts';
-import { startWatchdog } from '../host-watchdog.ts';
 import { SqlConnection } from './sql-connection.ts';
 import { describeDatabase } from './sql-describe.ts';
 import { isBusy, translateError } from './sql-errors.ts';
 import type { Answer, Batch, ExecuteStatement, OpenSession, Prepared, SessionState } from './sql-verbs.ts';
-
-/** A host that holds more than this is running a statement that would starve its neighbours. */
-const HOST_RSS_BYTES_MAX = 2048 * MIB;
 
 const connections = new Map<number, SqlConnection>();
 
@@ -71,5 +66,5 @@ const verbs = {
   },
 };
 
-startWatchdog({ rssBytesMax: HOST_RSS_BYTES_MAX });
+endByKillOnly();
 serveParent(verbs);

@@ -3,7 +3,7 @@
 
 import { lstat, open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { ChannelClosed, forkChild } from '../../base/child-process.ts';
+import { ChannelClosed } from '../../base/child-process.ts';
 import type { Clock } from '../../base/clock.ts';
 import { fail, isFailure } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
@@ -20,7 +20,7 @@ import type {
 } from '../engine-driver.ts';
 import { HostGone } from '../host-link.ts';
 import { SqliteCaptureHosts, startSqliteCapture } from './capture.ts';
-import { FileCreator } from './file-creator.ts';
+import { FileCreator, forkFileHost } from './file-creator.ts';
 import type { SessionLog } from './session-log.ts';
 import { SqlHostPool } from './sql-host-pool.ts';
 import { SqlSession } from './sql-session.ts';
@@ -56,14 +56,13 @@ interface TenantSql {
 }
 
 async function inFileHost(verb: 'adopt' | 'check', location: string): Promise<EngineFacts> {
-  const child = forkChild('./file-host', import.meta.url, {});
+  const child = forkFileHost();
   try {
     return await child.call<EngineFacts>(verb, { location });
   } catch (error) {
     if (!(error instanceof ChannelClosed)) throw error;
     throw fail('HOST_LOST', { because: error.message }, { cause: error });
   } finally {
-    // Never asked to end by itself: on the way out Node would close what the process has open.
     child.kill();
     await child.exited;
   }
