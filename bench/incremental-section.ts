@@ -1,24 +1,22 @@
 // What an increment costs next to a full backup, as the client sees it: from sending the statement until the history says
 // that the job is over. Between the two an application changes one page in a hundred, in random places.
+import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from '../src/base/sqlite.ts';
 import type { BenchOptions } from './options.ts';
-import { withTreeUse } from './process-tree.ts';
 import { Report } from './report.ts';
 import { makeSampleDatabase, type SampleDatabase, seededRandom } from './sample-database.ts';
 import type { Scratch } from './scratch.ts';
 import { BenchServer } from './server.ts';
+import { HoldfastTool } from './tools/holdfast-tool.ts';
+import { resticTool } from './tools/restic-tool.ts';
+import type { BackupTool } from './tools/tool.ts';
 
 const PAGE_BYTES = 4096;
 const BUSY_TIMEOUT_MS = 20_000;
 const ROWS_PER_COMMIT = 50;
 /** One page in so many is changed. */
 const CHANGED_EVERY = 100;
-
-const CASES = [
-  { name: 'not encrypted', isEncrypted: false },
-  { name: 'encrypted', isEncrypted: true },
-] as const;
 
 const megabytes = (bytes: number): number => bytes / 1e6;
 
@@ -43,33 +41,47 @@ function changePages(source: SampleDatabase, seed: number): void {
   }
 }
 
+/** A tool, and the database that it backs up. */
+interface Pair {
+  tool: BackupTool;
+  source: SampleDatabase;
+}
+
+/** restic has a database of its own: it reads a file in which nothing may be on the way. */
+function resticPair(scratch: Scratch, source: SampleDatabase): Pair[] {
+  const path = join(scratch.newDir('app'), 'app.db');
+  const tool = resticTool(path, scratch.newDir('restic'));
+  if (!tool) return [];
+  copyFileSync(source.path, path);
+  return [{ tool, source: { ...source, path } }];
+}
+
 export async function incrementalSection(scratch: Scratch, options: BenchOptions): Promise<Report> {
   const report = new Report('incremental');
   const source = await makeSampleDatabase(join(scratch.newDir('app'), 'app.db'), options.databaseMb);
   report.note(`database of ${megabytes(source.sizeBytes).toFixed(1)} MB`);
   await using server = await BenchServer.start(scratch);
   await server.protect(source.path);
+  const holdfast = [true, false].map((isEncrypted) => ({ tool: new HoldfastTool(server, { isEncrypted }), source }));
+  const pairs: Pair[] = [...holdfast, ...resticPair(scratch, source)];
   for (let run = 0; run < options.runs; run++) {
-    for (const [place, { name, isEncrypted }] of CASES.entries()) {
-      const full = await withTreeUse(server.pid, () => server.backUp({ isEncrypted }));
-      report.add(`full, ${name}`, {
-        seconds: full.result.seconds,
-        'CPU s': full.use.cpuSeconds,
-        'stored MB': megabytes(full.result.outputBytes),
-      });
-      changePages(source, 1 + run * CASES.length + place);
+    let first: number | undefined;
+    for (const [place, { tool, source: own }] of pairs.entries()) {
+      const full = await tool.backUp();
+      report.add(`full, ${tool.name}`, { seconds: full.seconds, 'stored MB': megabytes(full.storedBytes) });
+      changePages(own, 1 + run * pairs.length + place);
       await server.untilArchived();
-      const { result, use } = await withTreeUse(server.pid, () => server.backUp({ isEncrypted, isIncremental: true }));
-      report.add(`incremental, ${name}`, {
-        seconds: result.seconds,
-        'CPU s': use.cpuSeconds,
-        'stored MB': megabytes(result.outputBytes),
-        'pages %': (100 * result.inputBytes) / source.sizeBytes,
-        'time, % of full': (100 * result.seconds) / full.result.seconds,
-        'stored, % of full': (100 * result.outputBytes) / full.result.outputBytes,
+      const again = await tool.backUpAgain!();
+      first ??= again.seconds;
+      report.add(`incremental, ${tool.name}`, {
+        seconds: again.seconds,
+        'stored MB': megabytes(again.storedBytes),
+        'time, % of full': (100 * again.seconds) / full.seconds,
+        'stored, % of full': (100 * again.storedBytes) / full.storedBytes,
+        'times its time': again.seconds / first,
       });
     }
   }
-  report.note('processor time is that of the server and all its children');
+  report.note(`times its time: how many times as long as ${pairs[0]!.tool.name} in the same run`);
   return report;
 }

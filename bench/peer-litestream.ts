@@ -2,37 +2,19 @@
 // (WAL pages every second, a snapshot when its position in the WAL is lost, no other).
 import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ROOT } from './options.ts';
 import { filesBelow, type Peer, type RestoreOutcome, type Stored, type StormDatabase, storedBelow } from './peer.ts';
-import { say } from './report.ts';
+import { findLitestream } from './tools/find-program.ts';
 
-const PACKAGE = '@flydotio/litestream-linux-x64';
 const START_TIMEOUT_MS = 30_000;
 const POLL_MS = 20;
 
-/** @returns the binary's path, installed when it is missing; undefined where there is none for this machine */
-function findLitestream(): string | undefined {
-  if (process.platform !== 'linux' || process.arch !== 'x64') return undefined;
-  const path = join(ROOT, 'bench', 'node_modules', PACKAGE, 'litestream');
-  if (!existsSync(path)) {
-    say(`   installing ${PACKAGE} for the benchmarks only`);
-    const args = ['install', '--prefix', join(ROOT, 'bench'), '--no-package-lock', '--no-audit', '--no-fund'];
-    spawnSync('npm', args, { cwd: join(ROOT, 'bench'), stdio: ['ignore', 'ignore', 'inherit'] });
-  }
-  return existsSync(path) ? path : undefined;
-}
-
-/** @returns undefined, after saying so, where Litestream can not be had */
+/** @returns undefined where Litestream can not be had */
 export function litestreamPeer(dir: string, databases: readonly StormDatabase[]): Peer | undefined {
   const binary = findLitestream();
-  if (binary === undefined) {
-    say('   Litestream can not be had on this machine: the storm runs without it');
-    return undefined;
-  }
-  return new LitestreamPeer(binary, dir, databases);
+  return binary === undefined ? undefined : new LitestreamPeer(binary, dir, databases);
 }
 
 class LitestreamPeer implements Peer {
