@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
-const SECTIONS = ['backup', 'incremental', 'restore', 'archive', 'latency', 'tenants', 'storm'] as const;
+const SECTIONS = ['backup', 'incremental', 'restore', 'archive', 'latency', 'tenants', 'sql', 'storm'] as const;
 export type SectionName = (typeof SECTIONS)[number];
 /** The storm installs its peer: only when it is asked for. */
 const DEFAULT_SECTIONS = SECTIONS.filter((name) => name !== 'storm');

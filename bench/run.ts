@@ -8,6 +8,7 @@ import { latencySection } from './latency-section.ts';
 import { type BenchOptions, HELP, parseOptions, type SectionName } from './options.ts';
 import { machine, type Report, say } from './report.ts';
 import { Scratch } from './scratch.ts';
+import { sqlSection } from './sql-section.ts';
 import { stormSection } from './storm-section.ts';
 import { tenantsSection } from './tenants-section.ts';
 
@@ -18,6 +19,7 @@ const RUN: Record<SectionName, (scratch: Scratch, options: BenchOptions) => Prom
   archive: archiveSection,
   latency: latencySection,
   tenants: tenantsSection,
+  sql: sqlSection,
   storm: stormSection,
 };
 
