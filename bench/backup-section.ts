@@ -10,6 +10,7 @@ import { fileSha256, makeSampleDatabase, type SampleDatabase } from './sample-da
 import type { Scratch } from './scratch.ts';
 import { BenchServer } from './server.ts';
 import { checkEqual } from './tools/check-equal.ts';
+import type { MayInstall } from './tools/find-program.ts';
 import { HoldfastTool } from './tools/holdfast-tool.ts';
 import { litestreamTool } from './tools/litestream-tool.ts';
 import { resticTool } from './tools/restic-tool.ts';
@@ -19,11 +20,12 @@ import type { BackupTool } from './tools/tool.ts';
 const megabytes = (bytes: number): number => bytes / 1e6;
 
 /** Everybody, the encrypted Holdfast first: the others are compared with it. */
-function toolsFor(scratch: Scratch, source: SampleDatabase, server: BenchServer): BackupTool[] {
+function toolsFor(scratch: Scratch, of: { source: SampleDatabase; server: BenchServer } & MayInstall): BackupTool[] {
+  const { source, server } = of;
   const holdfast = [true, false].map((isEncrypted) => new HoldfastTool(server, { isEncrypted }));
-  const litestream = litestreamTool(source.path, scratch.newDir('litestream'));
-  const restic = resticTool(source.path, scratch.newDir('restic'));
-  return [...holdfast, litestream, restic, ...shellTools(source.path, scratch.newDir('shell'))].filter(
+  const litestream = litestreamTool(source.path, scratch.newDir('litestream'), of);
+  const restic = resticTool(source.path, scratch.newDir('restic'), of);
+  return [...holdfast, litestream, restic, ...shellTools(source.path, scratch.newDir('shell'), of)].filter(
     (tool) => tool !== undefined,
   );
 }
@@ -75,7 +77,7 @@ export async function backupSection(scratch: Scratch, options: BenchOptions): Pr
   const { sizeBytes } = source;
   await using server = await BenchServer.start(scratch);
   await server.protect(source.path);
-  const tools = toolsFor(scratch, source, server);
+  const tools = toolsFor(scratch, { source, server, mayInstall: !options.isSmoke });
   const work = async (tool: BackupTool) => {
     const { seconds, storedBytes } = await tool.backUp();
     return { seconds, further: { 'stored %': (100 * storedBytes) / sizeBytes } };
@@ -95,7 +97,7 @@ export async function restoreSection(scratch: Scratch, options: BenchOptions): P
   const { sizeBytes, path } = source;
   await using server = await BenchServer.start(scratch);
   await server.protect(path);
-  const tools = toolsFor(scratch, source, server);
+  const tools = toolsFor(scratch, { source, server, mayInstall: !options.isSmoke });
   for (const tool of tools) await tool.backUp();
   const restored = join(scratch.newDir('restored'), 'restored.db');
   const work = async (tool: BackupTool) => ({ seconds: await tool.restore(restored) });

@@ -23,6 +23,9 @@ const mysql = createRequire(import.meta.url)('mysql2') as {
 const COLUMN = { catalog: 'def', schema: '', table: '', orgTable: '', name: '1', orgName: '1', characterSet: 63 };
 const column = { ...COLUMN, columnLength: 20, columnType: 8, flags: 0, decimals: 0 };
 
+// After a login it warns that the first statement does not count on.
+console.error = () => {};
+
 const server = mysql.createServer((connection) => {
   connection.stream.setNoDelay(true);
   connection.serverHandshake({
@@ -32,6 +35,7 @@ const server = mysql.createServer((connection) => {
   connection.on('query', () => {
     connection.sequenceId = 1;
     connection.writeTextResult([{ 1: 1 }], [column]);
+    connection.sequenceId = 0;
   });
   connection.on('ping', () => connection.writeOk(''));
   connection.on('error', () => {});

@@ -48,9 +48,9 @@ interface Pair {
 }
 
 /** restic has a database of its own: it reads a file in which nothing may be on the way. */
-function resticPair(scratch: Scratch, source: SampleDatabase): Pair[] {
+function resticPair(scratch: Scratch, source: SampleDatabase, options: BenchOptions): Pair[] {
   const path = join(scratch.newDir('app'), 'app.db');
-  const tool = resticTool(path, scratch.newDir('restic'));
+  const tool = resticTool(path, scratch.newDir('restic'), { mayInstall: !options.isSmoke });
   if (!tool) return [];
   copyFileSync(source.path, path);
   return [{ tool, source: { ...source, path } }];
@@ -63,7 +63,7 @@ export async function incrementalSection(scratch: Scratch, options: BenchOptions
   await using server = await BenchServer.start(scratch);
   await server.protect(source.path);
   const holdfast = [true, false].map((isEncrypted) => ({ tool: new HoldfastTool(server, { isEncrypted }), source }));
-  const pairs: Pair[] = [...holdfast, ...resticPair(scratch, source)];
+  const pairs: Pair[] = [...holdfast, ...resticPair(scratch, source, options)];
   for (let run = 0; run < options.runs; run++) {
     let first: number | undefined;
     for (const [place, { tool, source: own }] of pairs.entries()) {

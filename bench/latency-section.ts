@@ -1,7 +1,11 @@
 // What the application feels: how long its transactions take (BEGIN IMMEDIATE to the return of COMMIT), alone, while its
-// log is archived, and while full backups run one after the other on top of that. `from due` counts from when the
-// transaction was due, so that what queues behind a slow one is counted too.
-import { join } from 'node:path';
+// log is archived, while full backups run one after the other on top of that, and while Litestream replicates it and takes
+// its first snapshot. `from due` counts from when the transaction was due, so that what queues behind a slow one is counted
+// too. Then the same without a pause between two transactions: how many there are in a second.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFileSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { type LoggedCommit, runWriter } from './commit-log.ts';
 import type { BenchOptions } from './options.ts';
 import { Report } from './report.ts';
@@ -9,15 +13,27 @@ import { makeSampleDatabase } from './sample-database.ts';
 import type { Scratch } from './scratch.ts';
 import { BenchServer } from './server.ts';
 import { spread } from './statistics.ts';
+import { findLitestream } from './tools/find-program.ts';
+import { settle } from './tools/shell-tools.ts';
 
-type Write = () => Promise<LoggedCommit[]>;
+/** Transactions a second; 0 is without a pause. */
+type Write = (rate: number) => Promise<LoggedCommit[]>;
 
 interface Window {
   startNs: bigint;
   endNs: bigint;
 }
 
-function figuresOf(commits: readonly LoggedCommit[]): Record<string, number> {
+interface Measuring {
+  report: Report;
+  rate: number;
+  database: string;
+  write: Write;
+  /** Figures of the application alone, in this run. */
+  alone: Map<string, Record<string, number>>;
+}
+
+function pacedFigures(commits: readonly LoggedCommit[]): Record<string, number> {
   const took = spread(commits.map(({ begunNs, committedNs }) => Number(committedNs - begunNs) / 1e6));
   const fromDue = spread(commits.map(({ dueNs, committedNs }) => Number(committedNs - dueNs) / 1e6));
   return {
@@ -29,11 +45,32 @@ function figuresOf(commits: readonly LoggedCommit[]): Record<string, number> {
   };
 }
 
+function unpacedFigures(commits: readonly LoggedCommit[]): Record<string, number> {
+  const [first, last] = [commits[0], commits.at(-1)];
+  return { 'commits/s': first && last ? (commits.length * 1e9) / Number(last.committedNs - first.begunNs) : 0 };
+}
+
+/** Adds figures, and what they are times those of the application alone. */
+function add({ report, alone }: Measuring, name: string, figures: Record<string, number>): void {
+  const kind = 'commits/s' in figures ? 'unpaced' : 'paced';
+  const before = alone.get(kind) ?? figures;
+  alone.set(kind, before);
+  const ratios = ['p50 ms', 'p99 ms', 'commits/s'].flatMap((measure) =>
+    measure in figures ? [[`${measure.split(' ')[0]} x alone`, figures[measure]! / before[measure]!]] : [],
+  );
+  report.add(kind === 'paced' ? name : `${name}, without a pause`, { ...figures, ...Object.fromEntries(ratios) });
+}
+
+async function measureBoth(measuring: Measuring, name: string): Promise<void> {
+  add(measuring, name, pacedFigures(await measuring.write(measuring.rate)));
+  add(measuring, name, unpacedFigures(await measuring.write(0)));
+}
+
 /** Writes while backups run one after the other. @returns only the commits that were due during a backup */
-async function writeDuringBackups(server: BenchServer, write: Write): Promise<LoggedCommit[]> {
+async function writeDuringBackups(server: BenchServer, { write, rate }: Measuring): Promise<LoggedCommit[]> {
   const windows: Window[] = [];
   let isWriting = true;
-  const writing = write().finally(() => {
+  const writing = write(rate).finally(() => {
     isWriting = false;
   });
   while (isWriting) {
@@ -45,24 +82,60 @@ async function writeDuringBackups(server: BenchServer, write: Write): Promise<Lo
   return commits.filter(({ dueNs }) => windows.some(({ startNs, endNs }) => dueNs >= startNs && dueNs <= endNs));
 }
 
-async function measureOnce(scratch: Scratch, report: Report, of: { database: string; write: Write }): Promise<void> {
-  report.add('no server', figuresOf(await of.write()));
+async function measureAlone(_scratch: Scratch, measuring: Measuring): Promise<void> {
+  await measureBoth(measuring, 'alone');
+}
+
+async function measureHoldfast(scratch: Scratch, measuring: Measuring): Promise<void> {
   await using server = await BenchServer.start(scratch);
-  await server.protect(of.database);
-  report.add('archive, default lag target', figuresOf(await of.write()));
+  await server.protect(measuring.database);
+  await measureBoth(measuring, 'archive, default lag target');
   await server.setLagTarget('0ms');
-  report.add('archive, archive_lag_target = 0ms', figuresOf(await of.write()));
+  add(measuring, 'archive, archive_lag_target = 0ms', pacedFigures(await measuring.write(measuring.rate)));
   await server.setLagTarget('120s');
-  report.add('archive and full backup, encrypted', figuresOf(await writeDuringBackups(server, of.write)));
+  const name = 'archive and full backup, encrypted';
+  add(measuring, name, pacedFigures(await writeDuringBackups(server, measuring)));
+}
+
+/** Its first snapshot is taken while the first transactions run. */
+async function measureLitestream(scratch: Scratch, measuring: Measuring, options: BenchOptions): Promise<void> {
+  const binary = findLitestream({ mayInstall: !options.isSmoke });
+  if (binary === undefined) return;
+  const dir = scratch.newDir('litestream');
+  const child: ChildProcess = spawn(binary, ['replicate', measuring.database, `file://${join(dir, 'replica')}`], {
+    stdio: 'ignore',
+  });
+  const ended = once(child, 'exit');
+  try {
+    await measureBoth(measuring, 'Litestream 0.3.13, with its first snapshot');
+  } finally {
+    child.kill('SIGTERM');
+    await ended;
+  }
 }
 
 export async function latencySection(scratch: Scratch, options: BenchOptions): Promise<Report> {
   const report = new Report('latency');
-  const database = join(scratch.newDir('app'), 'app.db');
-  await makeSampleDatabase(database, options.databaseMb);
-  const { latencyRate: rate, writerSeconds: seconds, synchronous } = options;
-  const write = () => runWriter(scratch, { database, rate, seconds, synchronous });
-  for (let run = 0; run < options.runs; run++) await measureOnce(scratch, report, { database, write });
-  report.note(`${rate} transactions a second of some 8 pages, PRAGMA synchronous = ${synchronous}`);
+  const original = join(scratch.newDir('app'), 'app.db');
+  await makeSampleDatabase(original, options.databaseMb);
+  const { latencyRate, writerSeconds: seconds, synchronous } = options;
+  for (let run = 0; run < options.runs; run++) {
+    const alone: Measuring['alone'] = new Map();
+    // Each begins with the same database: it grows, and Litestream makes tables of its own in it.
+    const measuringOf = (): Measuring => {
+      const database = join(scratch.newDir('app'), 'app.db');
+      copyFileSync(original, database);
+      settle(database);
+      const write: Write = (rate) => runWriter(scratch, { database, rate, seconds, synchronous });
+      return { report, rate: latencyRate, database, write, alone };
+    };
+    for (const measure of [measureAlone, measureHoldfast, measureLitestream]) {
+      const measuring = measuringOf();
+      await measure(scratch, measuring, options);
+      rmSync(dirname(measuring.database), { recursive: true });
+    }
+  }
+  report.note(`${latencyRate} transactions a second of some 8 pages, PRAGMA synchronous = ${synchronous}`);
+  report.note('x alone: times the figure of the application alone in the same run');
   return report;
 }

@@ -6,14 +6,14 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { filesBelow, type Peer, type RestoreOutcome, type Stored, type StormDatabase, storedBelow } from './peer.ts';
-import { findLitestream } from './tools/find-program.ts';
+import { findLitestream, type MayInstall } from './tools/find-program.ts';
 
 const START_TIMEOUT_MS = 30_000;
 const POLL_MS = 20;
 
 /** @returns undefined where Litestream can not be had */
-export function litestreamPeer(dir: string, databases: readonly StormDatabase[]): Peer | undefined {
-  const binary = findLitestream();
+export function litestreamPeer(dir: string, databases: readonly StormDatabase[], may: MayInstall): Peer | undefined {
+  const binary = findLitestream(may);
   return binary === undefined ? undefined : new LitestreamPeer(binary, dir, databases);
 }
 

@@ -45,7 +45,7 @@ async function startApplications(dir: string): Promise<FileApplication[]> {
 const databasesOf = (applications: readonly FileApplication[]) =>
   applications.map(({ path, behaviour }) => ({ name: behaviour.name, path }));
 
-async function startSides(scratch: Scratch): Promise<Side[]> {
+async function startSides(scratch: Scratch, options: BenchOptions): Promise<Side[]> {
   const sides: Side[] = [];
   const add = async (make: (dir: string, applications: FileApplication[]) => Peer | undefined) => {
     const dir = scratch.newDir('storm');
@@ -55,7 +55,8 @@ async function startSides(scratch: Scratch): Promise<Side[]> {
     else for (const application of applications) await application.stop();
   };
   await add((dir, applications) => new HoldfastPeer(scratch, dir, databasesOf(applications)));
-  await add((dir, applications) => litestreamPeer(dir, databasesOf(applications)));
+  const may = { mayInstall: !options.isSmoke };
+  await add((dir, applications) => litestreamPeer(dir, databasesOf(applications), may));
   return sides;
 }
 
@@ -138,11 +139,11 @@ async function judgeSide({ peer, applications }: Side, of: { moments: number[]; 
   };
 }
 
-async function runOnce(scratch: Scratch, report: Report, rounds: number): Promise<void> {
-  const sides = await startSides(scratch);
+async function runOnce(scratch: Scratch, report: Report, options: BenchOptions): Promise<void> {
+  const sides = await startSides(scratch, options);
   try {
     await Promise.all(sides.map(({ peer }) => peer.start()));
-    const moments = await storm(sides, rounds);
+    const moments = await storm(sides, options.stormRounds);
     const endMs = Date.now();
     await Promise.all(sides.map(({ peer }) => peer.kill()));
     for (const { applications } of sides) for (const application of applications) await application.stop();
@@ -162,7 +163,7 @@ async function runOnce(scratch: Scratch, report: Report, rounds: number): Promis
 
 export async function stormSection(scratch: Scratch, options: BenchOptions): Promise<Report> {
   const report = new Report('storm');
-  for (let run = 0; run < options.runs; run++) await runOnce(scratch, report, options.stormRounds);
+  for (let run = 0; run < options.runs; run++) await runOnce(scratch, report, options);
   report.note(
     `${options.stormRounds} rounds of kill -9; applications: ${NAMES.join(', ')}; both programs at their defaults`,
   );

@@ -1,4 +1,5 @@
-// A sample application, in a process of its own: transactions at a steady rate against a sample database.
+// A sample application, in a process of its own: transactions at a steady rate against a sample database; at the rate 0 one
+// after the other, without a pause.
 // Arguments: DATABASE LOG RATE SECONDS SYNCHRONOUS. Prints `ready`, begins at the first byte of standard input, ends by
 // itself. The log holds, per commit, three 64-bit little-endian counts of nanoseconds of the monotonic clock, which on
 // Linux is one clock for all processes: when the transaction was due, when it began, when COMMIT had returned.
@@ -12,13 +13,16 @@ import { seededRandom } from './sample-database.ts';
 const BUSY_TIMEOUT_MS = 20_000;
 const NS_PER_SECOND = 1_000_000_000n;
 const LINES = 3;
+/** The log has room for no more. */
+const UNPACED_PER_SECOND_MAX = 100_000;
 /** Transactions before the first that is logged: they find cold code and cold pages. They are marked as number 0. */
 const WARM_UP = 100;
 
 const [path, logPath, rateText, secondsText, synchronous] = process.argv.slice(2);
 if (!path || !logPath || !synchronous) throw new Error('usage: writer DATABASE LOG RATE SECONDS SYNCHRONOUS');
 const rate = Number(rateText);
-const commitCount = rate * Number(secondsText);
+const seconds = Number(secondsText);
+const commitCount = (rate === 0 ? UNPACED_PER_SECOND_MAX : rate) * seconds;
 const random = seededRandom(7);
 const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
 db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${synchronous}`);
@@ -60,15 +64,19 @@ process.stdout.write('ready\n');
 await once(process.stdin, 'data');
 const log = Buffer.alloc(commitCount * LOG_ENTRY_BYTES);
 const startNs = process.hrtime.bigint();
+const endNs = startNs + BigInt(seconds) * NS_PER_SECOND;
+let commits = 0;
 for (let i = 0; i < commitCount; i++) {
   // When transactions take too long the next ones begin late, but are due as before.
-  const dueNs = startNs + (BigInt(i) * NS_PER_SECOND) / BigInt(rate);
+  const dueNs = rate === 0 ? process.hrtime.bigint() : startNs + (BigInt(i) * NS_PER_SECOND) / BigInt(rate);
+  if (rate === 0 && dueNs > endNs) break;
   sleepUntil(dueNs);
   const begunNs = process.hrtime.bigint();
   book(i + 1);
   const committedNs = process.hrtime.bigint();
   for (const [at, ns] of [dueNs, begunNs, committedNs].entries()) log.writeBigInt64LE(ns, i * LOG_ENTRY_BYTES + at * 8);
+  commits++;
 }
 db.close();
-writeFileSync(logPath, log);
+writeFileSync(logPath, log.subarray(0, commits * LOG_ENTRY_BYTES));
 process.exit(0);

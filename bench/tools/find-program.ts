@@ -8,14 +8,19 @@ import { say } from '../report.ts';
 
 const LITESTREAM = '@flydotio/litestream-linux-x64';
 
+export interface MayInstall {
+  /** False takes only what is there: a smoke run needs no network. */
+  mayInstall: boolean;
+}
+
 const isThere = (program: string): boolean =>
   spawnSync('sh', ['-c', `command -v ${program}`], { stdio: 'ignore' }).status === 0;
 
-/** @returns the program's name; undefined, after saying so, where it can not be had */
-export function findProgram(program: string, debianPackage = program): string | undefined {
-  if (!isThere(program) && process.getuid?.() === 0 && isThere('apt-get')) {
-    say(`   installing Debian's ${debianPackage} for the benchmarks`);
-    const install = `apt-get install -y -qq ${debianPackage}`;
+/** @returns the program's name, which its Debian package has too; undefined, after saying so, where it can not be had */
+export function findProgram(program: string, { mayInstall }: MayInstall): string | undefined {
+  if (mayInstall && !isThere(program) && process.getuid?.() === 0 && isThere('apt-get')) {
+    say(`   installing Debian's ${program} for the benchmarks`);
+    const install = `apt-get install -y -qq ${program}`;
     spawnSync('sh', ['-c', `${install} || { apt-get update -qq && ${install}; }`], { stdio: 'ignore' });
   }
   if (isThere(program)) return program;
@@ -24,9 +29,9 @@ export function findProgram(program: string, debianPackage = program): string | 
 }
 
 /** @returns the path of Litestream 0.3.13; undefined, after saying so, where there is none for this machine */
-export function findLitestream(): string | undefined {
+export function findLitestream({ mayInstall }: MayInstall): string | undefined {
   const path = join(ROOT, 'bench', 'node_modules', LITESTREAM, 'litestream');
-  if (process.platform === 'linux' && process.arch === 'x64' && !existsSync(path)) {
+  if (mayInstall && process.platform === 'linux' && process.arch === 'x64' && !existsSync(path)) {
     say(`   installing ${LITESTREAM} for the benchmarks only`);
     const args = ['install', '--prefix', join(ROOT, 'bench'), '--no-package-lock', '--no-audit', '--no-fund'];
     spawnSync('npm', args, { cwd: join(ROOT, 'bench'), stdio: ['ignore', 'ignore', 'inherit'] });

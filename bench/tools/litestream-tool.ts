@@ -5,7 +5,7 @@ import { copyFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { filesBelow, storedBelow } from '../peer.ts';
-import { findLitestream } from './find-program.ts';
+import { findLitestream, type MayInstall } from './find-program.ts';
 import { settle, shell } from './shell-tools.ts';
 import { type BackedUp, type BackupTool, secondsSince } from './tool.ts';
 
@@ -13,8 +13,8 @@ const POLL_MS = 5;
 const TIMEOUT_MS = 600_000;
 
 /** @param source is copied: Litestream makes tables of its own in what it replicates */
-export function litestreamTool(source: string, dir: string): BackupTool | undefined {
-  const binary = findLitestream();
+export function litestreamTool(source: string, dir: string, may: MayInstall): BackupTool | undefined {
+  const binary = findLitestream(may);
   return binary === undefined ? undefined : new LitestreamTool(binary, source, dir);
 }
 

@@ -2,13 +2,13 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { storedBelow } from '../peer.ts';
-import { findProgram, versionOf } from './find-program.ts';
+import { findProgram, type MayInstall, versionOf } from './find-program.ts';
 import { settle, shell } from './shell-tools.ts';
 import type { BackedUp, BackupTool } from './tool.ts';
 
 /** @param dir its own; `source` may be changed between two backups, by nobody meanwhile */
-export function resticTool(source: string, dir: string): BackupTool | undefined {
-  return findProgram('restic') ? new ResticTool(source, dir) : undefined;
+export function resticTool(source: string, dir: string, may: MayInstall): BackupTool | undefined {
+  return findProgram('restic', may) ? new ResticTool(source, dir) : undefined;
 }
 
 class ResticTool implements BackupTool {

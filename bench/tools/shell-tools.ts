@@ -3,7 +3,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, fsyncSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { findProgram, versionOf } from './find-program.ts';
+import { findProgram, type MayInstall, versionOf } from './find-program.ts';
 import { type BackedUp, type BackupTool, type Fidelity, secondsSince } from './tool.ts';
 
 /** Runs a shell command. @returns seconds. @throws Error with what it said */
@@ -72,8 +72,8 @@ class ShellTool implements BackupTool {
 }
 
 /** `sqlite3 .backup`, with and without what makes a file small and secret; and the latter alone, which no writer survives. */
-export function shellTools(source: string, dir: string): BackupTool[] {
-  const [sqlite3, zstd, age] = ['sqlite3', 'zstd', 'age'].map((program) => findProgram(program));
+export function shellTools(source: string, dir: string, may: MayInstall): BackupTool[] {
+  const [sqlite3, zstd, age] = ['sqlite3', 'zstd', 'age'].map((program) => findProgram(program, may));
   const tools: BackupTool[] = [];
   const copy = join(dir, 'copy.db');
   const copying = `sqlite3 '${source}' ".backup '${copy}'"`;
