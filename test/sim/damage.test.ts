@@ -1,9 +1,9 @@
 // Goal: no altered byte of a destination ever leads to a wrong restore: it is detected, or it does not matter.
-// Method: a tenant with full, incremental and encrypted sets, pieces, and a repaired gap; every object's bytes are flipped
-// one by one, cut at every length, replaced by those of another object of its kind or of another tenant's, and by an
-// older version; each time the tenant is restored to the newest point and to one behind each set. The result must be
-// the very state, or a clear error.
-// Short here (a sample of the places); HOLDFAST_DAMAGE=all tries every one. HOLDFAST_SEED repeats a run.
+// Method: a tenant with full, incremental and encrypted sets, pieces, and a repaired gap; each object is flipped in bytes,
+// cut, lengthened, removed, replaced by another object of its kind or of another tenant's; each time the tenant is restored
+// to one of its points. The result must be the very state, or a clear error. That readers notice every single byte and
+// length is tested beside each format, where it takes microseconds.
+// HOLDFAST_DAMAGE: bytes and lengths tried of each object. HOLDFAST_SEED repeats a run.
 import { randomInt } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { HoldfastError } from '../../src/base/errors.ts';
@@ -12,9 +12,10 @@ import { parseObjectName } from '../../src/format/layout.ts';
 import { ARCHIVE_URI, DATA_URI, DAY_US, type Point, SimWorld, TENANT_ID } from './sim-world.ts';
 
 const SEED = Number(process.env.HOLDFAST_SEED ?? randomInt(1_000_000));
-const ALL = process.env.HOLDFAST_DAMAGE === 'all';
-/** Places tried in one object in the short run. */
-const PLACES = 2;
+const SHORT_PLACES = 2;
+const PLACES = Number(process.env.HOLDFAST_DAMAGE ?? SHORT_PLACES);
+const IS_LONG = PLACES > SHORT_PLACES;
+const TIMEOUT_MS = 300_000 + PLACES * 120_000;
 /** What a restore of a database of some kilobytes may need in memory, damaged sources or not. */
 const MEMORY_BYTES_MAX = 512 * MIB;
 /** Errors that tell of damage; anything else is a crash in disguise. */
@@ -79,7 +80,7 @@ async function replace(world: SimWorld, object: Pick<StoredObject, 'uri' | 'name
   await destination.put(object.name, bytes);
 }
 
-describe('damage at the destinations', () => {
+describe('damage at the destinations', { timeout: TIMEOUT_MS }, () => {
   let world: SimWorld;
   let points: Point[];
   let objects: StoredObject[];
@@ -136,8 +137,9 @@ describe('damage at the destinations', () => {
     }
   }
 
+  /** Some places, or all where there are no more. */
   const places = (length: number): number[] =>
-    ALL ? Array.from({ length }, (_, i) => i) : Array.from({ length: PLACES }, () => random(length));
+    PLACES < length ? Array.from({ length: PLACES }, () => random(length)) : Array.from({ length }, (_, i) => i);
 
   test('an untouched destination gives back every point', async () => {
     for (const { scn, bytes } of points) expect((await world.restoreTo(scn)).equals(bytes)).toBe(true);
@@ -151,7 +153,7 @@ describe('damage at the destinations', () => {
         await withAltered(object, bytes, `byte ${place}`);
       }
     }
-  }, 3_600_000);
+  });
 
   test('a cut at any length, and bytes behind the end', async () => {
     for (const object of objects) {
@@ -160,7 +162,7 @@ describe('damage at the destinations', () => {
       await withAltered(object, Buffer.concat([object.bytes, Buffer.from([0])]), 'a byte behind the end');
       await withAltered(object, Buffer.concat([object.bytes, object.bytes]), 'twice');
     }
-  }, 3_600_000);
+  });
 
   test('an object that is gone', async () => {
     for (const object of objects) {
@@ -168,16 +170,16 @@ describe('damage at the destinations', () => {
       await judge(`absence of ${object.name}`, points[random(points.length)]!);
       await world.destination(object.uri).put(object.name, object.bytes);
     }
-  }, 3_600_000);
+  });
 
   test('an object that is another one of its kind', async () => {
     for (const object of objects) {
       const kind = parseObjectName(object.name)?.kind;
       const others = objects.filter((o) => o !== object && parseObjectName(o.name)?.kind === kind);
-      const tried = ALL || others.length === 0 ? others : [others[random(others.length)]!];
+      const tried = IS_LONG || others.length === 0 ? others : [others[random(others.length)]!];
       for (const other of tried) await withAltered(object, other.bytes, `${other.name} in place`);
     }
-  }, 3_600_000);
+  });
 
   test('an object of another tenant', async () => {
     await using stranger = await SimWorld.make();
@@ -188,5 +190,5 @@ describe('damage at the destinations', () => {
       const bytes = foreign.get(object.name);
       if (bytes) await withAltered(object, bytes, 'the one of another tenant in place');
     }
-  }, 3_600_000);
+  });
 });
