@@ -28,6 +28,8 @@ const ORACLE_BYTES = { oracle: { base: 'varchar', length: 42 } } as const;
 /** A tenant has one log here, the field's log streams. */
 const LS_COUNT = 1;
 
+const STATUSES = Object.keys(RESTORE_MOVES) as RestoreStatus[];
+
 interface JobRow {
   job: RestoreJob;
   /** 1 on the sys tenant's row, the new tenant's id on the other. */
@@ -37,8 +39,10 @@ interface JobRow {
 function* jobRows({ store, where }: ViewReader, isOver: boolean): Generator<JobRow> {
   const isSys = where.tenantId === SYS_TENANT_ID;
   const own = where.tenantId === undefined || isSys ? {} : { restoreTenantId: where.tenantId };
-  for (const job of store.restoreJobs.find(own)) {
-    if (isFinal(RESTORE_MOVES, job.status) !== isOver) continue;
+  const statuses = STATUSES.filter((status) => isFinal(RESTORE_MOVES, status) === isOver);
+  // The history grows without end; who asks for what runs does not read it.
+  const jobs = statuses.flatMap((status) => store.restoreJobs.find({ ...own, status }));
+  for (const job of jobs.sort((a, b) => a.jobId - b.jobId)) {
     if (where.tenantId === undefined || isSys) yield { job, tenantId: SYS_TENANT_ID };
     if (!isSys) yield { job, tenantId: job.restoreTenantId };
   }

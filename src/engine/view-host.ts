@@ -1,12 +1,14 @@
 // A child process that answers queries over system views: an in-memory SQLite holds only the views of one query, so
 // there is nothing to reach and nothing to change, and a runaway query is ended with the process.
 
+import { assert } from '../base/assert.ts';
 import { endByKillOnly, serveParent } from '../base/child-process.ts';
 import { fail } from '../base/errors.ts';
 import { MIB } from '../base/limits.ts';
 import { sqliteConstants as constants, DatabaseSync } from '../base/sqlite.ts';
 import type { Column, ColumnType, SqlValue } from '../model/result.ts';
 import { registerMysqlFunctions } from './mysql-functions.ts';
+import type { SessionFacts } from './session-facts.ts';
 import { quoteName } from './sql-tokens.ts';
 import { translateError } from './sqlite/sql-errors.ts';
 import type { ViewAnswer, ViewQuery, ViewSchema, ViewTable } from './view-request.ts';
@@ -49,19 +51,38 @@ function inOrder(schemas: readonly ViewSchema[], current: string | null): ViewSc
   return [...schemas.filter(isCurrent), ...schemas.filter((schema) => !isCurrent(schema))];
 }
 
-function fill(query: ViewQuery): DatabaseSync {
+/** What functions such as USER() answer in the query that runs. */
+let facts: SessionFacts | undefined;
+/** Kept from one query to the next, empty: to make one, with all its functions, takes longer than most queries. */
+let kept: DatabaseSync | undefined;
+
+function open(): DatabaseSync {
   const db = new DatabaseSync(':memory:', {
     ...{ readBigInts: true, returnArrays: true, defensive: true, enableForeignKeyConstraints: false },
     limits: { length: VALUE_BYTES_MAX, sqlLength: SQL_BYTES_MAX },
   });
   // Sorting must not spill into files: the memory bound is the bound.
   db.exec('PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF');
-  registerMysqlFunctions(db, { facts: () => query.facts, overridesBuiltIns: true });
+  registerMysqlFunctions(db, {
+    facts: () => {
+      assert(facts, 'functions are called by a query');
+      return facts;
+    },
+    overridesBuiltIns: true,
+  });
+  return db;
+}
+
+function fill(db: DatabaseSync, query: ViewQuery): void {
   for (const { schema, tables } of inOrder(query.schemas, query.currentSchema)) {
     db.exec(`ATTACH ':memory:' AS ${quoteName(schema)}`);
     for (const table of tables) fillTable(db, schema, table);
   }
-  return db;
+}
+
+function empty(db: DatabaseSync, { schemas }: ViewQuery): void {
+  db.setAuthorizer(null);
+  for (const { schema } of schemas) db.exec(`DETACH ${quoteName(schema)}`);
 }
 
 interface Guard {
@@ -131,11 +152,17 @@ export function runQuery(query: ViewQuery): ViewAnswer {
   const { sql, parameterCount } = translateViewQuery(query.sql, query.mode);
   if (parameterCount !== query.parameters.length)
     throw fail('PARAMETER_COUNT', { expected: parameterCount, given: query.parameters.length });
-  const db = fill(query);
+  const db = kept ?? open();
+  kept = undefined;
   const guard: Guard = { refusal: null };
-  confine(db, guard);
+  facts = query.facts;
   try {
-    return answer(db, query, sql);
+    fill(db, query);
+    confine(db, guard);
+    const answered = answer(db, query, sql);
+    empty(db, query);
+    kept = db;
+    return answered;
   } catch (error) {
     const compile = (text: string) => {
       try {
@@ -147,7 +174,8 @@ export function runQuery(query: ViewQuery): ViewAnswer {
     };
     throw translateError(error, { sql, tenantName: '', isReadOnly: false, refusal: guard.refusal, compile });
   } finally {
-    db.close();
+    // What a query that failed has left in it is nobody's concern.
+    if (kept !== db) db.close();
   }
 }
 

@@ -21,9 +21,13 @@ export function isTimeZone(zone: string): boolean {
   }
 }
 
+/** It stays the same while a process lives, and takes a millisecond to find out. */
+let knownLocalZone: string | undefined;
+
 /** The zone of this machine: an IANA name where known, `+00:00` otherwise. */
 export function localTimeZone(): string {
-  return new Intl.DateTimeFormat('en-US').resolvedOptions().timeZone || '+00:00';
+  knownLocalZone ??= new Intl.DateTimeFormat('en-US').resolvedOptions().timeZone || '+00:00';
+  return knownLocalZone;
 }
 
 const formatters = new Map<string, Intl.DateTimeFormat>();
