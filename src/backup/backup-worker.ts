@@ -264,6 +264,7 @@ export class BackupWorker {
     const options = {
       destination: this.#destination.spec,
       directory: this.#directory,
+      compressionLevel: Number(store.parameter(tenant.tenantId, 'backup_compression_level')),
       packBytesMax: Number(parseCapacityBytes(store.parameter(tenant.tenantId, 'backup_data_file_size'))),
       workers: this.#workers(tenant),
       onProgress: progressRecorder(this.#deps, { task: this.#taskKey, set: this.#setKey, signal }),

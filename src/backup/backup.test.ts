@@ -210,6 +210,20 @@ describe('a backup', () => {
     expect(jobsOf(tenant.tenantId)[0]!.comment).toContain('became a full backup, because');
   });
 
+  test('is compressed as its tenant asks for', async () => {
+    const tenant = await world.addReadyTenant('t1');
+    await world.commit(tenant, { a: 'x'.repeat(3000) });
+    const stored: bigint[] = [];
+    for (const value of ['0', '1', '-7']) {
+      world.store.setParameter(tenant.tenantId, 'backup_compression_level', value);
+      await world.backup.startBackup(ownRequest(tenant));
+      await ended(tenant.tenantId);
+      stored.push(world.store.backupSets.find({ tenantId: tenant.tenantId }).at(-1)!.outputBytes);
+    }
+    const plain = BigInt(readFileSync(tenant.location).length);
+    expect(stored.map((bytes) => bytes >= plain)).toEqual([true, false, false]);
+  });
+
   test('with a password keeps neither the password nor, in the end, the key', async () => {
     const tenant = await world.addReadyTenant('t1');
     await world.commit(tenant, { visible: 'a very remarkable text' });

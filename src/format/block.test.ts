@@ -24,8 +24,8 @@ function contextOf(isEncrypted: boolean, change: Partial<ObjectOwner> = {}, pack
   return blockContext({ object: 'pack_3.obbak', owner, packNo, key });
 }
 
-function seal(context: BlockContext, plain: Uint8Array, at = { blockNo: 5, offset: 96 }) {
-  const { parts, storedBytes, checksum } = sealBlock(context, at, plain, 1);
+function seal(context: BlockContext, plain: Uint8Array, at = { blockNo: 5, offset: 96 }, level = 1) {
+  const { parts, storedBytes, checksum } = sealBlock(context, at, plain, level);
   const stored = new Uint8Array(Buffer.concat(parts));
   expect(stored.length).toBe(storedBytes);
   return { stored, checksum, place: { ...at, plainBytes: plain.length } };
@@ -44,6 +44,14 @@ describe.each([
     const context = contextOf(isEncrypted);
     const { stored, checksum, place } = seal(context, plain);
     expect(stored.length).toBeLessThanOrEqual(plain.length + BLOCK_OVERHEAD_BYTES);
+    expect(Buffer.compare(openBlock(context, place, stored, checksum), plain)).toBe(0);
+  });
+
+  it.each([-7, 0, 1, 19])('opens to the same bytes whatever the level: %d', (level) => {
+    const context = contextOf(isEncrypted);
+    const plain = Buffer.from('holdfast '.repeat(1000));
+    const { stored, checksum, place } = seal(context, plain, undefined, level);
+    expect(stored.length === plain.length + BLOCK_OVERHEAD_BYTES).toBe(level === 0);
     expect(Buffer.compare(openBlock(context, place, stored, checksum), plain)).toBe(0);
   });
 

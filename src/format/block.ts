@@ -90,6 +90,7 @@ function plainTag(associated: Buffer, payload: Uint8Array): Buffer {
 /**
  * Seals one block for a place in a pack.
  * @param at where it will lie; a pack never seals two blocks for one offset
+ * @param compressionLevel of zstd; 0 leaves the bytes as they are
  * @returns the parts of the stored block, in order, and its checksum; `plain` may be reused once they are written
  */
 export function sealBlock(
@@ -100,7 +101,7 @@ export function sealBlock(
 ): { parts: Uint8Array[]; storedBytes: number; checksum: Uint8Array } {
   assert(plain.length > 0 && plain.length <= BLOCK_PLAIN_BYTES, 'a block has 1 byte to 1 MiB');
   const checksum = blockChecksum(plain);
-  const packed = compress(plain, compressionLevel);
+  const packed = compressionLevel === 0 ? plain : compress(plain, compressionLevel);
   const isPacked = packed.length < plain.length;
   const payload = isPacked ? packed : plain;
   const flags = isPacked ? FLAG_ZSTD : 0;

@@ -77,6 +77,14 @@ export const PARAMETERS = {
     section: 'OBSERVER',
     info: 'Largest size of one data file of a backup set.',
   },
+  backup_compression_level: {
+    scope: 'tenant',
+    type: 'int',
+    default: '1',
+    range: ['-7', '19'],
+    section: 'OBSERVER',
+    info: 'How backup sets are compressed, as the levels of zstd: higher is smaller and slower, negative is faster and larger; 0 stores pages as they are. What does not become smaller is always stored as it is.',
+  },
 } as const satisfies Record<string, ParameterDefinition>;
 
 export type ParameterName = keyof typeof PARAMETERS;
