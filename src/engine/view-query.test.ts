@@ -1,9 +1,28 @@
 // Queries over system views, with the real host process.
-import { afterAll, describe, expect, it } from 'vitest';
+import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { bigint, datetime, decimal, longtext, type SqlValue, timestamp, varchar } from '../model/result.ts';
 import { closeViewHost, runViewQuery, type ViewQueryRequest } from './view-query.ts';
 
 afterAll(() => closeViewHost());
+
+/** Process ids of the hosts that this process has started. */
+function viewHosts(): number[] {
+  const read = (pid: string, file: string) => {
+    try {
+      return readFileSync(`/proc/${pid}/${file}`, 'latin1');
+    } catch {
+      return '';
+    }
+  };
+  const isOurs = (pid: string) =>
+    read(pid, 'stat').split(') ').at(-1)?.split(' ')[1] === String(process.pid) &&
+    read(pid, 'cmdline').includes('view-host');
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && isOurs(name))
+    .map(Number);
+}
 
 const SCHEMAS: ViewQueryRequest['schemas'] = [
   {
@@ -195,6 +214,20 @@ describe('runViewQuery', () => {
     expect(await waiting).toEqual([[1n]]);
     await expect(ask(runaway, { timeoutMs: 100 })).rejects.toMatchObject({ errorName: 'TIMEOUT' });
     expect(await rowsOf('SELECT 2')).toEqual([[2n]]);
+  });
+
+  it('asks the next host when the one that works at it dies', async () => {
+    const slow = rowsOf('SELECT SLEEP(1)');
+    const before = await vi.waitFor(() => {
+      const [pid] = viewHosts();
+      expect(pid).toBeDefined();
+      return pid!;
+    });
+    // It is at work by then.
+    await sleep(300);
+    process.kill(before, 'SIGKILL');
+    expect(await slow).toEqual([[0n]]);
+    expect(viewHosts()).not.toContain(before);
   });
 
   it('ends a query that would fill the memory', async () => {

@@ -15,6 +15,9 @@ const VIEW_QUERY_MS_MAX = 60_000;
 /** How often a query that never began in a dying host is asked of the next one. */
 const HOSTS_TRIED_MAX = 5;
 
+/** How many hosts may die of one query: it only reads, so it can be asked again; one that needs too much would go on so. */
+const HOSTS_LOST_MAX = 2;
+
 /** SQLite attaches ten databases at most. */
 const SCHEMAS_MAX = 10;
 
@@ -45,12 +48,14 @@ function host(): HostLink {
 }
 
 async function ask(query: ViewQuery, signal: AbortSignal): Promise<ViewAnswer> {
+  let lost = 0;
   for (let tried = 1; ; tried++) {
     try {
       return await host().run<ViewAnswer>('query', query, signal);
     } catch (error) {
       if (!(error instanceof HostGone)) throw error;
-      if (!error.hasStarted && tried < HOSTS_TRIED_MAX) continue;
+      if (error.hasStarted) lost++;
+      if (lost < HOSTS_LOST_MAX && tried < HOSTS_TRIED_MAX) continue;
       const message = `the query could not be answered: ${error.because}; it may have needed too much memory`;
       throw fail('ENGINE', { message }, { cause: error });
     }
