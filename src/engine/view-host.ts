@@ -51,9 +51,14 @@ function inOrder(schemas: readonly ViewSchema[], current: string | null): ViewSc
   return [...schemas.filter(isCurrent), ...schemas.filter((schema) => !isCurrent(schema))];
 }
 
-/** What functions such as USER() answer in the query that runs. */
-let facts: SessionFacts | undefined;
-/** Kept from one query to the next, empty: to make one, with all its functions, takes longer than most queries. */
+/** The query that runs: what functions such as USER() answer in it, and what it was refused. */
+interface Running {
+  facts: SessionFacts;
+  refusal: { what: string; because: string } | null;
+}
+
+let running: Running | undefined;
+/** Kept from one query to the next, empty: to make one, with its functions and rules, takes longer than most queries. */
 let kept: DatabaseSync | undefined;
 
 function open(): DatabaseSync {
@@ -65,10 +70,18 @@ function open(): DatabaseSync {
   db.exec('PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF');
   registerMysqlFunctions(db, {
     facts: () => {
-      assert(facts, 'functions are called by a query');
-      return facts;
+      assert(running, 'functions are called by a query');
+      return running.facts;
     },
     overridesBuiltIns: true,
+  });
+  db.setAuthorizer((action, _first, second) => {
+    const isRefusedFunction =
+      action === constants.SQLITE_FUNCTION && FUNCTIONS_REFUSED.has((second ?? '').toLowerCase());
+    // Between queries the host fills and empties the views.
+    if (!running || (READING.has(action) && !isRefusedFunction)) return constants.SQLITE_OK;
+    running.refusal = { what: 'This statement', because: 'system views can only be read' };
+    return constants.SQLITE_DENY;
   });
   return db;
 }
@@ -81,22 +94,7 @@ function fill(db: DatabaseSync, query: ViewQuery): void {
 }
 
 function empty(db: DatabaseSync, { schemas }: ViewQuery): void {
-  db.setAuthorizer(null);
   for (const { schema } of schemas) db.exec(`DETACH ${quoteName(schema)}`);
-}
-
-interface Guard {
-  refusal: { what: string; because: string } | null;
-}
-
-function confine(db: DatabaseSync, guard: Guard): void {
-  db.setAuthorizer((action, _first, second) => {
-    const isRefusedFunction =
-      action === constants.SQLITE_FUNCTION && FUNCTIONS_REFUSED.has((second ?? '').toLowerCase());
-    if (READING.has(action) && !isRefusedFunction) return constants.SQLITE_OK;
-    guard.refusal = { what: 'This statement', because: 'system views can only be read' };
-    return constants.SQLITE_DENY;
-  });
 }
 
 function readAll(rows: IterableIterator<unknown>): SqlValue[][] {
@@ -154,12 +152,12 @@ export function runQuery(query: ViewQuery): ViewAnswer {
     throw fail('PARAMETER_COUNT', { expected: parameterCount, given: query.parameters.length });
   const db = kept ?? open();
   kept = undefined;
-  const guard: Guard = { refusal: null };
-  facts = query.facts;
+  const own: Running = { facts: query.facts, refusal: null };
   try {
     fill(db, query);
-    confine(db, guard);
+    running = own;
     const answered = answer(db, query, sql);
+    running = undefined;
     empty(db, query);
     kept = db;
     return answered;
@@ -172,8 +170,9 @@ export function runQuery(query: ViewQuery): ViewAnswer {
         return (failure as Error).message;
       }
     };
-    throw translateError(error, { sql, tenantName: '', isReadOnly: false, refusal: guard.refusal, compile });
+    throw translateError(error, { sql, tenantName: '', isReadOnly: false, refusal: own.refusal, compile });
   } finally {
+    running = undefined;
     // What a query that failed has left in it is nobody's concern.
     if (kept !== db) db.close();
   }
