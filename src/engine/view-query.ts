@@ -1,4 +1,5 @@
-// Queries over system views, asked of one shared host process that can be killed and started again: see view-host.ts.
+// Queries over system views: answered here when they are certainly short, otherwise asked of one shared host process that
+// can be killed and started again (view-host.ts).
 
 import { forkChild } from '../base/child-process.ts';
 import { fail, isFailure } from '../base/errors.ts';
@@ -6,7 +7,9 @@ import { MIB } from '../base/limits.ts';
 import { type RowsResult, rowsResult } from '../model/result.ts';
 import { guardHost } from './host-guard.ts';
 import { HostGone, HostLink } from './host-link.ts';
+import { isQuick } from './quick-view.ts';
 import { completeFacts, type SessionFacts } from './session-facts.ts';
+import { ViewEngine } from './view-engine.ts';
 import type { ViewAnswer, ViewQuery, ViewSchema } from './view-request.ts';
 
 /** Longest time a query may take, waiting for others included: views are small, more is a runaway. */
@@ -35,6 +38,7 @@ export interface ViewQueryRequest extends Omit<ViewQuery, 'facts'> {
   timeoutMs?: number;
 }
 
+const quick = new ViewEngine();
 let shared: HostLink | null = null;
 
 function host(): HostLink {
@@ -79,7 +83,7 @@ export async function runViewQuery(request: ViewQueryRequest): Promise<RowsResul
   if (signal.aborted) stop();
   try {
     const query: ViewQuery = { ...rest, facts: completeFacts(facts, facts.nowNs) };
-    const { columns, rows } = await ask(query, stopper.signal);
+    const { columns, rows } = isQuick(query) ? quick.run(query) : await ask(query, stopper.signal);
     return rowsResult(columns, rows);
   } catch (error) {
     if (!signal.aborted && stopper.signal.aborted && isFailure(error, 'QUERY_INTERRUPTED'))
