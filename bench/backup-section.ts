@@ -54,19 +54,22 @@ interface Turn {
   after?: (tool: BackupTool) => Promise<void>;
 }
 
+/** One tool's turn; what it needs of the machine is known of the server only. */
+async function measured(tool: BackupTool, { server, work }: Turn) {
+  if (!(tool instanceof HoldfastTool)) return { result: await work(tool), own: {} };
+  const { result, use } = await withTreeUse(server.pid, () => work(tool));
+  return { result, own: { 'CPU s': use.cpuSeconds, 'peak PSS MB': use.pssMb, 'peak RSS MB': use.rssMb } };
+}
+
 /** Runs each tool in turn, and compares it with the first. */
 async function inTurn(tools: readonly BackupTool[], report: Report, turn: Turn): Promise<void> {
   let first: number | undefined;
   for (const tool of tools) {
-    const isHoldfast = tool instanceof HoldfastTool;
-    const { result, use } = await withTreeUse(isHoldfast ? turn.server.pid : process.pid, () => turn.work(tool));
+    const { result, own } = await measured(tool, turn);
     const { seconds, further } = result;
     first ??= seconds;
-    report.add(tool.name, {
-      ...{ 'MB/s': megabytes(turn.sizeBytes) / seconds, seconds, 'CPU s': use.cpuSeconds, ...further },
-      'times its time': seconds / first,
-      ...(isHoldfast ? { 'peak PSS MB': use.pssMb, 'peak RSS MB': use.rssMb } : {}),
-    });
+    const speed = { 'MB/s': megabytes(turn.sizeBytes) / seconds, seconds };
+    report.add(tool.name, { ...speed, ...further, 'times its time': seconds / first, ...own });
     await turn.after?.(tool);
   }
 }
@@ -103,7 +106,7 @@ export async function restoreSection(scratch: Scratch, options: BenchOptions): P
   const work = async (tool: BackupTool) => ({ seconds: await tool.restore(restored) });
   const after = async (tool: BackupTool) => {
     const { name, fidelity } = tool;
-    await checkEqual({ name, source: path, version: 0, restored, fidelity });
+    await checkEqual({ name, source: path, restored, fidelity });
     await tool.discard(restored);
   };
   for (let run = 0; run < options.runs; run++) {
@@ -119,5 +122,5 @@ export async function restoreSection(scratch: Scratch, options: BenchOptions): P
 function note(report: Report, tools: readonly BackupTool[]): void {
   report.note(`times its time: how many times as long as ${tools[0]!.name} in the same run`);
   report.note('zstd, age and cp do not wait for the disk; what they left in memory is stored between the runs');
-  report.note('processor time is that of all processes of the tool; memory that of the server and all its children');
+  report.note('processor time and memory are those of the server and all its children');
 }

@@ -40,7 +40,7 @@ function* jobRows({ store, where }: ViewReader, isOver: boolean): Generator<JobR
   const isSys = where.tenantId === SYS_TENANT_ID;
   const own = where.tenantId === undefined || isSys ? {} : { restoreTenantId: where.tenantId };
   const statuses = STATUSES.filter((status) => isFinal(RESTORE_MOVES, status) === isOver);
-  // The history grows without end; who asks for what runs does not read it.
+  // The history grows without end: who asks for what runs does not decode it.
   const jobs = statuses.flatMap((status) => store.restoreJobs.find({ ...own, status }));
   for (const job of jobs.sort((a, b) => a.jobId - b.jobId)) {
     if (where.tenantId === undefined || isSys) yield { job, tenantId: SYS_TENANT_ID };

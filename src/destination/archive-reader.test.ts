@@ -23,6 +23,7 @@ import { type Scn, toScn } from '../model/scn.ts';
 import { listPieces, listRounds } from './archive-listing.ts';
 import { hasListedSize, type LogEnd, walkPiece, walkRound } from './archive-reader.ts';
 import type { ReadBatch } from './batch-chain.ts';
+import { firstCommitScn } from './find-repair.ts';
 import { dropMemoryDestination, MemoryDestination } from './memory-destination.ts';
 
 const PAGE_BYTES = 512;
@@ -214,6 +215,18 @@ describe('the log of a round', () => {
     const builder = await threePieces();
     await builder.freeze().then(() => builder.end());
     expect((await readRound(builder)).numbers).toEqual(upTo(9));
+  });
+
+  test('tells its first commit whatever became of the piece behind it', async () => {
+    const builder = await new Builder().begin();
+    await builder.piece().then(() => builder.segment(1));
+    await builder.freeze();
+    await builder.piece().then(() => builder.segment(1));
+    await builder.alter(p2(1), (old) => old.fill(0, 0, 100));
+    const pieces = await listPieces(builder.destination);
+    expect(await firstCommitScn(builder.destination, pieces, { owner })).toBe(scn(1));
+    const behind = firstCommitScn(builder.destination, pieces.slice(1), { owner });
+    await expect(behind).rejects.toSatisfy(damaged(p2(1)));
   });
 
   test('may be empty', async () => {

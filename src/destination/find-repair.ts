@@ -2,7 +2,7 @@
 import type { PieceRef, RoundRef } from '../format/layout.ts';
 import type { Scn } from '../model/scn.ts';
 import { type ArchivedPiece, listPiece } from './archive-listing.ts';
-import { type WalkOptions, walkPieces } from './archive-reader.ts';
+import { type WalkOptions, walkPiece } from './archive-reader.ts';
 import type { ChainPosition } from './batch-chain.ts';
 import type { Destination } from './destination.ts';
 
@@ -19,8 +19,21 @@ export async function firstCommitScn(
   pieces: readonly ArchivedPiece[],
   { from, ...options }: WalkOptions & { from?: ChainPosition },
 ): Promise<Scn | undefined> {
-  for await (const { header } of walkPieces(destination, pieces, from, options))
-    if (header.commitCount > 0) return header.firstScn;
+  // Piece by piece: what is behind the commit may be damaged.
+  let at = from;
+  for (const piece of pieces) {
+    const walk = walkPiece(destination, piece, at, options);
+    for (let step = await walk.next(); ; step = await walk.next()) {
+      if (step.done) {
+        // A piece in which nothing was committed leaves the chain where it was.
+        if (step.value.last) at = step.value.position;
+        break;
+      }
+      if (step.value.header.commitCount === 0) continue;
+      await walk.return(undefined as never);
+      return step.value.header.firstScn;
+    }
+  }
   return undefined;
 }
 

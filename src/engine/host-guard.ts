@@ -2,6 +2,7 @@
 // neither hear that the server has gone (and would keep its locks for ever) nor stop growing. A second thread in each host
 // would do, for 7 MiB a host.
 import { type ChildProcess, spawn } from 'node:child_process';
+import type { Writable } from 'node:stream';
 import type { Child } from '../base/child-process.ts';
 
 /** Between two looks at the memory of the hosts. */
@@ -86,22 +87,42 @@ function forget(pid: number): void {
 function start(): void {
   clearTimeout(restart);
   if (hosts.size === 0) return;
-  const child = spawn(process.execPath, ['-e', GUARD], { stdio: ['pipe', 'ignore', 'inherit'] });
+  const child = trySpawn();
+  if (!child) {
+    startLater();
+    return;
+  }
   guard = child;
   child.unref();
-  // A pipe is written to at once: what is told here reaches the guard even if this process is killed next.
-  (child.stdin as NodeJS.WritableStream & { unref?(): void }).unref?.();
-  child.stdin?.on('error', () => {});
+  // Where there was no descriptor left it has none; `error` follows.
+  const stdin = child.stdin as (Writable & { unref?(): void }) | undefined;
+  stdin?.unref?.();
+  stdin?.on('error', () => {});
   const again = () => {
     if (guard !== child) return;
     guard = undefined;
-    restart = setTimeout(start, RESTART_MS).unref();
+    startLater();
   };
   child.once('error', again);
   child.once('exit', again);
   for (const [pid, rssBytesMax] of hosts) tell(child, `${pid} ${rssBytesMax}\n`);
 }
 
+/** Hosts run on without a guard until there is one again: that a machine has nothing left is no reason to end. */
+function startLater(): void {
+  clearTimeout(restart);
+  restart = setTimeout(start, RESTART_MS).unref();
+}
+
+function trySpawn(): ChildProcess | undefined {
+  try {
+    return spawn(process.execPath, ['-e', GUARD], { stdio: ['pipe', 'ignore', 'inherit'] });
+  } catch {
+    return undefined;
+  }
+}
+
+/** A pipe is written to at once: what is told here reaches the guard even if this process is killed next. */
 function tell({ stdin }: ChildProcess, line: string): void {
   if (stdin?.writable) stdin.write(line);
 }

@@ -230,6 +230,22 @@ describe('runViewQuery', () => {
     expect(viewHosts()).not.toContain(before);
   });
 
+  it.each(['last_insert_rowid', 'changes', 'total_changes'])(
+    'does not tell %s() of the queries before',
+    async (name) => {
+      await expect(ask(`SELECT ${name}()`)).rejects.toMatchObject({ errorName: 'ENGINE_STATEMENT_REFUSED' });
+    },
+  );
+
+  it('starts no host again once it was closed, not even for a query that was at work', async () => {
+    const slow = rowsOf('SELECT SLEEP(5)').catch((error: unknown) => error);
+    await vi.waitFor(() => expect(viewHosts()).toHaveLength(1));
+    await sleep(300);
+    await closeViewHost();
+    expect(await slow).toMatchObject({ errorName: 'ENGINE' });
+    expect(viewHosts()).toEqual([]);
+  });
+
   it('ends a query that would fill the memory', async () => {
     const hungry = `WITH RECURSIVE c(n, t) AS (SELECT 1, hex(randomblob(50000)) UNION ALL SELECT n + 1, hex(randomblob(50000)) FROM c)
       SELECT COUNT(*) FROM (SELECT t FROM c ORDER BY t) x`;

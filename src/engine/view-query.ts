@@ -1,5 +1,4 @@
-// Queries over system views: answered here when they are certainly short, otherwise asked of one shared host process that
-// can be killed and started again (view-host.ts).
+// Queries over system views, asked of one shared host process that can be killed and started again: see view-host.ts.
 
 import { forkChild } from '../base/child-process.ts';
 import { fail, isFailure } from '../base/errors.ts';
@@ -7,9 +6,7 @@ import { MIB } from '../base/limits.ts';
 import { type RowsResult, rowsResult } from '../model/result.ts';
 import { guardHost } from './host-guard.ts';
 import { HostGone, HostLink } from './host-link.ts';
-import { isQuick } from './quick-view.ts';
 import { completeFacts, type SessionFacts } from './session-facts.ts';
-import { ViewEngine } from './view-engine.ts';
 import type { ViewAnswer, ViewQuery, ViewSchema } from './view-request.ts';
 
 /** Longest time a query may take, waiting for others included: views are small, more is a runaway. */
@@ -38,7 +35,9 @@ export interface ViewQueryRequest extends Omit<ViewQuery, 'facts'> {
   timeoutMs?: number;
 }
 
-const quick = new ViewEngine();
+/** Why a host went that is not to be followed by another. */
+const STOPPING = 'the server is stopping';
+
 let shared: HostLink | null = null;
 
 function host(): HostLink {
@@ -59,7 +58,8 @@ async function ask(query: ViewQuery, signal: AbortSignal): Promise<ViewAnswer> {
     } catch (error) {
       if (!(error instanceof HostGone)) throw error;
       if (error.hasStarted) lost++;
-      if (lost < HOSTS_LOST_MAX && tried < HOSTS_TRIED_MAX) continue;
+      const isOver = signal.aborted || error.because === STOPPING;
+      if (!isOver && lost < HOSTS_LOST_MAX && tried < HOSTS_TRIED_MAX) continue;
       const message = `the query could not be answered: ${error.because}; it may have needed too much memory`;
       throw fail('ENGINE', { message }, { cause: error });
     }
@@ -83,7 +83,7 @@ export async function runViewQuery(request: ViewQueryRequest): Promise<RowsResul
   if (signal.aborted) stop();
   try {
     const query: ViewQuery = { ...rest, facts: completeFacts(facts, facts.nowNs) };
-    const { columns, rows } = isQuick(query) ? quick.run(query) : await ask(query, stopper.signal);
+    const { columns, rows } = await ask(query, stopper.signal);
     return rowsResult(columns, rows);
   } catch (error) {
     if (!signal.aborted && stopper.signal.aborted && isFailure(error, 'QUERY_INTERRUPTED'))
@@ -99,6 +99,6 @@ export async function runViewQuery(request: ViewQueryRequest): Promise<RowsResul
 export async function closeViewHost(): Promise<void> {
   const link = shared;
   shared = null;
-  link?.kill('the server is stopping');
+  link?.kill(STOPPING);
   await link?.exited;
 }
