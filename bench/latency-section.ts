@@ -12,9 +12,9 @@ import { Report } from './report.ts';
 import { makeSampleDatabase } from './sample-database.ts';
 import type { Scratch } from './scratch.ts';
 import { BenchServer } from './server.ts';
+import { settle } from './settle.ts';
 import { spread } from './statistics.ts';
 import { findLitestream } from './tools/find-program.ts';
-import { settle } from './tools/shell-tools.ts';
 
 /** Transactions a second; 0 is without a pause. */
 type Write = (rate: number) => Promise<LoggedCommit[]>;

@@ -46,10 +46,16 @@ export function filesBelow(dir: string): { path: string; sizeBytes: number; chan
   });
 }
 
+type Files = ReturnType<typeof filesBelow>;
+
+const bytesOf = (files: Files): number => files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+
+export const bytesBelow = (dir: string): number => bytesOf(filesBelow(dir));
+
 export function storedBelow(dir: string, isFullCopy: (path: string) => boolean): Stored {
   const files = filesBelow(dir);
   return {
-    bytes: files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    bytes: bytesOf(files),
     files: files.length,
     fullCopies: files.filter(({ path }) => isFullCopy(path)).length,
   };

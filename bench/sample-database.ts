@@ -2,9 +2,9 @@
 // same bytes on every machine with the same SQLite. Text is of words with a natural skew, about a seventh of the bytes is
 // noise that does not compress, indexes are in random order and deleted rows leave holes, as in a database that lives.
 import { createCipheriv, createHash } from 'node:crypto';
-import { once } from 'node:events';
-import { closeSync, createReadStream, fsyncSync, openSync, statSync } from 'node:fs';
+import { createReadStream, statSync } from 'node:fs';
 import { DatabaseSync } from '../src/base/sqlite.ts';
+import { settle } from './settle.ts';
 
 const SEED = 20_260_131;
 const PAGE_BYTES = 4096;
@@ -157,17 +157,19 @@ export async function makeSampleDatabase(path: string, sizeMb: number): Promise<
   } finally {
     db.close();
   }
-  // Otherwise the first who waits for the disk would wait for all of it.
-  const fd = openSync(path, 'r+');
-  fsyncSync(fd);
-  closeSync(fd);
+  settle(path);
   return { path, sizeBytes: statSync(path).size, sha256: await fileSha256(path) };
 }
 
-export async function fileSha256(path: string): Promise<string> {
+/** @param zeroed place and length of bytes near the start that count as zeros */
+export async function fileSha256(path: string, zeroed: readonly (readonly [number, number])[] = []): Promise<string> {
   const hash = createHash('sha256');
-  const stream = createReadStream(path, { highWaterMark: 4 * MB });
-  stream.on('data', (bytes) => hash.update(bytes));
-  await once(stream, 'end');
+  let isFirst = true;
+  for await (const chunk of createReadStream(path, { highWaterMark: 4 * MB })) {
+    const bytes = chunk as Buffer;
+    if (isFirst) for (const [at, length] of zeroed) bytes.fill(0, at, at + length);
+    isFirst = false;
+    hash.update(bytes);
+  }
   return hash.digest('hex');
 }

@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type SqlClient } from '../src/client/sql-client.ts';
+import { secondsSince } from './elapsed.ts';
 import { ROOT } from './options.ts';
 import type { Scratch } from './scratch.ts';
 
@@ -176,8 +177,6 @@ export async function spawnServer(scratch: Scratch, dir: string): Promise<Server
 /** The row of the sys tenant is the last of a statement to end. */
 const BACKUP_HISTORY =
   'SELECT JOB_ID, STATUS, COMMENT FROM oceanbase.CDB_OB_BACKUP_JOB_HISTORY WHERE TENANT_ID = 1 ORDER BY JOB_ID';
-
-const secondsSince = (startNs: bigint): number => Number(process.hrtime.bigint() - startNs) / 1e9;
 
 async function untilReady(child: ChildProcess): Promise<{ host: string; port: number }> {
   let output = '';

@@ -6,6 +6,7 @@ import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type SqlClient } from '../src/client/sql-client.ts';
+import { secondsSince } from './elapsed.ts';
 import type { BenchOptions } from './options.ts';
 import { withTreeUse } from './process-tree.ts';
 import { Report, say } from './report.ts';
@@ -26,7 +27,6 @@ const ANSWERS = 5;
 const VIEW = 'oceanbase.CDB_OB_ARCHIVELOG';
 
 const nameOf = (index: number) => `tenant_${String(index).padStart(5, '0')}`;
-const secondsSince = (startNs: bigint) => Number(process.hrtime.bigint() - startNs) / 1e9;
 const login = ({ host, port }: ServerProcess, tenant = 'sys'): Promise<SqlClient> =>
   connect({ host, port, user: `root@${tenant}`, password: '' });
 

@@ -1,28 +1,15 @@
 // Whether what was restored is the database.
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { DatabaseSync } from '../../src/base/sqlite.ts';
+import { fileSha256 } from '../sample-database.ts';
 import type { Fidelity } from './tool.ts';
 
-const READ_BYTES = 4_000_000;
 /** Place and length of what .backup changes (SQLite's file format, section 1.3): change counter, schema cookie, version. */
 const WRITERS_MARKS = [
   [24, 4],
   [40, 4],
   [92, 8],
 ] as const;
-
-async function hashOfFile(path: string, { masksMarks }: { masksMarks: boolean }): Promise<string> {
-  const hash = createHash('sha256');
-  let isFirst = true;
-  for await (const chunk of createReadStream(path, { highWaterMark: READ_BYTES })) {
-    const bytes = chunk as Buffer;
-    if (isFirst && masksMarks) for (const [at, length] of WRITERS_MARKS) bytes.fill(0, at, at + length);
-    isFirst = false;
-    hash.update(bytes);
-  }
-  return hash.digest('hex');
-}
 
 /** Over the rows of the source's tables, in their order. */
 function hashOfRows(path: string, tables: readonly string[]): string {
@@ -62,7 +49,7 @@ export async function checkEqual(of: {
   const { source, restored, fidelity } = of;
   const tables = fidelity === 'rows' ? tablesOf(source) : [];
   const hash = async (path: string) =>
-    fidelity === 'rows' ? hashOfRows(path, tables) : await hashOfFile(path, { masksMarks: fidelity === 'pages' });
+    fidelity === 'rows' ? hashOfRows(path, tables) : await fileSha256(path, fidelity === 'pages' ? WRITERS_MARKS : []);
   const key = `${source} ${fidelity}`;
   const expected = known.get(key) ?? hash(source);
   known.set(key, expected);

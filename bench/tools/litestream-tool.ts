@@ -4,10 +4,12 @@ import { once } from 'node:events';
 import { copyFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { filesBelow, storedBelow } from '../peer.ts';
+import { secondsSince } from '../elapsed.ts';
+import { bytesBelow, filesBelow } from '../peer.ts';
+import { settle } from '../settle.ts';
 import { findLitestream, type MayInstall } from './find-program.ts';
-import { settle, shell } from './shell-tools.ts';
-import { type BackedUp, type BackupTool, secondsSince } from './tool.ts';
+import { shell } from './shell-tools.ts';
+import type { BackedUp, BackupTool } from './tool.ts';
 
 const POLL_MS = 5;
 const TIMEOUT_MS = 600_000;
@@ -55,7 +57,7 @@ class LitestreamTool implements BackupTool {
     const seconds = secondsSince(startNs);
     child.kill('SIGTERM');
     await ended;
-    return { seconds, storedBytes: storedBelow(this.#replica, () => false).bytes };
+    return { seconds, storedBytes: bytesBelow(this.#replica) };
   }
 
   #hasSnapshot(): boolean {

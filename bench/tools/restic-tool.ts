@@ -1,9 +1,10 @@
 // restic with a repository in a local directory, at its defaults.
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { storedBelow } from '../peer.ts';
+import { bytesBelow } from '../peer.ts';
+import { settle } from '../settle.ts';
 import { findProgram, type MayInstall, versionOf } from './find-program.ts';
-import { settle, shell } from './shell-tools.ts';
+import { shell } from './shell-tools.ts';
 import type { BackedUp, BackupTool } from './tool.ts';
 
 /** @param dir its own; `source` may be changed between two backups, by nobody meanwhile */
@@ -36,9 +37,9 @@ class ResticTool implements BackupTool {
   }
 
   async backUpAgain(): Promise<BackedUp> {
-    const before = storedBelow(this.#repository, () => false).bytes;
+    const before = bytesBelow(this.#repository);
     const seconds = await shell(`restic backup --quiet '${this.#source}'`, this.#env);
-    return { seconds, storedBytes: storedBelow(this.#repository, () => false).bytes - before };
+    return { seconds, storedBytes: bytesBelow(this.#repository) - before };
   }
 
   async restore(to: string): Promise<number> {

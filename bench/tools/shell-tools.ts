@@ -1,10 +1,12 @@
 // What people do by hand. None of these waits for the disk; what they left in memory is stored between two runs.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, fsyncSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { secondsSince } from '../elapsed.ts';
+import { settle } from '../settle.ts';
 import { findProgram, type MayInstall, versionOf } from './find-program.ts';
-import { type BackedUp, type BackupTool, type Fidelity, secondsSince } from './tool.ts';
+import type { BackedUp, BackupTool, Fidelity } from './tool.ts';
 
 /** Runs a shell command. @returns seconds. @throws Error with what it said */
 export async function shell(command: string, env: Record<string, string> = {}): Promise<number> {
@@ -18,13 +20,6 @@ export async function shell(command: string, env: Record<string, string> = {}): 
   const [code] = await once(child, 'close');
   if (code !== 0) throw new Error(`${command} ended with code ${String(code)}: ${said.trim()}`);
   return secondsSince(startNs);
-}
-
-/** Waits until a file is on the disk, so that the next to be measured does not wait for it. */
-export function settle(path: string): void {
-  const fd = openSync(path, 'r+');
-  fsyncSync(fd);
-  closeSync(fd);
 }
 
 /** A backup that is one file. */

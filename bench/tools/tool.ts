@@ -22,5 +22,3 @@ export interface BackedUp {
   seconds: number;
   storedBytes: number;
 }
-
-export const secondsSince = (startNs: bigint): number => Number(process.hrtime.bigint() - startNs) / 1e9;

@@ -1,5 +1,5 @@
 // Finds where a round that repairs a gap begins to be of use.
-import type { PieceRef, RoundRef } from '../format/layout.ts';
+import type { RoundRef } from '../format/layout.ts';
 import type { Scn } from '../model/scn.ts';
 import { type ArchivedPiece, listPiece } from './archive-listing.ts';
 import { type WalkOptions, walkPiece } from './archive-reader.ts';
@@ -16,12 +16,12 @@ import type { Destination } from './destination.ts';
  */
 export async function firstCommitScn(
   destination: Destination,
-  pieces: readonly ArchivedPiece[],
+  pieces: Iterable<ArchivedPiece> | AsyncIterable<ArchivedPiece>,
   { from, ...options }: WalkOptions & { from?: ChainPosition },
 ): Promise<Scn | undefined> {
   // Piece by piece: what is behind the commit may be damaged.
   let at = from;
-  for (const piece of pieces) {
+  for await (const piece of pieces) {
     const walk = walkPiece(destination, piece, at, options);
     for (let step = await walk.next(); ; step = await walk.next()) {
       if (step.done) {
@@ -47,11 +47,15 @@ export async function findRepairScn(
   round: RoundRef & { basePieceId: number; usedPieceId: number },
   owner: { clusterUuid: string; tenantId: number },
 ): Promise<Scn | undefined> {
+  return await firstCommitScn(destination, piecesOf(destination, round), { owner, acceptsDamagedTail: true });
+}
+
+/** One after the other, as they are needed: the commit is nearly always in the first. */
+async function* piecesOf(
+  destination: Destination,
+  round: RoundRef & { basePieceId: number; usedPieceId: number },
+): AsyncGenerator<ArchivedPiece> {
   const { destId, roundId, basePieceId, usedPieceId } = round;
-  const pieces: ArchivedPiece[] = [];
-  for (let pieceId = basePieceId; pieceId <= usedPieceId; pieceId++) {
-    const ref: PieceRef = { destId, roundId, pieceId };
-    pieces.push(await listPiece(destination, ref));
-  }
-  return await firstCommitScn(destination, pieces, { owner, acceptsDamagedTail: true });
+  for (let pieceId = basePieceId; pieceId <= usedPieceId; pieceId++)
+    yield await listPiece(destination, { destId, roundId, pieceId });
 }

@@ -1,9 +1,9 @@
 // Goal: a host that is stuck is ended when it must be, though it hears nothing. Method: real processes.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { listProcesses } from '../../test/e2e/process-list.ts';
 import { MIB } from '../base/limits.ts';
 
 const PATH = fileURLToPath(new URL('./host-guard.fixture.ts', import.meta.url));
@@ -23,26 +23,12 @@ async function startStuck(rssBytesMax: number): Promise<number> {
   return pid;
 }
 
-/** The fields of /proc/…/stat behind the name; none when the process has gone or is a zombie. */
-function fieldsOf(pid: number | string): string[] {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return fields[0] === 'Z' ? [] : fields;
-  } catch {
-    return [];
-  }
-}
+const isAlive = (pid: number) => listProcesses().some((process) => process.pid === pid);
 
-const isAlive = (pid: number) => fieldsOf(pid).length > 0;
-
-function guardsOf(parentPid: number): number[] {
-  const isGuard = (pid: string) =>
-    fieldsOf(pid)[1] === String(parentPid) && readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('host-guard');
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name) && isGuard(name))
-    .map(Number);
-}
+const guardsOf = (serverPid: number): number[] =>
+  listProcesses()
+    .filter(({ parentPid, command }) => parentPid === serverPid && command.includes('host-guard'))
+    .map(({ pid }) => pid);
 
 describe('guardHost', () => {
   it('ends a stuck host whose server was killed, and then the guard itself', async () => {

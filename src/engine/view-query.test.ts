@@ -1,28 +1,17 @@
 // Queries over system views, with the real host process.
-import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, describe, expect, it, vi } from 'vitest';
+import { listProcesses } from '../../test/e2e/process-list.ts';
 import { bigint, datetime, decimal, longtext, type SqlValue, timestamp, varchar } from '../model/result.ts';
 import { closeViewHost, runViewQuery, type ViewQueryRequest } from './view-query.ts';
 
 afterAll(() => closeViewHost());
 
 /** Process ids of the hosts that this process has started. */
-function viewHosts(): number[] {
-  const read = (pid: string, file: string) => {
-    try {
-      return readFileSync(`/proc/${pid}/${file}`, 'latin1');
-    } catch {
-      return '';
-    }
-  };
-  const isOurs = (pid: string) =>
-    read(pid, 'stat').split(') ').at(-1)?.split(' ')[1] === String(process.pid) &&
-    read(pid, 'cmdline').includes('view-host');
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name) && isOurs(name))
-    .map(Number);
-}
+const viewHosts = (): number[] =>
+  listProcesses()
+    .filter(({ parentPid, command }) => parentPid === process.pid && command.includes('view-host'))
+    .map(({ pid }) => pid);
 
 const SCHEMAS: ViewQueryRequest['schemas'] = [
   {

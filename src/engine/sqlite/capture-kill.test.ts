@@ -14,14 +14,13 @@ import {
   readSnapshotPages,
   replay,
   startWriter,
+  WAIT,
 } from './capture.fixture.ts';
 import { startSqliteCapture } from './capture.ts';
 import { flagsOf } from './capture-attach.fixture.ts';
 import { decodePosition } from './capture-position.ts';
 
 const NO_SCN = toScn(0n);
-/** A condition that other processes bring about is looked at so often before the test fails. */
-const WAIT = { timeout: 20_000, interval: 20 };
 
 let bench: CaptureBench;
 let gaps: string[];

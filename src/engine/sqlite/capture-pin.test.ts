@@ -14,12 +14,11 @@ import {
   readSnapshotPages,
   replay,
   startWriter,
+  WAIT,
 } from './capture.fixture.ts';
 import { CHANGE_PROOF_NS } from './capture-log.ts';
 import { decodePosition } from './capture-position.ts';
 
-/** A condition that other processes bring about is looked at so often before the test fails. */
-const WAIT = { timeout: 20_000, interval: 20 };
 /** Of 100 kB each: more than is copied. */
 const LARGE_ROWS = 250;
 

@@ -3,10 +3,7 @@
 import { statSync } from 'node:fs';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { MIB } from '../../base/limits.ts';
-import { type CaptureBench, openCaptureBench } from './capture.fixture.ts';
-
-/** A condition that other processes bring about is looked at so often before the test fails. */
-const WAIT = { timeout: 20_000, interval: 20 };
+import { type CaptureBench, openCaptureBench, WAIT } from './capture.fixture.ts';
 
 let bench: CaptureBench;
 

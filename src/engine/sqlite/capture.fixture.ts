@@ -29,6 +29,8 @@ import { SqliteCaptureHosts } from './capture.ts';
 import { lockBytePage } from './capture-page-map.ts';
 
 export const OWNER = { clusterUuid: '5d0e3c54-32a3-4a0b-9a5c-6a8f6d4a1b10', tenantId: 1002, roundId: 1 };
+/** A condition that other processes bring about is looked at so often before the test fails. */
+export const WAIT = { timeout: 20_000, interval: 20 };
 const FAR_SCN = toScn((1n << 63n) - 1n);
 
 export const makeDirectory = (): string => mkdtempSync(join(tmpdir(), 'holdfast-capture-'));

@@ -23,11 +23,9 @@ import {
   removeDirectory,
   replay,
   startWriter,
+  WAIT,
 } from './capture.fixture.ts';
 import { SqliteCaptureHosts, startSqliteCapture } from './capture.ts';
-
-/** A condition that other processes bring about is looked at so often before the test fails. */
-const WAIT = { timeout: 20_000, interval: 20 };
 
 let directory: string;
 let path: string;
