@@ -9,7 +9,7 @@ import { FORMAT_FILE_VERSION } from '../format/format-file.ts';
 import { removeKeptPageMaps } from '../format/kept-page-map.ts';
 import { type ArchiveRound, type DestState, isRoundRunning } from '../model/archive-round.ts';
 import { type DestinationUri, formatDestinationUri, parseDestinationUri } from '../model/destination-uri.ts';
-import { SCN_NONE, type Scn } from '../model/scn.ts';
+import { SCN_NONE, type Scn, toScn } from '../model/scn.ts';
 import type { Tenant } from '../model/tenant.ts';
 import { ARCHIVE_TIMING, type ArchiveContext, type ArchiveTiming } from './archive-context.ts';
 import type { ArchiveDestRequest, ArchiveFigures, ArchiveService } from './archive-service.ts';
@@ -42,8 +42,9 @@ class Archive implements ArchiveService {
   readonly #workers = new Map<number, ArchiveWorker>();
   readonly #dirty = new Set<ArchiveWorker>();
   readonly #shared: ArchiveShared;
+  /** Up to here everything of the tenants at rest is archived. */
   #announced: Scn = SCN_NONE;
-  #stored: Scn = SCN_NONE;
+  #persistedMs = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
   #attaching = 0;
   readonly #waiting: Array<() => void> = [];
@@ -56,17 +57,11 @@ class Archive implements ArchiveService {
 
   constructor(context: ArchiveContext) {
     this.#context = context;
-    const { store, clock } = context;
-    this.#atRest = new TenantsAtRest({ store, clock, onChanged: (tenantId) => this.#tryToKick(tenantId) });
+    this.#atRest = new TenantsAtRest({ store: context.store, onChanged: (tenantId) => this.#tryToKick(tenantId) });
     this.#shared = {
       attachSlot: (work, options) => this.#attachSlot(work, options),
       markDirty: (worker) => {
         this.#dirty.add(worker);
-        this.#persistSoon();
-      },
-      noteAnnounced: (scn) => {
-        if (scn <= this.#announced) return;
-        this.#announced = scn;
         this.#persistSoon();
       },
       announcedScn: () => this.#announced,
@@ -81,7 +76,7 @@ class Archive implements ArchiveService {
   start(): void {
     const { store } = this.#context;
     this.#isRunning = true;
-    this.#announced = this.#stored = store.tenants.get({ tenantId: SYS_TENANT_ID })?.lastScn ?? SCN_NONE;
+    this.#announced = store.tenants.get({ tenantId: SYS_TENANT_ID })?.lastScn ?? SCN_NONE;
     const tenants = store.userTenants();
     // By tenant and number: the last one of a tenant is its current one.
     const rounds = new Map(store.rounds.find().map((round) => [round.tenantId, round]));
@@ -156,7 +151,6 @@ class Archive implements ArchiveService {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#dirty.clear();
-    this.#persistAnnounced();
     for (const result of results) {
       if (result.status === 'rejected')
         this.#context.log.error('archive did not stop in order', { error: result.reason });
@@ -240,10 +234,8 @@ class Archive implements ArchiveService {
   }
 
   figures(tenantId: number): ArchiveFigures | undefined {
-    const atRest = this.#atRest.figures(tenantId, this.#announced);
-    if (!atRest) return this.#workers.get(tenantId)?.figures();
-    this.#shared.noteAnnounced(atRest.checkpointScn);
-    return atRest;
+    this.#persistForLook();
+    return this.#atRest.figures(tenantId, this.#announced) ?? this.#workers.get(tenantId)?.figures();
   }
 
   async flush(tenantId: number): Promise<Scn> {
@@ -344,21 +336,44 @@ class Archive implements ArchiveService {
     this.#timer ??= setTimeout(() => this.#persist(), this.#context.timing.persistMs).unref();
   }
 
+  /**
+   * What a view tells as archived can be restored to whatever happens next, so it is stored before; the clock alone moves
+   * what is archived of tenants that nobody writes to. Without a look nothing is written for those.
+   */
+  #persistForLook(): void {
+    const { clock, timing } = this.#context;
+    if (clock.monotonicMs() - this.#persistedMs < timing.persistMs) return;
+    for (const worker of this.#workers.values()) if (worker.capture) this.#dirty.add(worker);
+    this.#persist();
+  }
+
   /** One transaction for all tenants that have news. */
   #persist(): void {
+    clearTimeout(this.#timer);
     this.#timer = undefined;
+    this.#persistedMs = this.#context.clock.monotonicMs();
     const workers = [...this.#dirty];
     this.#dirty.clear();
+    const announced = this.#atRest.size > 0 ? this.#idleScn() : this.#announced;
+    if (workers.length === 0 && announced === this.#announced) return;
     try {
       this.#context.store.transaction(() => {
         for (const worker of workers) this.#persistWorker(worker);
-        this.#persistAnnounced();
+        // One row, that of the sys tenant, for all who are at rest.
+        this.#context.store.tenants.update({ tenantId: SYS_TENANT_ID }, { lastScn: announced });
       });
+      this.#announced = announced;
     } catch (error) {
       this.#context.log.error('archive figures were not stored', { error });
       for (const worker of workers) this.#dirty.add(worker);
       this.#persistSoon();
     }
+  }
+
+  /** The present, also when the clock was set back. */
+  #idleScn(): Scn {
+    const nowNs = this.#context.clock.nowNs();
+    return nowNs > this.#announced ? toScn(nowNs) : this.#announced;
   }
 
   /** A bug in one tenant's figures must not keep those of the others from the store. */
@@ -368,15 +383,5 @@ class Archive implements ArchiveService {
     } catch (error) {
       this.#context.log.error('archive figures were not stored', { tenantId: worker.tenantId, error });
     }
-  }
-
-  /**
-   * The newest scn that a view has told of as archived is kept on the sys tenant: one row for all idle tenants. After a
-   * crash, even with a clock that was set back, commits get greater ones.
-   */
-  #persistAnnounced(): void {
-    if (this.#announced <= this.#stored) return;
-    this.#context.store.tenants.update({ tenantId: SYS_TENANT_ID }, { lastScn: this.#announced });
-    this.#stored = this.#announced;
   }
 }

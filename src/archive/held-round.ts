@@ -19,10 +19,9 @@ const APPEND_LAG_MS_MAX = 1000;
 /** A destination that owes an answer for longer is shown as what holds the log up. */
 const SLOW_ANSWER_MS = 3000;
 
-/** The scns that were told to anybody, of all tenants. */
+/** What was told of the tenants that rest. */
 export interface AnnouncedScns {
-  /** No commit of any tenant may get an scn up to here after a crash. */
-  noteAnnounced(scn: Scn): void;
+  /** No commit of any tenant may get an scn up to here. */
   announcedScn(): Scn;
 }
 
@@ -128,12 +127,9 @@ export class HeldRound {
     const { log, capture } = this.#attached ?? {};
     const row = log?.round ?? round;
     const status = round.status === 'DOING' ? capture?.status() : undefined;
-    let checkpointScn = row.checkpointScn;
-    if (log && status) {
-      log.advance(status.checkpointScn);
-      checkpointScn = log.round.checkpointScn;
-      this.#scns.noteAnnounced(checkpointScn);
-    }
+    // The clock moves an idle tenant's; what is shown can be restored to whatever happens, so it was stored before.
+    const archivedScn = log?.archivedScn ?? SCN_NONE;
+    const checkpointScn = archivedScn > round.checkpointScn ? archivedScn : round.checkpointScn;
     const maxScn = log?.piece.maxScn ?? this.usedPiece(round)?.maxScn ?? SCN_NONE;
     return {
       checkpointScn,

@@ -19,7 +19,7 @@ import {
 } from '../model/archive-round.ts';
 import { parseDestinationUri } from '../model/destination-uri.ts';
 import { checkMove } from '../model/moves.ts';
-import { type Scn, toScn } from '../model/scn.ts';
+import { SCN_NONE, type Scn, toScn } from '../model/scn.ts';
 import type { ArchiveContext } from './archive-context.ts';
 import { ArchiveDamaged } from './archive-damaged.ts';
 import { writePieceStart, writeRoundEnd } from './archive-files.ts';
@@ -60,6 +60,8 @@ export class RoundLog {
   #isClosed = false;
   #inFlight: Promise<void> | undefined;
   #askedMs = 0;
+  /** Where the last batch at the destination ends. */
+  #archivedScn: Scn = SCN_NONE;
   /** Called when a later scn ends the active piece. */
   onCut: ((scn: Scn) => void) | undefined;
 
@@ -119,6 +121,11 @@ export class RoundLog {
   /** No batch may hold commits on both sides of it. */
   get cutScn(): Scn {
     return this.#piece.endScn;
+  }
+
+  /** The destination itself says that everything up to here is archived; a crash takes nothing of it back. */
+  get archivedScn(): Scn {
+    return this.#archivedScn;
   }
 
   get canAppend(): boolean {
@@ -233,7 +240,7 @@ export class RoundLog {
         this.#count({ maxScn: batch.lastScn, input: batch.pageCount * batch.pageSize, output: batch.totalBytes });
       }
     }
-    this.advance(tail.position.scn);
+    this.#reach(tail.position.scn);
   }
 
   async #write(batch: CapturedBatch): Promise<void> {
@@ -248,7 +255,12 @@ export class RoundLog {
       input: batch.plainBytes,
       output: written,
     });
-    this.advance(batch.checkpointScn);
+    this.#reach(batch.checkpointScn);
+  }
+
+  #reach(scn: Scn): void {
+    this.#archivedScn = scn;
+    this.advance(scn);
   }
 
   #count(of: { maxScn: Scn; input: number; output: number }): void {

@@ -10,8 +10,7 @@
 //   what was archived. Attaching proves that byte by byte, as after any start; where it can not, that is a gap.
 // - The record of the rest is removed, durably, before anything is attached or written: after a crash it is either still
 //   true or not there.
-import type { Clock } from '../base/clock.ts';
-import { type Scn, toScn } from '../model/scn.ts';
+import type { Scn } from '../model/scn.ts';
 import type { Tenant } from '../model/tenant.ts';
 import type { ArchiveRest } from '../store/records.ts';
 import type { Store } from '../store/store.ts';
@@ -65,7 +64,6 @@ interface AtRest {
 
 export interface TenantsAtRestParts {
   store: Store;
-  clock: Clock;
   /** Somebody else has changed a tenant's files. */
   onChanged(tenantId: number): void;
 }
@@ -131,15 +129,16 @@ export class TenantsAtRest {
     this.#atRest.delete(tenantId);
   }
 
-  /** Like those of an idle tenant that is attached: nothing was committed, so all is archived up to now. */
+  /**
+   * Like those of an idle tenant that is attached: nothing was committed, so all is archived.
+   * @param announced the present, as it was stored last
+   */
   figures(tenantId: number, announced: Scn): ArchiveFigures | undefined {
     const atRest = this.#atRest.get(tenantId);
     if (!atRest) return undefined;
     const { rest, isVerified } = atRest;
     const { maxScn, inputBytes, outputBytes } = rest;
-    const nowNs = this.#of.clock.nowNs();
-    const nowScn = toScn(nowNs > announced ? nowNs : announced);
-    const checkpointScn = isVerified && nowScn > rest.checkpointScn ? nowScn : rest.checkpointScn;
+    const checkpointScn = isVerified && announced > rest.checkpointScn ? announced : rest.checkpointScn;
     const idle = { pendingCommits: 0, logBytes: 0, isAttached: isVerified, comment: '' };
     return { checkpointScn, maxScn, inputBytes, outputBytes, ...idle };
   }

@@ -25,9 +25,12 @@ async function startStuck(rssBytesMax: number): Promise<number> {
 
 const isAlive = (pid: number) => listProcesses().some((process) => process.pid === pid);
 
+/** Not the host itself, whose module is named alike. */
+const isGuard = (command: string) => command.includes('holdfast host-guard');
+
 const guardsOf = (serverPid: number): number[] =>
   listProcesses()
-    .filter(({ parentPid, command }) => parentPid === serverPid && command.includes('host-guard'))
+    .filter(({ parentPid, command }) => parentPid === serverPid && isGuard(command))
     .map(({ pid }) => pid);
 
 describe('guardHost', () => {
