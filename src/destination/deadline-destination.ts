@@ -115,6 +115,7 @@ function boundedWriter(writer: ObjectWriter, bounded: Bounded, whenAnswered: Whe
 function boundedReader(reader: ObjectReader, bounded: Bounded, whenAnswered: WhenAnswered): ObjectReader {
   return {
     sizeBytes: reader.sizeBytes,
+    // A read that is given up on may still write into memory: never into the caller's.
     read: (offset, length) => bounded('read', () => reader.read(offset, length)),
     close: () => whenAnswered(() => reader.close()),
   };

@@ -53,6 +53,7 @@ export interface Destination extends AsyncDisposable {
 }
 
 export interface ObjectWriter {
+  /** The memory of the bytes is the caller's again when it resolves. */
   write(bytes: Uint8Array): Promise<void>;
   finish(): Promise<void>;
   /** Leaves nothing behind. Safe after any failure. */
@@ -61,8 +62,11 @@ export interface ObjectWriter {
 
 export interface ObjectReader {
   readonly sizeBytes: number;
-  /** @throws BACKUP_DATA_CORRUPT when the object is shorter than asked */
-  read(offset: number, length: number): Promise<Uint8Array>;
+  /**
+   * @param into memory for the result, which may be used; the caller leaves it alone until the read has settled
+   * @throws BACKUP_DATA_CORRUPT when the object is shorter than asked
+   */
+  read(offset: number, length: number, into?: Uint8Array): Promise<Uint8Array>;
   close(): Promise<void>;
 }
 

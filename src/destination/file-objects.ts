@@ -22,17 +22,21 @@ async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
   }
 }
 
-/** @throws BACKUP_DATA_CORRUPT when the object is shorter than asked */
+/**
+ * @param of.into where the bytes go; memory of their own when absent
+ * @throws BACKUP_DATA_CORRUPT when the object is shorter than asked
+ */
 export async function readExactly(
   handle: FileHandle,
-  of: { name: string; offset: number; length: number },
+  of: { name: string; offset: number; length: number; into?: Uint8Array },
 ): Promise<Uint8Array> {
-  const { name, offset, length } = of;
+  const { name, offset, length, into } = of;
   const valid = Number.isSafeInteger(offset) && Number.isSafeInteger(length) && offset >= 0 && length >= 0;
   assert(valid, 'a range has an offset and a length');
   if (length > READ_BYTES_MAX)
     throw fail('BACKUP_DATA_CORRUPT', { object: name, because: `${length} bytes are too many to read at once` });
-  const bytes = Buffer.allocUnsafeSlow(length);
+  const bytes = into?.subarray(0, length) ?? Buffer.allocUnsafeSlow(length);
+  assert(bytes.length === length, 'there is room for the range');
   let done = 0;
   while (done < length) {
     const { bytesRead } = await handle.read(bytes, done, length - done, offset + done);
@@ -173,10 +177,11 @@ export class FileReader implements ObjectReader {
     this.#map = map;
   }
 
-  async read(offset: number, length: number): Promise<Uint8Array> {
+  async read(offset: number, length: number, into?: Uint8Array): Promise<Uint8Array> {
     assert(this.#isOpen, 'an object is read while it is open');
+    const memory = into ? { into } : {};
     try {
-      return await readExactly(this.#handle, { name: this.#name, offset, length });
+      return await readExactly(this.#handle, { name: this.#name, offset, length, ...memory });
     } catch (error) {
       throw this.#map(error);
     }

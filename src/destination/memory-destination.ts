@@ -90,7 +90,8 @@ export class MemoryDestination implements Destination {
     return {
       write: async (bytes) => {
         assert(isOpen, 'an object is written while it is open');
-        parts.push(bytes.slice());
+        // A copy: `slice` of a Buffer is none.
+        parts.push(new Uint8Array(bytes));
       },
       finish: async () => {
         assert(isOpen, 'an object is finished once');

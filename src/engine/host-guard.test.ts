@@ -14,12 +14,18 @@ const LIMIT = 250 * MIB;
 const WAIT = { timeout: 20_000, interval: 20 };
 
 let parent: ChildProcess | undefined;
-afterEach(() => parent?.kill('SIGKILL'));
+let host: number | undefined;
+afterEach(() => {
+  parent?.kill('SIGKILL');
+  // One that nobody ended would spin for ever.
+  if (host !== undefined && isAlive(host)) process.kill(host, 'SIGKILL');
+});
 
 /** @returns the process id of the host, which spins */
 async function startStuck(rssBytesMax: number): Promise<number> {
   parent = fork(PATH, ['parent', String(rssBytesMax)], { execArgv: ['--import', 'tsx'] });
   const [pid] = (await once(parent, 'message')) as [number];
+  host = pid;
   return pid;
 }
 

@@ -43,15 +43,17 @@ setInterval(() => {
     if (rss && Number(rss[1]) * 1024 > host.rssBytesMax) end(pid, host);
   }
 }, ${LOOK_MS}).unref();
+const hear = (line) => {
+  const [pid, rssBytesMax] = line.split(' ').map(Number);
+  if (rssBytesMax === undefined) hosts.delete(pid);
+  else hosts.set(pid, { rssBytesMax, start: startOf(pid) });
+};
+process.argv.slice(1).forEach(hear);
 let text = '';
 process.stdin.setEncoding('latin1').on('data', (chunk) => {
   const lines = (text + chunk).split('\\n');
   text = lines.pop();
-  for (const line of lines) {
-    const [pid, rssBytesMax] = line.split(' ').map(Number);
-    if (rssBytesMax === undefined) hosts.delete(pid);
-    else hosts.set(pid, { rssBytesMax, start: startOf(pid) });
-  }
+  lines.forEach(hear);
 });
 process.stdin.on('close', () => hosts.forEach((host, pid) => end(pid, host)));
 `;
@@ -69,7 +71,7 @@ export function guardHost(child: Child, { rssBytesMax = Infinity }: { rssBytesMa
   const { pid } = child;
   if (pid === 0) return;
   hosts.set(pid, rssBytesMax);
-  if (guard) tell(guard, `${pid} ${rssBytesMax}\n`);
+  if (guard) tell(guard, lineOf(pid, rssBytesMax));
   else start();
   void child.exited.then(() => forget(pid));
 }
@@ -77,7 +79,7 @@ export function guardHost(child: Child, { rssBytesMax = Infinity }: { rssBytesMa
 function forget(pid: number): void {
   hosts.delete(pid);
   if (!guard) return;
-  tell(guard, `${pid}\n`);
+  tell(guard, String(pid));
   if (hosts.size > 0) return;
   guard.stdin?.end();
   guard = undefined;
@@ -105,7 +107,6 @@ function start(): void {
   };
   child.once('error', again);
   child.once('exit', again);
-  for (const [pid, rssBytesMax] of hosts) tell(child, `${pid} ${rssBytesMax}\n`);
 }
 
 /** Hosts run on without a guard until there is one again: that a machine has nothing left is no reason to end. */
@@ -114,9 +115,11 @@ function startLater(): void {
   restart = setTimeout(start, RESTART_MS).unref();
 }
 
+/** The hosts there are come with its first words: this process may be killed before it can tell of them. */
 function trySpawn(): ChildProcess | undefined {
+  const known = [...hosts].map(([pid, rssBytesMax]) => lineOf(pid, rssBytesMax));
   try {
-    return spawn(process.execPath, ['-e', GUARD], { stdio: ['pipe', 'ignore', 'inherit'] });
+    return spawn(process.execPath, ['-e', GUARD, '--', ...known], { stdio: ['pipe', 'ignore', 'inherit'] });
   } catch {
     return undefined;
   }
@@ -124,5 +127,7 @@ function trySpawn(): ChildProcess | undefined {
 
 /** A pipe is written to at once: what is told here reaches the guard even if this process is killed next. */
 function tell({ stdin }: ChildProcess, line: string): void {
-  if (stdin?.writable) stdin.write(line);
+  if (stdin?.writable) stdin.write(`${line}\n`);
 }
+
+const lineOf = (pid: number, rssBytesMax: number): string => `${pid} ${rssBytesMax}`;

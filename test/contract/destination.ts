@@ -129,7 +129,9 @@ export function testDestination(name: string, makeFixture: () => Promise<Destina
 
     it('streams an object that appears whole when it is finished', async () => {
       const writer = await destination.create('a/1');
-      await writer.write(Buffer.from('one '));
+      const memory = Buffer.from('one ');
+      await writer.write(memory);
+      memory.fill('?');
       await writer.write(Buffer.from('two'));
       expect(await names(destination)).toEqual([]);
       expect(await destination.size('a/1')).toBeUndefined();
