@@ -19,23 +19,31 @@ function scratchOf(sizeBytes: number): Uint8Array {
 /**
  * Compresses bytes into one zstd frame.
  * @param level 1 to 22, or negative for faster and larger
- * @returns bytes of their own, possibly more than were given when they do not shrink
+ * @returns bytes that the next call overwrites, possibly more than were given when they do not shrink
  */
-export function compress(bytes: Uint8Array, level: number): Uint8Array {
+export function compressShared(bytes: Uint8Array, level: number): Uint8Array {
   const target = scratchOf(zstd.compressBound(bytes.length));
-  const length = compressor.compress(target, bytes, level);
-  return Uint8Array.prototype.slice.call(target, 0, length);
+  return target.subarray(0, compressor.compress(target, bytes, level));
+}
+
+/** Like `compressShared`. @returns bytes of their own */
+export function compress(bytes: Uint8Array, level: number): Uint8Array {
+  return Uint8Array.prototype.slice.call(compressShared(bytes, level));
 }
 
 /**
- * Decompresses what `compress` made.
- * @param plainBytes size of the result; no more memory than that is taken, whatever the frame says
+ * Decompresses what `compress` made into memory of exactly its plain size: no more is taken, whatever the frame says.
  * @throws Error when it is no zstd frame of exactly that many bytes
  */
+export function decompressInto(bytes: Uint8Array, plain: Uint8Array): void {
+  const length = decompressor.decompress(plain, bytes);
+  if (length !== plain.length) throw new Error(`zstd frame holds ${length} bytes instead of ${plain.length}`);
+}
+
+/** Like `decompressInto`. @returns bytes of their own */
 export function decompress(bytes: Uint8Array, plainBytes: number): Uint8Array {
   assert(Number.isSafeInteger(plainBytes) && plainBytes >= 0, 'a plain size is a whole number');
   const plain = Buffer.allocUnsafeSlow(plainBytes);
-  const length = decompressor.decompress(plain, bytes);
-  if (length !== plainBytes) throw new Error(`zstd frame holds ${length} bytes instead of ${plainBytes}`);
+  decompressInto(bytes, plain);
   return plain;
 }

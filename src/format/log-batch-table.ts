@@ -9,7 +9,7 @@ import { fail, type HoldfastError } from '../base/errors.ts';
 import { BLOCK_PLAIN_BYTES, KIB, MIB } from '../base/limits.ts';
 import { type Scn, toScn } from '../model/scn.ts';
 import { blockChecksum } from './block.ts';
-import { compress, decompress } from './compress.ts';
+import { compress, decompress, decompressInto } from './compress.ts';
 import { putHashes, takeHashes } from './hash-bytes.ts';
 import { PAGE_HASH_BYTES } from './page-map.ts';
 
@@ -262,6 +262,7 @@ function decodeBlocks(
 
 /**
  * Checks and decompresses one stored image block.
+ * @param into gets the images; memory of their own when absent
  * @returns `block.imageCount` page images, one after another
  * @throws BACKUP_DATA_CORRUPT (9010) naming `object`
  */
@@ -269,12 +270,13 @@ export function decodeImageBlock(
   stored: Uint8Array,
   block: Pick<LogBlock, 'storedBytes' | 'plainBytes' | 'checksum'>,
   object: string,
+  into?: Uint8Array,
 ): Uint8Array {
   if (block.plainBytes > BLOCK_PLAIN_BYTES) throw damagedLog(object, `an image block of ${block.plainBytes} bytes`);
   if (stored.length !== block.storedBytes) throw damagedLog(object, 'an image block is cut off');
-  let plain: Uint8Array;
+  const plain = into?.subarray(0, block.plainBytes) ?? Buffer.allocUnsafeSlow(block.plainBytes);
   try {
-    plain = decompress(stored, block.plainBytes);
+    decompressInto(stored, plain);
   } catch (cause) {
     throw damagedLog(object, 'an image block does not decompress', cause);
   }

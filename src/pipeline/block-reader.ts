@@ -4,7 +4,7 @@ import { fail } from '../base/errors.ts';
 import { BLOCK_PLAIN_BYTES } from '../base/limits.ts';
 import type { Destination, ObjectReader } from '../destination/destination.ts';
 import { openDestinationSpec } from '../destination/open-destination.ts';
-import { BLOCK_OVERHEAD_BYTES, type BlockContext, blockContext, openBlock } from '../format/block.ts';
+import { BLOCK_STORED_BYTES_MAX, type BlockContext, blockContext, openBlock } from '../format/block.ts';
 import { packName } from '../format/layout.ts';
 import { decodeImageBlock, storedBytesMax } from '../format/log-batch-table.ts';
 import { objectKey } from '../format/object-key.ts';
@@ -12,8 +12,8 @@ import { decodePackHeader, PACK_HEADER_BYTES } from '../format/pack.ts';
 import { OpenReaders } from './open-readers.ts';
 import type { LogBlockItem, RestoreRequest, SetBlockItem } from './pipeline.ts';
 
-/** A bound on what is read at once: the numbers come from a destination that nobody can vouch for. */
-const SET_BLOCK_BYTES_MAX = BLOCK_PLAIN_BYTES + BLOCK_OVERHEAD_BYTES;
+/** Room for any stored block. The numbers come from a destination that nobody can vouch for: no more is read at once. */
+const STORED_BYTES_MAX = Math.max(BLOCK_STORED_BYTES_MAX, storedBytesMax(BLOCK_PLAIN_BYTES));
 
 interface OpenPack {
   reader: ObjectReader;
@@ -28,14 +28,23 @@ export class BlockReader {
   readonly #logDestination: Destination | null;
   readonly #packs = new OpenReaders<OpenPack>();
   readonly #segments = new OpenReaders<{ reader: ObjectReader }>();
+  /** One is read into while the block in the other is opened. Memory of their own would cost each block a page fault per 4 KiB. */
+  #stored = Buffer.allocUnsafeSlow(STORED_BYTES_MAX);
+  #other = Buffer.allocUnsafeSlow(STORED_BYTES_MAX);
+  readonly #plain = Buffer.allocUnsafeSlow(BLOCK_PLAIN_BYTES);
 
   constructor({ sets, logDestination }: Pick<RestoreRequest, 'sets' | 'logDestination'>) {
     this.#sets = sets.map((set) => ({ set, destination: openDestinationSpec(set.destination) }));
     this.#logDestination = logDestination && openDestinationSpec(logDestination);
   }
 
-  /** Reads the stored bytes of an item, one item at a time. @returns what checks and unpacks them */
+  /**
+   * Reads the stored bytes of an item, one item at a time.
+   * @returns what checks and unpacks them: to be called before the item after the next is read; its result holds until it
+   *          is called for the next item
+   */
   read(item: SetBlockItem | LogBlockItem): Promise<() => Uint8Array> {
+    [this.#stored, this.#other] = [this.#other, this.#stored];
     return item.kind === 'set' ? this.#readSet(item) : this.#readLog(item);
   }
 
@@ -54,12 +63,12 @@ export class BlockReader {
       openPack(of.destination, of.set, packNo),
     );
     const isInside = storedBytes >= 0 && offset >= PACK_HEADER_BYTES && offset + storedBytes <= reader.sizeBytes;
-    if (!isInside || storedBytes > SET_BLOCK_BYTES_MAX) {
+    if (!isInside || storedBytes > BLOCK_STORED_BYTES_MAX) {
       const because = `it has ${reader.sizeBytes} bytes; block ${block.blockNo} lies at ${offset} + ${storedBytes}`;
       throw fail('BACKUP_DATA_CORRUPT', { object: context.object, because });
     }
-    const stored = await reader.read(offset, storedBytes);
-    return () => openBlock(context, block, stored, block.checksum);
+    const stored = await reader.read(offset, storedBytes, this.#stored);
+    return () => openBlock(context, block, stored, block.checksum, this.#plain);
   }
 
   async #readLog(item: LogBlockItem): Promise<() => Uint8Array> {
@@ -70,8 +79,8 @@ export class BlockReader {
     if (!(plainBytes > 0 && plainBytes <= BLOCK_PLAIN_BYTES && storedBytes <= storedBytesMax(plainBytes)))
       throw fail('BACKUP_DATA_CORRUPT', { object, because });
     const { reader } = await this.#segments.get(object, async () => ({ reader: await destination.openRead(object) }));
-    const stored = await reader.read(offset, storedBytes);
-    return () => decodeImageBlock(stored, item, object);
+    const stored = await reader.read(offset, storedBytes, this.#stored);
+    return () => decodeImageBlock(stored, item, object, this.#plain);
   }
 }
 

@@ -1,7 +1,13 @@
 // Writes sealed blocks into pack objects, one pack after the other, each up to a size.
 import { createHash, type Hash, randomBytes } from 'node:crypto';
 import type { Destination, ObjectWriter } from '../destination/destination.ts';
-import { BLOCK_OVERHEAD_BYTES, type BlockContext, blockContext, sealBlock } from '../format/block.ts';
+import {
+  BLOCK_OVERHEAD_BYTES,
+  BLOCK_STORED_BYTES_MAX,
+  type BlockContext,
+  blockContext,
+  sealBlock,
+} from '../format/block.ts';
 import { packName } from '../format/layout.ts';
 import { OBJECT_SALT_BYTES, objectKey } from '../format/object-key.ts';
 import { encodePackHeader } from '../format/pack.ts';
@@ -27,6 +33,9 @@ export class PackWriter {
   readonly #facts: PackFacts;
   readonly #nextPackNo: () => Promise<number>;
   #pack: OpenPack | undefined;
+  /** Where blocks are sealed: in one of them while the other is being written. */
+  #buffer = Buffer.allocUnsafeSlow(BLOCK_STORED_BYTES_MAX);
+  #other = Buffer.allocUnsafeSlow(BLOCK_STORED_BYTES_MAX);
   /** The write of the last block goes on while the next one is being compressed. */
   #pendingWrite: Promise<void> = Promise.resolve();
   #finished: PackEntry[] = [];
@@ -46,11 +55,18 @@ export class PackWriter {
     this.#pack ??= await this.#openPack();
     const pack = this.#pack;
     const offset = pack.sizeBytes;
-    const { parts, checksum } = sealBlock(pack.context, { blockNo, offset }, plain, this.#facts.compressionLevel);
-    await this.#append(pack, Buffer.concat(parts));
+    const { compressionLevel } = this.#facts;
+    const { storedBytes, checksum } = sealBlock(
+      pack.context,
+      { blockNo, offset },
+      plain,
+      compressionLevel,
+      this.#buffer,
+    );
+    await this.#append(pack, this.#buffer.subarray(0, storedBytes));
+    [this.#buffer, this.#other] = [this.#other, this.#buffer];
     pack.blockCount++;
-    const { packNo, sizeBytes } = pack;
-    return { blockNo, packNo, offset, storedBytes: sizeBytes - offset, plainBytes: plain.length, checksum };
+    return { blockNo, packNo: pack.packNo, offset, storedBytes, plainBytes: plain.length, checksum };
   }
 
   /** Packs that became complete since the last call. */
@@ -87,6 +103,7 @@ export class PackWriter {
     return pack;
   }
 
+  /** Begins to write once the write before has ended: then nobody reads that one's bytes any more. */
   async #append(pack: OpenPack, bytes: Uint8Array): Promise<void> {
     pack.hash.update(bytes);
     await this.#pendingWrite;

@@ -97,6 +97,8 @@ export interface RestoreRequest {
   items: Iterable<SetBlockItem | LogBlockItem>;
   workers: number;
   onProgress(done: { items: number; bytes: number }): void;
+  /** Called when every page is written: what looks at the file without changing it, beside the pipeline's own last steps. */
+  whenWritten?(): Promise<void>;
   signal: AbortSignal;
 }
 
@@ -109,13 +111,14 @@ export interface Pipeline extends AsyncDisposable {
    */
   backup(request: BackupRequest): Promise<BackupResult>;
   /**
-   * Creates `targetPath` (must not exist) with exactly `pageCount` pages, writes each item once, fsyncs.
+   * Creates `targetPath` (must not exist) with exactly `pageCount` pages, writes each item once; then fsyncs, reads back
+   * and waits for `whenWritten`.
    * The items name every page exactly once, but for `skipPage`, which none may name: anything else is a bug in the plan
    * and fails the restore.
    * @throws BACKUP_DATA_CORRUPT (9010), BACKUP_FILE_NOT_EXIST (9011) naming the object; the caller removes the target
    */
   restore(request: RestoreRequest): Promise<{
-    /** `pageHash` of every page of the file as it was read back after it was durable; NO_PAGE_HASH for the skipped page. */
+    /** `pageHash` of every page of the file as it was read back; NO_PAGE_HASH for the skipped page. */
     pageHashes: BigUint64Array;
   }>;
   /** Says that so many workers will be wanted soon: a process takes some tenths of a second to come up. */

@@ -1,5 +1,5 @@
 // One restore: makes the target file, hands out blocks to lanes in the order they lie in their sources, makes it durable,
-// and reads it back.
+// and reads it back meanwhile.
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -144,7 +144,8 @@ function readBack(pool: WorkerPool, request: RestoreRequest, { target }: PlaceJo
   return runHash(pool, { source, workers, signal, isLocal: isLocal(request) });
 }
 
-async function writeTarget(pool: WorkerPool, request: RestoreRequest): Promise<PlaceJob> {
+/** Writes every page, then makes the file durable while it is read back and the caller looks at it. */
+async function writeTarget(pool: WorkerPool, request: RestoreRequest): Promise<BigUint64Array> {
   const { handle, job } = await createTarget(request);
   try {
     const endSyncing = syncInBackground(handle);
@@ -153,19 +154,22 @@ async function writeTarget(pool: WorkerPool, request: RestoreRequest): Promise<P
     } finally {
       await endSyncing();
     }
-    await handle.sync();
+    const last = [readBack(pool, request, job), handle.sync(), request.whenWritten?.()] as const;
+    // Nothing is at work any more when the first failure is told.
+    await Promise.allSettled(last);
+    const [pageHashes] = await Promise.all(last);
+    return pageHashes;
   } finally {
     await handle.close();
   }
-  await syncParent(request.targetPath);
-  return job;
 }
 
 /** @see Pipeline.restore */
 export async function runRestore(pool: WorkerPool, request: RestoreRequest): Promise<{ pageHashes: BigUint64Array }> {
   try {
-    const job = await writeTarget(pool, request);
-    return { pageHashes: await readBack(pool, request, job) };
+    const pageHashes = await writeTarget(pool, request);
+    await syncParent(request.targetPath);
+    return { pageHashes };
   } catch (error) {
     throw targetFailure(error, request.targetPath);
   }

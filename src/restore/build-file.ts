@@ -7,6 +7,7 @@ import type { ArchivedPiece } from '../destination/archive-listing.ts';
 import { readManifest, readPageMap, readSetIndex, setOwner } from '../destination/backup-set-reader.ts';
 import type { Destination } from '../destination/destination.ts';
 import { checksumText, PageMapRoll } from '../destination/roll-page-map.ts';
+import type { EngineFacts } from '../engine/engine-driver.ts';
 import type { BackupSetIndex } from '../format/backup-set-index.ts';
 import { type BackupSetManifest, manifestSha256 } from '../format/backup-set-manifest.ts';
 import { manifestName, packName, pieceDirectory, setDirectory } from '../format/layout.ts';
@@ -30,6 +31,8 @@ export interface BuildRequest {
   targetPath: string;
   openDestination: OpenDestination;
   pipeline: Pick<Pipeline, 'restore'>;
+  /** The engine's own check of a file that nobody else has opened. */
+  check(path: string): Promise<EngineFacts>;
   /** @returns a data key that is cleared here; null for a set that was planned with as not encrypted */
   dataKeyOf(backupSetId: number): Uint8Array | null;
   /** Called once, before anything is written. */
@@ -44,6 +47,8 @@ export interface BuiltFile {
   databaseChecksum: bigint;
   /** Commits of the log that were laid over the set. */
   commitCount: number;
+  /** What the engine found in the file. */
+  facts: EngineFacts;
 }
 
 /** A set as the plan names it; the last one is the chosen set. */
@@ -182,6 +187,7 @@ async function writeFile(
   const totalBytes = BigInt(pageCount) * BigInt(of.index.pageSize);
   request.onTotal(totalBytes);
   const items = () => restoreItems({ overlay, index: of.index, skipPage });
+  let checking: Promise<EngineFacts> | undefined;
   const target: RestoreRequest = {
     ...{ targetPath, pageSize: of.index.pageSize, pageCount, skipPage },
     sets: of.sets.map(({ directory, manifest, dataKey }) => {
@@ -191,11 +197,23 @@ async function writeFile(
     items: items(),
     workers: seed.workers,
     onProgress: request.onProgress,
+    async whenWritten() {
+      checking = request.check(targetPath);
+      // A page that is not what set and log say is the better reason.
+      await Promise.allSettled([checking]);
+    },
     signal,
   };
   const { pageHashes } = await request.pipeline.restore(target);
   checkPages({ map, pageHashes, skipPage, sets: of.sets }, items);
-  return { pageCount, totalBytes, databaseChecksum: map.checksum, commitCount };
+  const facts = await checking;
+  assert(facts, 'the engine has checked the file');
+  if (facts.pageCount !== pageCount)
+    throw fail('BACKUP_DATA_CORRUPT', {
+      object: of.sets.at(-1)!.directory,
+      because: `the restored database has ${facts.pageCount} pages instead of ${pageCount}`,
+    });
+  return { pageCount, totalBytes, databaseChecksum: map.checksum, commitCount, facts };
 }
 
 /** Whether an object of the log is missing that was there a moment ago. */

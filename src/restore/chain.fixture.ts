@@ -6,7 +6,7 @@ import { dropMemoryDestination, MemoryDestination } from '../destination/memory-
 import { pieceInfoFile, pieceStartFile, type RoundBase, roundEndFile, roundStartFile } from '../format/archive-info.ts';
 import { type BackupSetIndex, encodeIndex, pagesPerBlock } from '../format/backup-set-index.ts';
 import { type BackupSetManifest, encodeManifest, manifestSha256 } from '../format/backup-set-manifest.ts';
-import { blockContext, sealBlock } from '../format/block.ts';
+import { BLOCK_OVERHEAD_BYTES, blockContext, sealBlock } from '../format/block.ts';
 import { entriesOf, successorIndex, type WrittenBlock } from '../format/index-pages.ts';
 import { derivePasswordKey, wrapDataKey } from '../format/key-slot.ts';
 import {
@@ -349,9 +349,9 @@ export class ChainWorld implements Disposable {
         numbers.slice(at, at + pagesPerBlock(CHAIN_PAGE_BYTES)).map((page) => packed[page] ?? this.pages[page - 1]!),
       );
       const blockNo = blocks.length;
-      const sealed = sealBlock(context, { blockNo, offset }, plain, 1);
-      const { storedBytes, checksum } = sealed;
-      parts.push(...sealed.parts.map((part) => new Uint8Array(part)));
+      const into = new Uint8Array(plain.length + BLOCK_OVERHEAD_BYTES);
+      const { storedBytes, checksum } = sealBlock(context, { blockNo, offset }, plain, 1, into);
+      parts.push(into.slice(0, storedBytes));
       blocks.push({ blockNo, packNo: 1, offset, storedBytes, plainBytes: plain.length, checksum });
       offset += storedBytes;
     }

@@ -10,7 +10,7 @@ import type { Log } from '../base/log.ts';
 import { ServerStopping } from '../base/server-stopping.ts';
 import { syncDirectory } from '../destination/file-destination.ts';
 import { checksumText } from '../destination/roll-page-map.ts';
-import type { EngineDriver } from '../engine/engine-driver.ts';
+import type { EngineDriver, EngineFacts } from '../engine/engine-driver.ts';
 import { checkMove, isFinal } from '../model/moves.ts';
 import { RESTORE_MOVES, type RestoreJob, type RestoreStatus } from '../model/restore-job.ts';
 import type { Scn } from '../model/scn.ts';
@@ -60,8 +60,8 @@ export class RestoreWorker {
   readonly #deps: RestoreDependencies;
   readonly #jobId: number;
   readonly #controller = new AbortController();
-  /** Pages that the file of this process's own attempt must have; undefined before it is written. */
-  #builtPages: number | undefined;
+  /** What the engine found in the file of this process's own attempt; undefined before it is written and checked. */
+  #facts: EngineFacts | undefined;
   #isCommitting = false;
 
   constructor(deps: RestoreDependencies, jobId: number) {
@@ -123,7 +123,7 @@ export class RestoreWorker {
       case 'WAIT_TENANT_RESTORE_FINISH':
         return this.#build(job);
       case 'POST_CHECK':
-        return this.#builtPages === undefined ? this.#resumeCheck(job) : this.#publish(job, this.#builtPages);
+        return this.#facts ? this.#publish(job, this.#facts) : this.#resumeCheck(job);
       case 'CANCELING':
         throw fail('CANCELED', {});
       case 'RESTORE_SUCCESS':
@@ -142,7 +142,7 @@ export class RestoreWorker {
 
   /** Writes the whole file under its temporary name. */
   async #build(job: RestoreJob): Promise<void> {
-    const { openDestination, pipeline, store, log } = this.#deps;
+    const { openDestination, pipeline, store, log, driver } = this.#deps;
     const { jobId, restoreScn } = job;
     const targetPath = this.#temporary(job);
     const { location } = this.#tenantOf(job);
@@ -152,6 +152,7 @@ export class RestoreWorker {
     const built = await this.#buildFile({
       ...{ openDestination, pipeline, restoreScn, targetPath, signal: this.#controller.signal },
       seed: decodeSeed(job.planSeed),
+      check: (path) => driver.check(path),
       dataKeyOf: (backupSetId) => {
         const sealed = job.sealedDataKeys[backupSetId];
         return sealed ? store.secrets.open(sealed, keyContext(jobId, backupSetId)) : null;
@@ -171,7 +172,7 @@ export class RestoreWorker {
       commitCount,
       databaseChecksum,
     });
-    this.#builtPages = pageCount;
+    this.#facts = built.facts;
     this.#move(job, 'POST_CHECK', { finishBytes: built.totalBytes });
   }
 
@@ -230,15 +231,9 @@ export class RestoreWorker {
     });
   }
 
-  async #publish(job: RestoreJob, pages: number): Promise<void> {
+  async #publish(job: RestoreJob, facts: EngineFacts): Promise<void> {
     const temporary = this.#temporary(job);
     const { location } = this.#tenantOf(job);
-    const facts = await this.#deps.driver.check(temporary);
-    if (facts.pageCount !== pages)
-      throw fail('BACKUP_DATA_CORRUPT', {
-        object: job.backupSetList.join(', '),
-        because: `the restored database has ${facts.pageCount} pages instead of ${pages}`,
-      });
     await removeSideFiles(temporary);
     await checkPlaceIsFree(location);
     this.#controller.signal.throwIfAborted();

@@ -1,7 +1,7 @@
 // The restore service: plans, checks passwords and pools, records the job with its tenant, and keeps workers going.
 
 import { fail } from '../base/errors.ts';
-import { COMMENT_CHARS_MAX, SYS_TENANT_ID } from '../base/limits.ts';
+import { COMMENT_CHARS_MAX, MIB, SYS_TENANT_ID } from '../base/limits.ts';
 import { ServerStopping } from '../base/server-stopping.ts';
 import { maskUri } from '../model/destination-uri.ts';
 import { checkMove, isFinal } from '../model/moves.ts';
@@ -29,6 +29,9 @@ export function createRestore(deps: RestoreDependencies): RestoreService {
 }
 
 /** The states that something follows. */
+/** A smaller database is written by one worker before another one has come up. */
+const ONE_WORKER_BYTES = 32 * MIB;
+
 const UNFINISHED = (Object.keys(RESTORE_MOVES) as RestoreStatus[]).filter((status) => !isFinal(RESTORE_MOVES, status));
 
 type Plan = RestorePlan<FoundSet, FoundRun>;
@@ -91,6 +94,7 @@ class Restore implements RestoreService {
     await this.#checkLocation(option.location);
     const { sources, plan } = await this.#plan(request);
     this.#checkEngine(plan);
+    this.#prepareWorkers(plan);
     const dataKeys = await unlockSets(plan.sets, request.passwords);
     try {
       const { store } = this.#deps;
@@ -184,6 +188,12 @@ class Restore implements RestoreService {
       provePresent(this.#deps, { owner, archiveUris, isNewest }),
     );
     return { sources, plan: planRestore(sources, request.target) };
+  }
+
+  /** Deriving keys takes half a second of one core: the worker processes come up meanwhile. */
+  #prepareWorkers({ set }: Plan): void {
+    const { pageCount, pageSize } = set.manifest.engine;
+    this.#deps.pipeline.prepare(pageCount * pageSize > ONE_WORKER_BYTES ? this.#deps.cores : 1);
   }
 
   #unfinished(): RestoreJob[] {
