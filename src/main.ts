@@ -92,13 +92,17 @@ function checkListen(store: Store, listen: string): void {
   });
 }
 
-/** No statement may put archives or sets among the server's own files, or read them as such. */
-function openOutside(dataDir: string, uri: DestinationUri): Destination {
+/**
+ * No statement may put archives or sets among the server's own files, or read them as such. Options that a uri does not
+ * name are those that its destination was set with.
+ */
+function openOutside(dataDir: string, store: Store, uri: DestinationUri): Destination {
   if (uri.path === dataDir || uri.path.startsWith(`${dataDir}/`)) {
     const because = "it lies in the server's own data directory";
     throw fail('BACKUP_PERMISSION_DENIED', { uri: formatDestinationUri(uri), because });
   }
-  return openDestination(uri);
+  const isSaid = Object.keys(uri.options).length > 0;
+  return openDestination(isSaid ? uri : { ...uri, options: store.destinationOptions(formatDestinationUri(uri)) });
 }
 
 /** The rooms below SQL, wired to each other. */
@@ -127,7 +131,7 @@ function buildWork(options: HoldfastOptions, store: Store, log: Log) {
     store,
     clock,
     log,
-    openDestination: (uri: DestinationUri) => openOutside(options.dataDir, uri),
+    openDestination: (uri: DestinationUri) => openOutside(options.dataDir, store, uri),
     driver: (name: string) => tenants.driver(name),
     engineTenant: tenants.engineTenant.bind(tenants),
     pageMapPath: (tenantId: number) => join(options.dataDir, 'page_maps', `${tenantId}.map`),

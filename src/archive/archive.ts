@@ -177,6 +177,7 @@ class Archive implements ArchiveService {
       const { binding, pieceSwitchIntervalUs, pieceSwitchIntervalText } = request;
       const interval = { pieceSwitchIntervalUs, pieceSwitchIntervalText };
       store.archiveDests.insert({ tenantId, destId, uri, binding, ...interval, state: 'ENABLE' });
+      store.setDestinationOptions(tenantId, uri, parsed.options);
     });
     this.#kick(tenantId);
   }

@@ -37,5 +37,6 @@ export async function setDataDest(
     if (isBusy()) throw fail('BACKUP_IN_PROGRESS', {});
     store.dataDests.remove({ tenantId });
     store.dataDests.insert({ tenantId, destId, uri: shown });
+    store.setDestinationOptions(tenantId, shown, parsed.options);
   });
 }

@@ -1,8 +1,10 @@
 // Views of the log archive: destinations, rounds, pieces. A live figure may be ahead of the stored row, never behind it.
 import { type ArchivePiece, type ArchiveRound, isRoundRunning, PIECE_MOVES } from '../model/archive-round.ts';
+import { formatWithOptions, parseDestinationUri } from '../model/destination-uri.ts';
 import { isFinal } from '../model/moves.ts';
 import type { Scn } from '../model/scn.ts';
 import { formatBytes } from '../model/size-text.ts';
+import type { Store } from '../store/store.ts';
 import { DEST_NO, FORMAT_COMPATIBLE, INCARNATION, quotient, shownUri } from './figures.ts';
 import {
   bigint,
@@ -28,6 +30,11 @@ const later = (a: Scn, b: Scn): Scn => (a > b ? a : b);
 const earlier = (a: Scn, b: Scn): Scn => (a < b ? a : b);
 const larger = (a: bigint, b: bigint): bigint => (a > b ? a : b);
 
+/** A destination as a statement would set it. */
+function withOptions(store: Store, uri: string): string {
+  return formatWithOptions({ ...parseDestinationUri(uri), options: store.destinationOptions(uri) });
+}
+
 const CDB_OB_ARCHIVE_DEST = view({
   name: 'CDB_OB_ARCHIVE_DEST',
   source: 'OceanBase 4.3.3 docs, CDB_OB_ARCHIVE_DEST',
@@ -42,7 +49,7 @@ const CDB_OB_ARCHIVE_DEST = view({
       const attributes = {
         binding: dest.binding,
         dest_id: String(dest.destId),
-        path: shownUri(dest.uri),
+        path: shownUri(withOptions(store, dest.uri)),
         piece_switch_interval: dest.pieceSwitchIntervalText,
         state: dest.state,
       };
@@ -303,7 +310,7 @@ const CDB_OB_BACKUP_PARAMETER = view({
   },
   *rows({ store, where }) {
     for (const dest of store.dataDests.find(where)) {
-      yield { TENANT_ID: dest.tenantId, NAME: 'data_backup_dest', VALUE: shownUri(dest.uri) };
+      yield { TENANT_ID: dest.tenantId, NAME: 'data_backup_dest', VALUE: shownUri(withOptions(store, dest.uri)) };
     }
   },
 });

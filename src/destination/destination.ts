@@ -1,5 +1,5 @@
 // Object stores that archives and sets lie on. Objects are written once, under their final name only when complete.
-import type { DestinationUri } from '../model/destination-uri.ts';
+import type { DestinationLimits, DestinationUri } from '../model/destination-uri.ts';
 
 export interface DestinationCan {
   /** Objects may grow at their end: a segment then holds many batches. */
@@ -13,7 +13,9 @@ export interface ObjectInfo {
 }
 
 /** How another process opens the same destination. */
-export type DestinationSpec = { kind: 'file'; path: string } | { kind: 'memory'; id: string };
+export type DestinationSpec =
+  | { kind: 'file'; path: string; limits?: DestinationLimits }
+  | { kind: 'memory'; id: string };
 
 /**
  * Names are relative paths of `[A-Za-z0-9._-]` parts joined by `/`.

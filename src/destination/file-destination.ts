@@ -5,7 +5,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, link, lstat, mkdir, open, opendir, realpath, rm, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fail } from '../base/errors.ts';
-import { type DestinationUri, formatDestinationUri } from '../model/destination-uri.ts';
+import { type DestinationUri, formatDestinationUri, limitsOf } from '../model/destination-uri.ts';
 import type {
   Destination,
   DestinationSpec,
@@ -53,7 +53,8 @@ export class FileDestination implements Destination {
     this.uri = uri;
     this.#root = uri.path;
     this.#shown = formatDestinationUri(uri);
-    this.spec = { kind: 'file', path: uri.path };
+    const limits = limitsOf(uri);
+    this.spec = { kind: 'file', path: uri.path, ...(limits ? { limits } : {}) };
   }
 
   put(name: string, bytes: Uint8Array): Promise<void> {

@@ -1,21 +1,38 @@
 // Opens destinations: by the uri of a statement, or by the spec that crosses a process boundary.
 
-import type { DestinationUri } from '../model/destination-uri.ts';
+import { type DestinationLimits, type DestinationUri, limitsOf } from '../model/destination-uri.ts';
 import type { Destination, DestinationSpec } from './destination.ts';
 import { FileDestination } from './file-destination.ts';
 import { MemoryDestination } from './memory-destination.ts';
+import { Throttle } from './throttle.ts';
+import { throttledDestination } from './throttled-destination.ts';
 
-/** Opens a destination; touches nothing yet. */
+/** Opens a destination, limited as its uri says; touches nothing yet. */
 export function openDestination(uri: DestinationUri): Destination {
-  return new FileDestination(uri);
+  return withinLimits(new FileDestination(uri), limitsOf(uri));
 }
 
 /** Opens the destination that another process named. A memory destination exists in its own process only. */
 export function openDestinationSpec(spec: DestinationSpec): Destination {
   switch (spec.kind) {
     case 'file':
-      return new FileDestination({ scheme: 'file', path: spec.path, options: {} });
+      return withinLimits(new FileDestination({ scheme: 'file', path: spec.path, options: {} }), spec.limits);
     case 'memory':
       return new MemoryDestination(spec.id);
   }
+}
+
+/** What each of some processes may ask of a destination that they share. */
+export function shareOf(spec: DestinationSpec, processes: number): DestinationSpec {
+  if (spec.kind === 'memory' || !spec.limits) return spec;
+  const { bytesPerSecond, operationsPerSecond } = spec.limits;
+  const limits = {
+    ...(bytesPerSecond === undefined ? {} : { bytesPerSecond: bytesPerSecond / processes }),
+    ...(operationsPerSecond === undefined ? {} : { operationsPerSecond: operationsPerSecond / processes }),
+  };
+  return { ...spec, limits };
+}
+
+function withinLimits(destination: FileDestination, limits: DestinationLimits | undefined): Destination {
+  return limits ? throttledDestination(destination, new Throttle(limits)) : destination;
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { HoldfastError } from '../base/errors.ts';
 import { URI_CHARS_MAX } from '../base/limits.ts';
-import { formatDestinationUri, maskUri, parseDestinationUri } from './destination-uri.ts';
+import { formatDestinationUri, formatWithOptions, limitsOf, maskUri, parseDestinationUri } from './destination-uri.ts';
 
 function refusalOf(text: string): HoldfastError {
   try {
@@ -35,6 +35,14 @@ describe('a destination uri', () => {
     'file:///a b',
     'file:///a\0b',
     'file:///a?x=1',
+    'file:///a?',
+    'file:///a?max_iops=0',
+    'file:///a?max_iops=1.5',
+    'file:///a?max_iops=10&max_iops=20',
+    'file:///a?max_iops=10&',
+    'file:///a?max_bandwidth=1K',
+    'file:///a?max_bandwidth=fast',
+    'file:///a?max_bandwidth=2000000000G',
     'ftp://host/a',
     `file:///${'a'.repeat(URI_CHARS_MAX)}`,
   ])('is not "%s"', (text) => {
@@ -47,6 +55,24 @@ describe('a destination uri', () => {
       expect(refusalOf(text).errorName).toBe('NOT_SUPPORTED');
     },
   );
+
+  test.each([
+    ['file:///a?max_bandwidth=50M', { bytesPerSecond: 50 * 2 ** 20 }, 'file:///a?max_bandwidth=50M'],
+    ['file:///a?max_bandwidth=2097152', { bytesPerSecond: 2 ** 21 }, 'file:///a?max_bandwidth=2097152'],
+    ['file:///a/?MAX_IOPS=100', { operationsPerSecond: 100 }, 'file:///a?max_iops=100'],
+    [
+      'file:///a?max_iops=7&max_bandwidth=1gb',
+      { operationsPerSecond: 7, bytesPerSecond: 2 ** 30 },
+      'file:///a?max_iops=7&max_bandwidth=1GB',
+    ],
+    ['file:///a', undefined, 'file:///a'],
+  ])('%s is limited as it says', (text, limits, normal) => {
+    const uri = parseDestinationUri(text);
+    expect(limitsOf(uri)).toEqual(limits);
+    expect(formatWithOptions(uri)).toBe(normal);
+    expect(parseDestinationUri(formatWithOptions(uri))).toEqual(uri);
+    expect(formatDestinationUri(uri)).toBe('file:///a');
+  });
 
   test('never shows a secret, not even in its refusal', () => {
     const text = 'ftp://h/a?access_id=ID1&access_key=KEY1&Password=PW1&host=h';

@@ -1,14 +1,28 @@
 // Destination uris: file:///abs/path now, s3://, oss:// and cos:// by the same grammar later.
 import { fail } from '../base/errors.ts';
-import { URI_CHARS_MAX } from '../base/limits.ts';
+import { MIB, URI_CHARS_MAX } from '../base/limits.ts';
+import { parseCapacityBytes } from './parameter.ts';
 
 export interface DestinationUri {
   scheme: 'file';
   /** Absolute, normal (no `.`, `..`, doubled or trailing slashes). */
   path: string;
-  /** Query options in the order written; empty for file://. */
+  /** `max_bandwidth` and `max_iops`, those that were given, in normal form. They are no part of what tells destinations apart. */
   options: Record<string, string>;
 }
+
+/** How much a destination may be asked for, by all who work there for one job. */
+export interface DestinationLimits {
+  bytesPerSecond?: number;
+  /** Reads, writes and everything else that is asked of it. */
+  operationsPerSecond?: number;
+}
+
+/** Below, one batch of log would take longer than a destination may owe an answer. */
+const BANDWIDTH_MIN = 1 * MIB;
+const IOPS_MIN = 1;
+/** Beyond, a limit limits nothing. */
+const LIMIT_MAX = 2 ** 50;
 
 /**
  * Parses one destination uri.
@@ -25,15 +39,53 @@ export function parseDestinationUri(text: string): DestinationUri {
   const scheme = rawScheme!.toLowerCase();
   if (['s3', 'oss', 'cos', 'azblob'].includes(scheme))
     throw fail('NOT_SUPPORTED', { what: `destination ${scheme}://` });
-  if (scheme !== 'file' || query !== undefined || !location!.startsWith('/')) throw invalid();
+  if (scheme !== 'file' || !location!.startsWith('/')) throw invalid();
+  const options = query === undefined ? {} : parseOptions(query);
+  if (options === undefined) throw invalid();
   const parts = location!.split('/').filter((part) => part !== '');
   if (parts.length === 0 || parts.includes('..') || parts.includes('.')) throw invalid();
-  return { scheme: 'file', path: `/${parts.join('/')}`, options: {} };
+  return { scheme: 'file', path: `/${parts.join('/')}`, options };
 }
 
-/** The uri as it may be shown: normal form, credentials masked. */
+/** @returns undefined for an unknown, repeated or malformed option */
+function parseOptions(query: string): Record<string, string> | undefined {
+  const options: Record<string, string> = {};
+  for (const part of query.split('&')) {
+    const [, name, value] = /^([a-z_]+)=(.+)$/i.exec(part) ?? [];
+    const key = name?.toLowerCase();
+    if (key === undefined || key in options || limitOf(key, value!) === undefined) return undefined;
+    options[key] = value!.toUpperCase();
+  }
+  return options;
+}
+
+/** The number that an option stands for; undefined when it is none. */
+function limitOf(name: string, value: string): number | undefined {
+  const isBandwidth = name === 'max_bandwidth';
+  if (!isBandwidth && name !== 'max_iops') return undefined;
+  const least = isBandwidth ? BANDWIDTH_MIN : IOPS_MIN;
+  const limit = isBandwidth ? parseCapacityBytes(value) : /^\d{1,15}$/.test(value) ? BigInt(value) : undefined;
+  return limit !== undefined && limit >= least && limit <= LIMIT_MAX ? Number(limit) : undefined;
+}
+
+/** What the options of a uri allow; undefined when they limit nothing. */
+export function limitsOf({ options }: Pick<DestinationUri, 'options'>): DestinationLimits | undefined {
+  const { max_bandwidth: bandwidth, max_iops: iops } = options;
+  const bytesPerSecond = bandwidth === undefined ? undefined : limitOf('max_bandwidth', bandwidth);
+  const operationsPerSecond = iops === undefined ? undefined : limitOf('max_iops', iops);
+  if (bytesPerSecond === undefined && operationsPerSecond === undefined) return undefined;
+  return { ...(bytesPerSecond ? { bytesPerSecond } : {}), ...(operationsPerSecond ? { operationsPerSecond } : {}) };
+}
+
+/** The uri as it may be shown: normal form, without options and credentials. It tells destinations apart. */
 export function formatDestinationUri(uri: DestinationUri): string {
   return `${uri.scheme}://${uri.path}`;
+}
+
+/** The uri with its options, so that `parseDestinationUri` gives it back. */
+export function formatWithOptions(uri: DestinationUri): string {
+  const options = Object.entries(uri.options).map(([name, value]) => `${name}=${value}`);
+  return [formatDestinationUri(uri), ...(options.length > 0 ? [options.join('&')] : [])].join('?');
 }
 
 /** Any text that may hold a uri, with the values of secret options masked. */

@@ -1,6 +1,7 @@
 // One backup: hands out blocks to lanes, gathers the entries of blocks and packs and the hashes of pages.
 import { assert } from '../base/assert.ts';
 import { systemClock } from '../base/clock.ts';
+import { shareOf } from '../destination/open-destination.ts';
 import { pagesPerBlock } from '../format/backup-set-index.ts';
 import { type BlockPlan, createBlockPacker, type PackedBlocks, type PackJob, type PackLane } from './block-packer.ts';
 import { localLane, openRemoteLanes } from './lane.ts';
@@ -22,7 +23,9 @@ async function openLanes(pool: WorkerPool, request: BackupRequest, chunkCount: n
   // A memory destination lives in this process, and so does the work on it.
   if (destination.kind === 'memory') return [localLane(createBlockPacker(job, async () => nextPackNo()))];
   const wanted = Math.min(request.workers, chunkCount);
-  return openRemoteLanes(pool, { request: { kind: 'pack', job }, wanted, verbs: { nextPackNo }, signal });
+  const ask = (workers: number) =>
+    ({ kind: 'pack', job: { ...job, destination: shareOf(destination, workers) } }) as const;
+  return openRemoteLanes(pool, { request: ask, wanted, verbs: { nextPackNo }, signal });
 }
 
 /** Ascending pages as ranges that are read at once. */

@@ -24,14 +24,18 @@ function remoteLane<Chunk, Done, Rest>(worker: HeldWorker): Lane<Chunk, Done, Re
   };
 }
 
-/** Opens the same lane in as many worker processes as are free, up to `wanted`. */
+/**
+ * Opens the same lane in as many worker processes as are free, up to `wanted`.
+ * @param of.request what each of so many workers is asked for
+ */
 export async function openRemoteLanes<Chunk, Done, Rest = void>(
   pool: WorkerPool,
-  of: { request: LaneRequest; wanted: number; verbs: JobVerbs; signal: AbortSignal },
+  of: { request: (workers: number) => LaneRequest; wanted: number; verbs: JobVerbs; signal: AbortSignal },
 ): Promise<Array<Lane<Chunk, Done, Rest>>> {
   const workers = await pool.acquire(of.wanted, of.verbs, of.signal);
+  const request = of.request(workers.length);
   try {
-    await Promise.all(workers.map((worker) => worker.call('open', of.request)));
+    await Promise.all(workers.map((worker) => worker.call('open', request)));
   } catch (error) {
     await Promise.all(workers.map((worker) => worker.discard()));
     throw error;

@@ -6,6 +6,7 @@ import { dirname } from 'node:path';
 import { assert } from '../base/assert.ts';
 import { systemClock } from '../base/clock.ts';
 import { BLOCK_PLAIN_BYTES } from '../base/limits.ts';
+import { shareOf } from '../destination/open-destination.ts';
 import { createBlockPlacer, type PlaceJob, type PlaceLane, type RestoreItem, runsOf } from './block-placer.ts';
 import { runHash } from './hash-run.ts';
 import { localLane, openRemoteLanes } from './lane.ts';
@@ -28,12 +29,22 @@ function isLocal({ sets, logDestination }: RestoreRequest): boolean {
   return [...sets.map((set) => set.destination), logDestination].some((spec) => spec?.kind === 'memory');
 }
 
+/** The job of each of so many workers. */
+function sharedBy(workers: number, { sets, logDestination, target }: PlaceJob): PlaceJob {
+  return {
+    target,
+    sets: sets.map((set) => ({ ...set, destination: shareOf(set.destination, workers) })),
+    logDestination: logDestination && shareOf(logDestination, workers),
+  };
+}
+
 async function openLanes(pool: WorkerPool, request: RestoreRequest, job: PlaceJob): Promise<PlaceLane[]> {
   if (isLocal(request)) return [localLane(createBlockPlacer(job))];
   const { pageCount, pageSize, workers, signal } = request;
   const chunksAtLeast = Math.ceil((pageCount * pageSize) / (ITEMS_PER_CHUNK * BLOCK_PLAIN_BYTES));
   const wanted = Math.min(workers, chunksAtLeast);
-  return openRemoteLanes(pool, { request: { kind: 'place', job }, wanted, verbs: NO_VERBS, signal });
+  const ask = (workers: number) => ({ kind: 'place', job: sharedBy(workers, job) }) as const;
+  return openRemoteLanes(pool, { request: ask, wanted, verbs: NO_VERBS, signal });
 }
 
 /** Order in which items lie in their sources. */

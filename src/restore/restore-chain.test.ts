@@ -43,7 +43,7 @@ async function restoreTo(scn: Scn, of: { passwords?: string[]; uris?: string[] }
   const keys = await unlockSets(plan.sets, of.passwords ?? []);
   const targetPath = join(root, `${++targets}.db`);
   const built = await buildFile({
-    seed: decodeSeed(encodeSeed(seedOf({ owner: found.owner, plan, workers: 1 }))),
+    seed: decodeSeed(encodeSeed(seedOf({ owner: found.owner, plan, workers: 1, uriOf: (uri) => uri }))),
     ...{ restoreScn: scn, targetPath, openDestination: world.open, pipeline },
     // The pages of these chains are no database that an engine could look into.
     check: async (path) => {

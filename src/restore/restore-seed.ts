@@ -38,8 +38,10 @@ export function seedOf(of: {
   owner: RestoreSeed['owner'];
   plan: RestorePlan<FoundSet, FoundRun>;
   workers: number;
+  /** The uri to open a destination by. */
+  uriOf: (shown: string) => string;
 }): RestoreSeed {
-  const { owner, plan, workers } = of;
+  const { owner, plan, workers, uriOf } = of;
   const stretches = plan.stretches.map(({ pieces }, place) => {
     const base = plan.stretches[place + 1]?.run.base;
     const until = base ? { batchNo: base.batchNo, batchHash: Buffer.from(base.batchHash).toString('hex') } : null;
@@ -47,8 +49,8 @@ export function seedOf(of: {
   });
   return {
     owner: { clusterUuid: owner.clusterUuid, tenantId: owner.tenantId },
-    data: { uri: plan.set.uri, sets: plan.sets.map(({ ref, manifestSha256 }) => ({ ref, manifestSha256 })) },
-    log: stretches.length > 0 ? { uri: plan.stretches[0]!.run.uri, stretches } : null,
+    data: { uri: uriOf(plan.set.uri), sets: plan.sets.map(({ ref, manifestSha256 }) => ({ ref, manifestSha256 })) },
+    log: stretches.length > 0 ? { uri: uriOf(plan.stretches[0]!.run.uri), stretches } : null,
     workers,
     fileId: null,
   };

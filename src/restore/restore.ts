@@ -3,7 +3,7 @@
 import { fail } from '../base/errors.ts';
 import { COMMENT_CHARS_MAX, MIB, SYS_TENANT_ID } from '../base/limits.ts';
 import { ServerStopping } from '../base/server-stopping.ts';
-import { maskUri } from '../model/destination-uri.ts';
+import { formatWithOptions, maskUri } from '../model/destination-uri.ts';
 import { checkMove, isFinal } from '../model/moves.ts';
 import { RESTORE_MOVES, type RestoreJob, type RestoreStatus } from '../model/restore-job.ts';
 import { SCN_NONE } from '../model/scn.ts';
@@ -16,6 +16,7 @@ import { parseRestoreOption, type RestoreOption } from './restore-option.ts';
 import { encodeSeed, seedOf } from './restore-seed.ts';
 import type { RestorePreview, RestoreRequest, RestoreService, RestoreWindow } from './restore-service.ts';
 import { keyContext, type RestoreDependencies, RestoreWorker } from './restore-worker.ts';
+import { groupSourceUris } from './source-uris.ts';
 import { storedWindows } from './stored-windows.ts';
 import { checkDirectoryExists, checkPlaceIsFree } from './target-file.ts';
 import { type DataKeys, unlockSets } from './unlock-sets.ts';
@@ -230,6 +231,8 @@ class Restore implements RestoreService {
       createdNs: nowNs,
     });
     const jobId = store.nextId(SYS_TENANT_ID, 'job');
+    const given = new Map(groupSourceUris(request.uris).map(({ shown, uri }) => [shown, formatWithOptions(uri)]));
+    const uriOf = (shown: string) => given.get(shown) ?? shown;
     const sealedDataKeys: RestoreJob['sealedDataKeys'] = {};
     for (const [backupSetId, dataKey] of dataKeys.entries())
       sealedDataKeys[backupSetId] = store.secrets.seal(dataKey, keyContext(jobId, backupSetId));
@@ -251,7 +254,7 @@ class Restore implements RestoreService {
       backupPieceList: plan.stretches.flatMap(({ run, pieces }) =>
         pieces.map(({ name: piece }) => `${run.uri}/${piece}`),
       ),
-      planSeed: encodeSeed(seedOf({ owner: sources.owner, plan, workers: this.#workers(option) })),
+      planSeed: encodeSeed(seedOf({ owner: sources.owner, plan, workers: this.#workers(option), uriOf })),
       sealedDataKeys,
       totalBytes: null,
       finishBytes: null,

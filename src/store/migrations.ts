@@ -84,4 +84,8 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE archive_round ADD COLUMN base_scn INTEGER;
   ALTER TABLE archive_round ADD COLUMN repaired_scn INTEGER;
   `,
+  /* 6 */ `
+  ALTER TABLE destination ADD COLUMN options TEXT NOT NULL DEFAULT '{}';
+  CREATE INDEX destination_by_uri ON destination (uri);
+  `,
 ];

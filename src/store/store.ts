@@ -122,6 +122,18 @@ export class Store implements Disposable {
     return destId;
   }
 
+  /** Keeps what a statement said of a path beside the path itself, for whoever opens it next. */
+  setDestinationOptions(tenantId: number, uri: string, options: Record<string, string>): void {
+    const sql = 'UPDATE destination SET options = ? WHERE tenant_id = ? AND uri = ?';
+    this.#db.run(sql, [JSON.stringify(options), tenantId, uri]);
+  }
+
+  /** What was said of a path; nothing for one that is not known. A path belongs to one tenant. */
+  destinationOptions(uri: string): Record<string, string> {
+    const row = this.#db.get("SELECT options FROM destination WHERE uri = ? AND options <> '{}'", [uri]);
+    return row ? (JSON.parse(row.options as string) as Record<string, string>) : {};
+  }
+
   /** From now on a counter gives only numbers above `taken`: something by that number is known from elsewhere. */
   raiseCounter(tenantId: number, name: CounterName, taken: number): void {
     const sql = `INSERT INTO counter (tenant_id, name, value) VALUES (?, ?, ?)
