@@ -96,7 +96,7 @@ export function faultyDestination(inner: Destination): FaultyDestination {
     size: (name) => run('size', name, () => inner.size(name)),
     list: (prefix) => run('list', prefix, () => inner.list(prefix)),
     remove: (name) => run('remove', name, () => inner.remove(name)),
-    removeAll: (prefix) => run('removeAll', prefix, () => inner.removeAll(prefix)),
+    removeAll: (prefix, keep) => run('removeAll', prefix, () => inner.removeAll(prefix, keep)),
     create: (name) => run('create', name, async () => wrapWriter(name, await inner.create(name))),
     openRead: (name) => run('openRead', name, async () => wrapReader(name, await inner.openRead(name))),
     openAppend: (name) => run('openAppend', name, async () => wrapAppender(name, await inner.openAppend(name))),

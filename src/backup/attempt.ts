@@ -22,7 +22,15 @@ type AttemptDependencies = Pick<
 /** How pages become packs; the rest is the attempt's own. */
 export type CopyOptions = Pick<
   BackupRequest,
-  'destination' | 'directory' | 'packBytesMax' | 'compressionLevel' | 'workers' | 'onProgress' | 'signal'
+  | 'destination'
+  | 'directory'
+  | 'packBytesMax'
+  | 'compressionLevel'
+  | 'workers'
+  | 'known'
+  | 'onPack'
+  | 'onProgress'
+  | 'signal'
 >;
 
 /** Why the log does not tell the pages of an increment any more. */
@@ -167,10 +175,10 @@ export class Attempt {
     const { snapshot, keys } = this;
     const { close: _close, facts: _facts, scn, databaseChecksum: recorded, ...source } = snapshot;
     const plan = this.#increment?.plan;
+    const { known: _known, onPack: _onPack, ...ofPages } = options;
     const result = await this.#deps.pipeline.backup({
-      ...options,
+      ...(plan ? { ...ofPages, pages: plan.pages } : options),
       source,
-      ...(plan ? { pages: plan.pages } : {}),
       owner: { clusterUuid: this.#deps.store.cluster.uuid, tenantId: this.#tenantId, setUuid: keys.setUuid },
       dataKey: keys.dataKey,
     });

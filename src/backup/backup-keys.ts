@@ -111,13 +111,18 @@ export interface SetKeys {
   keySlots: string[];
 }
 
+/** The uuid of the set that keys were made for. */
+export function uuidOf({ slot }: JobKeys): string {
+  return (JSON.parse(slot) as { setUuid: string }).setUuid;
+}
+
 /**
  * The identity and key of a job's set. The key slot is bound to the set's uuid, so an encrypted set keeps the uuid it
- * was given with its key; a plain one gets a new uuid with each attempt.
+ * was given with its key; a plain one gets a new uuid with each attempt that goes on from nothing.
  */
-export function openJobKeys(secrets: ClusterKey, job: Pick<BackupJob, 'keys'>): SetKeys {
-  if (!job.keys) return { setUuid: randomUUID(), dataKey: null, keySlots: [] };
+export function openJobKeys(secrets: ClusterKey, job: Pick<BackupJob, 'keys'>, plainUuid?: string): SetKeys {
+  if (!job.keys) return { setUuid: plainUuid ?? randomUUID(), dataKey: null, keySlots: [] };
   const { slot, sealedDataKey } = job.keys;
-  const { setUuid } = JSON.parse(slot) as { setUuid: string };
+  const setUuid = uuidOf(job.keys);
   return { setUuid, dataKey: openSealedKey(secrets, sealedDataKey, setUuid), keySlots: [slot] };
 }

@@ -1,6 +1,7 @@
 // Does the work of one backup job: a machine over the task's states in the documented order. Each state is durable
 // before its effect and each effect may be repeated. What the data phases know lives in memory only, so after a crash
-// they begin again from BACKUP_DATA_MINOR; a set whose manifest was already written is finished instead.
+// they begin again from BACKUP_DATA_MINOR; packs that were complete are used again as far as they still hold the present
+// state. A set whose manifest was already written is finished instead.
 
 import { assert, unreachable } from '../base/assert.ts';
 import { fail, toComment, toResult } from '../base/errors.ts';
@@ -15,11 +16,13 @@ import { checkMove, isFinal } from '../model/moves.ts';
 import { parseCapacityBytes } from '../model/parameter.ts';
 import { ceilToMicrosecond, toScn } from '../model/scn.ts';
 import type { Tenant } from '../model/tenant.ts';
+import type { BlockEntry, PackEntry } from '../pipeline/pipeline.ts';
 import { Attempt, type Distrust } from './attempt.ts';
 import type { BackupDependencies } from './backup-dependencies.ts';
-import { openJobKeys } from './backup-keys.ts';
+import { openJobKeys, uuidOf } from './backup-keys.ts';
 import { commentText, joinRemarks, NO_FIGURES, newSet, WITHOUT_KEYS } from './backup-records.ts';
 import { becameFull, predecessorIds } from './choose-parent.ts';
+import { findLeftover, forgetPacks, type Leftover, recordPack, removeUnused } from './finished-packs.ts';
 import { damageText, type OpenParent, openParent } from './open-parent.ts';
 import { progressRecorder } from './record-progress.ts';
 import { savePageMap } from './save-page-map.ts';
@@ -40,6 +43,8 @@ export class BackupWorker {
   #parent: OpenParent | undefined;
   /** What was found wrong with the log: it does not tell the pages of an increment any more. */
   #distrust: Distrust | undefined;
+  /** Packs of an attempt before a crash. */
+  #leftover: Leftover | null = null;
   #isCommitting = false;
   /** The state in the set that was made. */
   #made: PageMapPoint | undefined;
@@ -209,9 +214,10 @@ export class BackupWorker {
     log.warn('incremental backup became a full one', { ...this.#key, because });
   }
 
-  /** Nothing of an earlier attempt is left afterwards, nor of an increment that became a full backup. */
-  async #clearFiles(set: BackupSet): Promise<void> {
-    await clearAttempt(this.#destination, this.#set, set);
+  /** Nothing else of an earlier attempt is left afterwards, nor of an increment that became a full backup. */
+  async #clearFiles(set: BackupSet, keep: Leftover | null): Promise<void> {
+    forgetPacks(this.#deps.store, this.#setKey, keep);
+    await clearAttempt(this.#destination, this.#set, set, keep?.names);
     if (this.#set.type === 'FULL' && this.#job.parent) await clearIncrement(this.#destination, set);
   }
 
@@ -230,7 +236,8 @@ export class BackupWorker {
     const { signal } = this.#controller;
     const parent = await this.#readParent();
     const { capture, round } = await attachedCapture(this.#deps, tenantId, signal);
-    const keys = openJobKeys(store.secrets, this.#job);
+    this.#leftover = await this.#findLeftover();
+    const keys = openJobKeys(store.secrets, this.#job, this.#leftover?.setUuid);
     const attempt = await Attempt.begin(this.#deps, { tenantId, round, capture, keys });
     this.#attempt = attempt;
     if (store.currentRound(tenantId)?.roundId !== round.roundId) throw fail('LOG_ARCHIVE_NOT_RUNNING', {});
@@ -239,7 +246,7 @@ export class BackupWorker {
       this.#becomeFull(`pages have ${pageSize} bytes now, and had ${parent.map.pageSize} in the set before`);
     else if (parent)
       await attempt.plan(parent, { workers: this.#workers(this.#tenant()), distrust: this.#distrust, signal });
-    await this.#clearFiles(this.#row);
+    await this.#clearFiles(this.#row, this.#leftover);
     // A job that became a full backup has a directory of another name now.
     if (this.#job.parent) await putNew(this.#destination, setStartName(this.#set), new Uint8Array(0));
     const figures = { blockCount: attempt.blockCount, tabletCount: facts.tableCount };
@@ -249,6 +256,14 @@ export class BackupWorker {
       store.backupSets.change(this.#setKey, { ...figures, ...scns, roundId: round.roundId }, { status: 'DOING' });
       this.#move(task, 'BACKUP_DATA_MAJOR', { ...figures, endScn: minRestoreScn });
     });
+  }
+
+  /** An increment is short: it begins again. */
+  async #findLeftover(): Promise<Leftover | null> {
+    if (this.#set.type !== 'FULL') return null;
+    const { keys } = this.#job;
+    const of = { set: this.#setKey, ref: this.#set, setUuid: keys ? uuidOf(keys) : null };
+    return await findLeftover(this.#deps.store, this.#destination, of);
   }
 
   get #row(): BackupSet {
@@ -267,6 +282,9 @@ export class BackupWorker {
       compressionLevel: Number(store.parameter(tenant.tenantId, 'backup_compression_level')),
       packBytesMax: Number(parseCapacityBytes(store.parameter(tenant.tenantId, 'backup_data_file_size'))),
       workers: this.#workers(tenant),
+      ...(this.#leftover ? { known: this.#leftover } : {}),
+      onPack: (pack: PackEntry, blocks: readonly BlockEntry[]) =>
+        recordPack(store, { set: this.#setKey, setUuid: attempt.keys.setUuid, pack, blocks }),
       onProgress: progressRecorder(this.#deps, { task: this.#taskKey, set: this.#setKey, signal }),
       signal,
     };
@@ -277,6 +295,8 @@ export class BackupWorker {
       return this.#startOver(task);
     }
     const { result } = attempt.copied;
+    const leftover = this.#leftover;
+    if (leftover) await removeUnused(this.#destination, { ref: this.#set, leftover, used: result.packs });
     const figures = {
       inputBytes: BigInt(result.inputBytes),
       outputBytes: BigInt(result.outputBytes),
@@ -284,7 +304,12 @@ export class BackupWorker {
       finishTabletCount: attempt.snapshot.facts.tableCount,
     };
     const { scanBecause } = attempt;
-    const remarks = [scanBecause && `the whole database was read, because ${scanBecause}`, attempt.logFault];
+    const { knownBlocks, blocks } = result;
+    const remarks = [
+      scanBecause && `the whole database was read, because ${scanBecause}`,
+      knownBlocks > 0 ? `${knownBlocks} of ${blocks.length} blocks are those of an attempt that was broken off` : null,
+      attempt.logFault,
+    ];
     store.transaction(() => {
       const comment = joinRemarks([this.#job.comment, ...remarks]);
       store.backupSets.change(this.#setKey, { ...figures, comment: joinRemarks(remarks) }, { status: 'DOING' });
@@ -353,6 +378,7 @@ export class BackupWorker {
     const { endNs, fileCount, outputBytes } = of;
     store.transaction(() => {
       const done = { endNs, fileCount, outputBytes };
+      forgetPacks(store, this.#setKey);
       store.backupSets.change(
         this.#setKey,
         { ...done, status: 'SUCCESS', fileStatus: 'AVAILABLE' },
@@ -373,7 +399,7 @@ export class BackupWorker {
     const set = store.backupSets.get(this.#setKey);
     try {
       await this.#closeAttempt();
-      if (set) await this.#clearFiles(set);
+      if (set) await this.#clearFiles(set, null);
     } catch (leftover) {
       log.error('files of an incomplete backup set stay', { ...this.#setKey, error: leftover });
       comment = `${comment}; its files could not be removed: ${toComment(leftover)}`;

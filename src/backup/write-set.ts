@@ -216,12 +216,18 @@ export async function findOwnManifest(
 /**
  * Removes what an unfinished attempt left in a set's directory, temporary files too; its manifest first, so that a
  * half-removed set never looks whole.
+ * @param keep objects that stay
  * @throws ENTRY_EXISTS (4017) when the directory holds another complete set
  */
-export async function clearAttempt(destination: Destination, ref: SetRef, row: BackupSet): Promise<void> {
+export async function clearAttempt(
+  destination: Destination,
+  ref: SetRef,
+  row: BackupSet,
+  keep?: ReadonlySet<string>,
+): Promise<void> {
   await findOwnManifest(destination, ref, row);
   await destination.remove(manifestName(ref));
-  await destination.removeAll(setDirectory(ref));
+  await destination.removeAll(setDirectory(ref), keep);
 }
 
 /** Removes what a job left under the name of an increment before it became a full backup. */

@@ -32,7 +32,7 @@ export class DestinationDeadlines {
       size: (name) => bounded('size', () => inner.size(name)),
       list: (prefix) => bounded('list', () => inner.list(prefix)),
       remove: (name) => bounded('remove', () => inner.remove(name)),
-      removeAll: (prefix) => bounded('removeAll', () => inner.removeAll(prefix)),
+      removeAll: (prefix, keep) => bounded('removeAll', () => inner.removeAll(prefix, keep)),
       async create(name) {
         const call = () => inner.create(name);
         const writer = await bounded('create', call, (late) => late.abort());

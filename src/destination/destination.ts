@@ -44,8 +44,11 @@ export interface Destination extends AsyncDisposable {
   list(prefix: string): Promise<ObjectInfo[]>;
   /** Removing what is not there is fine. */
   remove(name: string): Promise<void>;
-  /** Removes every object below a prefix directory, temporary files too. */
-  removeAll(prefix: string): Promise<void>;
+  /**
+   * Removes every object below a prefix directory, temporary files too.
+   * @param keep objects that stay
+   */
+  removeAll(prefix: string, keep?: ReadonlySet<string>): Promise<void>;
   /** Streams a new object; it appears, durable, under its name when `finish` resolves. */
   create(name: string): Promise<ObjectWriter>;
   /** Opens an object for many reads; it stays readable until closed. @throws BACKUP_FILE_NOT_EXIST */

@@ -31,6 +31,8 @@ const CREATE_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL |
 // O_NONBLOCK: opening somebody's named pipe must not hang; it means nothing for regular files.
 const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
+const NONE: ReadonlySet<string> = new Set();
+
 /** Makes the entries of a directory durable. */
 export async function syncDirectory(path: string): Promise<void> {
   const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
@@ -162,12 +164,12 @@ export class FileDestination implements Destination {
     });
   }
 
-  removeAll(prefix: string): Promise<void> {
+  removeAll(prefix: string, keep: ReadonlySet<string> = NONE): Promise<void> {
     return this.#doing(`remove everything in ${prefix || 'it'}`, async () => {
       const directory = checkPrefix(prefix);
       await this.#checkRoot();
       this.#durableDirectories.clear();
-      if (directory === '') return this.#emptyRoot();
+      if (directory === '') return this.#removeIn('', keep);
       const path = join(this.#root, directory);
       try {
         await this.#checkInside(dirname(path), directory);
@@ -175,8 +177,7 @@ export class FileDestination implements Destination {
         if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return;
         throw error;
       }
-      // `rm` removes a symbolic link itself and never follows one.
-      await rm(path, { recursive: true, force: true });
+      await this.#removeUnlessKept(directory, keep);
       await syncDirectory(dirname(path));
     });
   }
@@ -336,12 +337,22 @@ export class FileDestination implements Destination {
     }
   }
 
-  async #emptyRoot(): Promise<void> {
-    for await (const entry of await opendir(this.#root)) {
-      if (isNamePart(entry.name) || entry.name.startsWith(TEMPORARY_PREFIX))
-        await rm(join(this.#root, entry.name), { recursive: true, force: true });
+  /** Removes a file or directory, but for what is kept in it. */
+  async #removeUnlessKept(name: string, keep: ReadonlySet<string>): Promise<void> {
+    if (keep.has(name)) return;
+    if ([...keep].some((kept) => kept.startsWith(`${name}/`))) return await this.#removeIn(name, keep);
+    // `rm` removes a symbolic link itself and never follows one.
+    await rm(join(this.#root, name), { recursive: true, force: true });
+  }
+
+  /** In the root, what is not ours stays. */
+  async #removeIn(directory: string, keep: ReadonlySet<string>): Promise<void> {
+    const path = join(this.#root, directory);
+    for await (const { name } of await opendir(path)) {
+      if (directory === '' && !isNamePart(name) && !name.startsWith(TEMPORARY_PREFIX)) continue;
+      await this.#removeUnlessKept(directory === '' ? name : `${directory}/${name}`, keep);
     }
-    await syncDirectory(this.#root);
+    await syncDirectory(path);
   }
 }
 

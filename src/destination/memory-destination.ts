@@ -75,10 +75,10 @@ export class MemoryDestination implements Destination {
     this.#objects.delete(name);
   }
 
-  async removeAll(prefix: string): Promise<void> {
+  async removeAll(prefix: string, keep?: ReadonlySet<string>): Promise<void> {
     const directory = checkPrefix(prefix);
     for (const name of [...this.#objects.keys()]) {
-      if (isBelow(name, directory) || name === directory) this.#objects.delete(name);
+      if ((isBelow(name, directory) || name === directory) && !keep?.has(name)) this.#objects.delete(name);
     }
   }
 

@@ -38,7 +38,7 @@ export function throttledDestination(inner: Destination, throttle: Throttle): De
     size: (name) => turn(() => inner.size(name)),
     list: (prefix) => turn(() => inner.list(prefix)),
     remove: (name) => turn(() => inner.remove(name)),
-    removeAll: (prefix) => turn(() => inner.removeAll(prefix)),
+    removeAll: (prefix, keep) => turn(() => inner.removeAll(prefix, keep)),
     create: async (name) => writer(await turn(() => inner.create(name))),
     openRead: async (name) => reader(await turn(() => inner.openRead(name))),
     openAppend: async (name) => appender(await turn(() => inner.openAppend(name))),

@@ -72,10 +72,10 @@ export const PARAMETERS = {
   backup_data_file_size: {
     scope: 'tenant',
     type: 'capacity',
-    default: '4G',
+    default: '512M',
     range: ['512M', '4G'],
     section: 'OBSERVER',
-    info: 'Largest size of one data file of a backup set.',
+    info: 'Largest size of one data file of a backup set. A full backup whose server died goes on from the files that were complete, so small ones lose less.',
   },
   backup_compression_level: {
     scope: 'tenant',

@@ -18,7 +18,7 @@ async function openLanes(pool: WorkerPool, request: BackupRequest, chunkCount: n
   const { destination, directory, owner, dataKey, compressionLevel, packBytesMax, signal } = request;
   const source = frozenSource(request.source);
   const job: PackJob = { source, destination, directory, owner, dataKey, compressionLevel, packBytesMax };
-  let lastPackNo = 0;
+  let lastPackNo = Math.max(0, ...(request.known?.packs ?? []).map(({ packNo }) => packNo));
   const nextPackNo = () => ++lastPackNo;
   // A memory destination lives in this process, and so does the work on it.
   if (destination.kind === 'memory') return [localLane(createBlockPacker(job, async () => nextPackNo()))];
@@ -44,9 +44,12 @@ class BlockCutter {
   readonly pagesPerBlock: number;
   readonly pageCount: number;
   readonly #pages: Uint32Array | undefined;
+  readonly #known: Map<number, BlockEntry>;
   #given = 0;
 
-  constructor({ source, pages }: BackupRequest) {
+  constructor({ source, pages, known }: BackupRequest) {
+    assert(!pages || !known, 'only blocks of the whole database are known by their numbers');
+    this.#known = new Map(known?.blocks.map((block) => [block.blockNo, block]));
     this.pagesPerBlock = pagesPerBlock(source.pageSize);
     this.pageCount = pages?.length ?? source.pageCount;
     this.#pages = pages;
@@ -78,7 +81,9 @@ class BlockCutter {
   #plan(blockNo: number): BlockPlan {
     const from = blockNo * this.pagesPerBlock;
     const count = this.pagesOf(blockNo);
-    return { blockNo, ranges: this.#pages ? rangesOf(this.#pages.subarray(from, from + count)) : [[from + 1, count]] };
+    if (this.#pages) return { blockNo, ranges: rangesOf(this.#pages.subarray(from, from + count)) };
+    const known = this.#known.get(blockNo);
+    return { blockNo, ranges: [[from + 1, count]], ...(known ? { known } : {}) };
   }
 }
 
@@ -86,14 +91,18 @@ class BlockCutter {
 class Gathering {
   readonly #cutter: BlockCutter;
   readonly #pageSize: number;
+  readonly #request: BackupRequest;
+  /** Blocks of packs that are being written. */
+  readonly #unfinished = new Map<number, BlockEntry[]>();
   readonly blocks: BlockEntry[] = [];
   readonly packs: PackEntry[] = [];
   readonly pageHashes: BigUint64Array;
   readonly done = { blocks: 0, inputBytes: 0, outputBytes: 0 };
 
-  constructor(cutter: BlockCutter, pageSize: number) {
+  constructor(cutter: BlockCutter, request: BackupRequest) {
     this.#cutter = cutter;
-    this.#pageSize = pageSize;
+    this.#request = request;
+    this.#pageSize = request.source.pageSize;
     this.pageHashes = new BigUint64Array(cutter.pageCount);
   }
 
@@ -105,17 +114,30 @@ class Gathering {
       this.pageHashes.set(pageHashes.subarray(at, at + count), block.blockNo * this.#cutter.pagesPerBlock);
       at += count;
       this.blocks.push(block);
+      const ofPack = this.#unfinished.get(block.packNo);
+      if (ofPack) ofPack.push(block);
+      else this.#unfinished.set(block.packNo, [block]);
       this.done.blocks++;
       this.done.inputBytes += block.plainBytes;
       this.done.outputBytes += block.storedBytes;
     }
     assert(at === pageHashes.length, 'each page of the blocks was hashed');
-    this.packs.push(...packs);
+    for (const pack of packs) {
+      this.packs.push(pack);
+      this.#request.onPack?.(pack, this.#unfinished.get(pack.packNo) ?? []);
+      this.#unfinished.delete(pack.packNo);
+    }
   }
 
-  /** Every block that was asked for is there, once; every pack that a block names is there, once. */
-  finish(): void {
+  /**
+   * Every block that was asked for is there, once; every pack that a block names is there, once.
+   * @returns blocks that lay at the destination before
+   */
+  finish(): number {
     const { blocks, packs, done } = this;
+    const known = new Map(this.#request.known?.packs.map((pack) => [pack.packNo, pack]));
+    const used = [...this.#unfinished].filter(([packNo]) => known.has(packNo));
+    packs.push(...used.map(([packNo]) => known.get(packNo)!));
     blocks.sort((a, b) => a.blockNo - b.blockNo);
     packs.sort((a, b) => a.packNo - b.packNo);
     assert(blocks.length === this.#cutter.blockCount, 'every block was packed');
@@ -124,13 +146,14 @@ class Gathering {
     assert(packNos.size === packs.length, 'every pack was finished once');
     for (const block of blocks) assert(packNos.has(block.packNo), `pack ${block.packNo} is finished`);
     done.outputBytes = packs.reduce((sum, pack) => sum + pack.sizeBytes, 0);
+    return used.reduce((sum, [, ofPack]) => sum + ofPack.length, 0);
   }
 }
 
 /** @see Pipeline.backup */
 export async function runBackup(pool: WorkerPool, request: BackupRequest): Promise<BackupResult> {
   const cutter = new BlockCutter(request);
-  const gathering = new Gathering(cutter, request.source.pageSize);
+  const gathering = new Gathering(cutter, request);
   const { done, blocks, packs, pageHashes } = gathering;
   const progress = throttled(systemClock, () => request.onProgress({ ...done }));
   const gather = (packed: PackedBlocks) => {
@@ -145,7 +168,7 @@ export async function runBackup(pool: WorkerPool, request: BackupRequest): Promi
     const finish = async (lane: number) => gather(await lanes[lane]!.finish());
     await runLanes({ lanes, nextChunk, work, finish, signal });
   }
-  gathering.finish();
+  const knownBlocks = gathering.finish();
   progress(true);
-  return { blocks, packs, pageHashes, inputBytes: done.inputBytes, outputBytes: done.outputBytes };
+  return { blocks, packs, pageHashes, knownBlocks, inputBytes: done.inputBytes, outputBytes: done.outputBytes };
 }

@@ -1,6 +1,8 @@
 // The backup side of a worker: reads the pages of blocks, hashes and seals them, writes packs. Knows nothing of processes.
 import { BLOCK_PLAIN_BYTES } from '../base/limits.ts';
 import { openDestinationSpec } from '../destination/open-destination.ts';
+import { blockChecksum } from '../format/block.ts';
+import { sameBytes } from '../format/log-batch-table.ts';
 import type { Lane } from './lane.ts';
 import { type PackFacts, PackWriter } from './pack-writer.ts';
 import { hashRange, type PageRange } from './page-hasher.ts';
@@ -16,6 +18,8 @@ export interface PackJob extends PackFacts {
 export interface BlockPlan {
   blockNo: number;
   ranges: PageRange[];
+  /** The block as it lies at the destination already; it stays when the pages still have its bytes. */
+  known?: BlockEntry;
 }
 
 export interface PackedBlocks {
@@ -30,6 +34,9 @@ export interface PackedBlocks {
 export type PackLane = Lane<readonly BlockPlan[], PackedBlocks, PackedBlocks>;
 
 const pagesIn = (ranges: readonly PageRange[]): number => ranges.reduce((sum, [, count]) => sum + count, 0);
+
+const isBlock = ({ plainBytes, checksum }: BlockEntry, plain: Buffer): boolean =>
+  plainBytes === plain.length && sameBytes(checksum, blockChecksum(plain));
 
 /** @param nextPackNo hands out numbers that no other lane of the set gets */
 export function createBlockPacker(job: PackJob, nextPackNo: () => Promise<number>): PackLane {
@@ -47,7 +54,7 @@ export function createBlockPacker(job: PackJob, nextPackNo: () => Promise<number
       const blocks: BlockEntry[] = [];
       const pageHashes = new BigUint64Array(plans.reduce((sum, { ranges }) => sum + pagesIn(ranges), 0));
       let hashed = 0;
-      for (const { blockNo, ranges } of plans) {
+      for (const { blockNo, ranges, known } of plans) {
         let filled = 0;
         for (const range of ranges) {
           const plain = reader.read(range, buffer.subarray(filled));
@@ -55,7 +62,8 @@ export function createBlockPacker(job: PackJob, nextPackNo: () => Promise<number
           filled += plain.length;
           hashed += range[1];
         }
-        blocks.push(await packs.add(blockNo, buffer.subarray(0, filled)));
+        const plain = buffer.subarray(0, filled);
+        blocks.push(known && isBlock(known, plain) ? known : await packs.add(blockNo, plain));
       }
       return { blocks, pageHashes, packs: packs.takeFinished() };
     },

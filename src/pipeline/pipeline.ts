@@ -32,6 +32,11 @@ export interface PackEntry {
   sha256: Uint8Array;
 }
 
+export interface KnownBlocks {
+  blocks: readonly BlockEntry[];
+  packs: readonly PackEntry[];
+}
+
 /** What a worker needs of a snapshot to read its pages. */
 export type SnapshotSource = Omit<Snapshot, 'close' | 'facts' | 'scn' | 'databaseChecksum'>;
 
@@ -47,6 +52,13 @@ export interface BackupRequest {
   dataKey: Uint8Array | null;
   compressionLevel: number;
   packBytesMax: number;
+  /**
+   * Blocks, and the packs that hold them, that an earlier attempt at the whole database left at the destination. A block
+   * whose pages still have the same bytes is not made again.
+   */
+  known?: KnownBlocks;
+  /** Called with each pack once it is durable, and its blocks. */
+  onPack?(pack: PackEntry, blocks: readonly BlockEntry[]): void;
   workers: number;
   /** Called as blocks become done (not per block: at most some ten times a second). */
   onProgress(done: { blocks: number; inputBytes: number; outputBytes: number }): void;
@@ -58,7 +70,10 @@ export interface BackupResult {
   blocks: BlockEntry[];
   /** `pageHash` of each page read, in the order of the request; NO_PAGE_HASH for the page to skip. */
   pageHashes: BigUint64Array;
+  /** Those that hold blocks of the result. */
   packs: PackEntry[];
+  /** Blocks that were not made again. */
+  knownBlocks: number;
   inputBytes: number;
   outputBytes: number;
 }

@@ -88,4 +88,10 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE destination ADD COLUMN options TEXT NOT NULL DEFAULT '{}';
   CREATE INDEX destination_by_uri ON destination (uri);
   `,
+  /* 7 */ `
+  CREATE TABLE finished_pack (
+    tenant_id INTEGER NOT NULL, backup_set_id INTEGER NOT NULL, pack_no INTEGER NOT NULL, set_uuid TEXT NOT NULL,
+    name TEXT NOT NULL, size_bytes INTEGER NOT NULL, sha256 BLOB NOT NULL, blocks TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, backup_set_id, pack_no)) STRICT;
+  `,
 ];

@@ -1,6 +1,6 @@
 // Which field of which noun is kept how. The columns are those of `migrations.ts`.
 import type { ArchiveDest, ArchivePiece, ArchiveRound } from '../model/archive-round.ts';
-import type { BackupJob, BackupSet, BackupTask } from '../model/backup-job.ts';
+import type { BackupJob, BackupSet, BackupTask, FinishedPack } from '../model/backup-job.ts';
 import type { RestoreJob } from '../model/restore-job.ts';
 import type { Scn } from '../model/scn.ts';
 import type { ResourcePool, ResourceUnit, Tenant } from '../model/tenant.ts';
@@ -234,6 +234,21 @@ function backupTables(db: Statements) {
         ...figures,
       },
       ['tenantId', 'taskId'],
+    ),
+    finishedPacks: new Table<FinishedPack>(
+      db,
+      'finished_pack',
+      {
+        tenantId: int,
+        backupSetId: int,
+        packNo: int,
+        setUuid: text,
+        name: text,
+        sizeBytes: int,
+        sha256: bytes,
+        blocks: json,
+      },
+      ['tenantId', 'backupSetId', 'packNo'],
     ),
     backupSets: new Table<BackupSet>(
       db,

@@ -10,7 +10,7 @@ import { makeDirectorySync } from '../base/make-directory.ts';
 import { DatabaseSync } from '../base/sqlite.ts';
 
 import type { ArchivePiece, ArchiveRound } from '../model/archive-round.ts';
-import type { BackupJob, BackupSet, BackupTask } from '../model/backup-job.ts';
+import type { BackupJob, BackupSet, BackupTask, FinishedPack } from '../model/backup-job.ts';
 import { PARAMETERS, type ParameterName } from '../model/parameter.ts';
 import type { RestoreJob } from '../model/restore-job.ts';
 import type { Cluster, ResourcePool, ResourceUnit, Tenant } from '../model/tenant.ts';
@@ -62,6 +62,7 @@ export class Store implements Disposable {
   readonly backupJobs: Table<BackupJob>;
   readonly backupTasks: Table<BackupTask>;
   readonly backupSets: Table<BackupSet>;
+  readonly finishedPacks: Table<FinishedPack>;
   readonly restoreJobs: Table<RestoreJob>;
   readonly #db: Statements;
   #depth = 0;
@@ -83,6 +84,7 @@ export class Store implements Disposable {
     this.backupJobs = all.backupJobs;
     this.backupTasks = all.backupTasks;
     this.backupSets = all.backupSets;
+    this.finishedPacks = all.finishedPacks;
     this.restoreJobs = all.restoreJobs;
     this.cluster = this.#loadCluster(options);
   }
@@ -196,7 +198,7 @@ export class Store implements Disposable {
   /** Removes everything that belongs to a dropped tenant but its history of jobs, sets and pieces. */
   forgetTenant(tenantId: number): void {
     this.transaction(() => {
-      for (const table of ['account', 'parameter', 'archive_dest', 'archive_rest', 'data_dest']) {
+      for (const table of ['account', 'parameter', 'archive_dest', 'archive_rest', 'data_dest', 'finished_pack']) {
         this.#db.run(`DELETE FROM ${table} WHERE tenant_id = ?`, [tenantId]);
       }
       this.#db.run('UPDATE resource_pool SET tenant_id = NULL WHERE tenant_id = ?', [tenantId]);

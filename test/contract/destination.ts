@@ -127,6 +127,19 @@ export function testDestination(name: string, makeFixture: () => Promise<Destina
       expect(await names(destination)).toEqual([]);
     });
 
+    it('keeps what is to stay when everything else below a prefix directory is removed', async () => {
+      for (const object of ['a/1', 'a/2', 'a/b/3', 'a/b/4', 'a/c/5', 'ab/6'])
+        await destination.put(object, Buffer.from(object));
+      const unfinished = await destination.create('a/7');
+      await unfinished.write(Buffer.from('one'));
+      await destination.removeAll('a', new Set(['a/2', 'a/b/4', 'a/8']));
+      expect(await names(destination)).toEqual(['a/2', 'a/b/4', 'ab/6']);
+      expect(Buffer.from(await destination.get('a/b/4')).toString()).toBe('a/b/4');
+      await destination.removeAll('', new Set(['a/2']));
+      expect(await names(destination)).toEqual(['a/2']);
+      await unfinished.abort();
+    });
+
     it('streams an object that appears whole when it is finished', async () => {
       const writer = await destination.create('a/1');
       const memory = Buffer.from('one ');

@@ -138,8 +138,8 @@ export class MortalDestination implements Destination {
   remove(name: string): Promise<void> {
     return this.#write(name, () => this.#inner.remove(name));
   }
-  removeAll(prefix: string): Promise<void> {
-    return this.#write(prefix, () => this.#inner.removeAll(prefix));
+  removeAll(prefix: string, keep?: ReadonlySet<string>): Promise<void> {
+    return this.#write(prefix, () => this.#inner.removeAll(prefix, keep));
   }
   create(name: string): ReturnType<Destination['create']> {
     return this.#inner.create(name);
