@@ -3,7 +3,7 @@
 // else the machine does, which the elapsed time does. Linux only; elsewhere all is 0.
 import { readdirSync, readFileSync } from 'node:fs';
 
-const SAMPLE_MS = 200;
+const SAMPLE_MS = 500;
 const KIB_PER_MB = 1_000_000 / 1024;
 /** USER_HZ, which Linux shows to every program. */
 const TICKS_PER_SECOND = 100;

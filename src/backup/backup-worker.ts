@@ -8,23 +8,21 @@ import { fail, toComment, toResult } from '../base/errors.ts';
 import { SYS_TENANT_ID } from '../base/limits.ts';
 import { ServerStopping } from '../base/server-stopping.ts';
 import type { Destination } from '../destination/destination.ts';
-import { type SetRef, setDirectory, setStartName } from '../format/layout.ts';
+import { type SetRef, setStartName } from '../format/layout.ts';
 import type { PageMapPoint } from '../format/page-map-file.ts';
 import { type BackupJob, type BackupSet, type BackupTask, TASK_MOVES, type TaskStatus } from '../model/backup-job.ts';
 import { parseDestinationUri } from '../model/destination-uri.ts';
 import { checkMove, isFinal } from '../model/moves.ts';
-import { parseCapacityBytes } from '../model/parameter.ts';
 import { ceilToMicrosecond, toScn } from '../model/scn.ts';
 import type { Tenant } from '../model/tenant.ts';
-import type { BlockEntry, PackEntry } from '../pipeline/pipeline.ts';
 import { Attempt, type Distrust } from './attempt.ts';
 import type { BackupDependencies } from './backup-dependencies.ts';
 import { openJobKeys, uuidOf } from './backup-keys.ts';
 import { commentText, joinRemarks, NO_FIGURES, newSet, WITHOUT_KEYS } from './backup-records.ts';
 import { becameFull, predecessorIds } from './choose-parent.ts';
-import { findLeftover, forgetPacks, type Leftover, recordPack, removeUnused } from './finished-packs.ts';
+import { copyOptions, workersFor } from './copy-options.ts';
+import { findLeftover, forgetPacks, type Leftover, removeUnused } from './finished-packs.ts';
 import { damageText, type OpenParent, openParent } from './open-parent.ts';
-import { progressRecorder } from './record-progress.ts';
 import { savePageMap } from './save-page-map.ts';
 import { attachedCapture, awaitLog } from './watch-archive.ts';
 import { clearAttempt, clearIncrement, findOwnManifest, putNew, putPlaceholders, writeSet } from './write-set.ts';
@@ -117,10 +115,6 @@ export class BackupWorker {
 
   get #setKey(): { tenantId: number; backupSetId: number } {
     return { tenantId: this.#key.tenantId, backupSetId: this.#set.backupSetId };
-  }
-
-  get #directory(): string {
-    return setDirectory(this.#set);
   }
 
   /** Does the current state's work and makes the next one durable. */
@@ -245,7 +239,7 @@ export class BackupWorker {
     if (parent && parent.map.pageSize !== pageSize)
       this.#becomeFull(`pages have ${pageSize} bytes now, and had ${parent.map.pageSize} in the set before`);
     else if (parent)
-      await attempt.plan(parent, { workers: this.#workers(this.#tenant()), distrust: this.#distrust, signal });
+      await attempt.plan(parent, { workers: workersFor(this.#deps, this.#tenant()), distrust: this.#distrust, signal });
     await this.#clearFiles(this.#row, this.#leftover);
     // A job that became a full backup has a directory of another name now.
     if (this.#job.parent) await putNew(this.#destination, setStartName(this.#set), new Uint8Array(0));
@@ -274,20 +268,10 @@ export class BackupWorker {
 
   async #copy(task: BackupTask, attempt: Attempt): Promise<void> {
     const { store } = this.#deps;
-    const { signal } = this.#controller;
-    const tenant = this.#tenant();
-    const options = {
-      destination: this.#destination.spec,
-      directory: this.#directory,
-      compressionLevel: Number(store.parameter(tenant.tenantId, 'backup_compression_level')),
-      packBytesMax: Number(parseCapacityBytes(store.parameter(tenant.tenantId, 'backup_data_file_size'))),
-      workers: this.#workers(tenant),
-      ...(this.#leftover ? { known: this.#leftover } : {}),
-      onPack: (pack: PackEntry, blocks: readonly BlockEntry[]) =>
-        recordPack(store, { set: this.#setKey, setUuid: attempt.keys.setUuid, pack, blocks }),
-      onProgress: progressRecorder(this.#deps, { task: this.#taskKey, set: this.#setKey, signal }),
-      signal,
-    };
+    const options = copyOptions(this.#deps, {
+      ...{ tenant: this.#tenant(), taskId: this.#taskKey.taskId, destination: this.#destination, ref: this.#set },
+      ...{ setUuid: attempt.keys.setUuid, leftover: this.#leftover, signal: this.#controller.signal },
+    });
     const distrust = await attempt.copy(options, { distrust: this.#distrust });
     if (distrust !== null) {
       this.#distrust = distrust;
@@ -316,13 +300,6 @@ export class BackupWorker {
       store.backupJobs.change(this.#key, { comment });
       this.#move(task, 'BEFORE_BACKUP_LOG', figures);
     });
-  }
-
-  #workers(tenant: Tenant): number {
-    const asked = Number(this.#deps.store.parameter(tenant.tenantId, 'ha_low_thread_score'));
-    // A tenant without a pool has no MAX_CPU: the machine is the bound.
-    const bound = tenant.poolName === null ? this.#deps.cores : this.#deps.engineTenant(tenant).maxCpu;
-    return Math.max(1, Math.min(asked || this.#deps.cores, bound));
   }
 
   async #awaitLog(task: BackupTask, attempt: Attempt): Promise<void> {

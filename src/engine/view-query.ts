@@ -1,4 +1,5 @@
-// Queries over system views, asked of one shared host process that can be killed and started again: see view-host.ts.
+// Queries over system views: the plainest are answered here, all others are asked of one shared host process that can be
+// killed and started again: see view-host.ts.
 
 import { forkChild } from '../base/child-process.ts';
 import { fail, isFailure } from '../base/errors.ts';
@@ -6,6 +7,7 @@ import { MIB } from '../base/limits.ts';
 import { type RowsResult, rowsResult } from '../model/result.ts';
 import { guardHost } from './host-guard.ts';
 import { HostGone, HostLink } from './host-link.ts';
+import { plainAnswer } from './plain-view-query.ts';
 import { completeFacts, type SessionFacts } from './session-facts.ts';
 import type { ViewAnswer, ViewQuery, ViewSchema } from './view-request.ts';
 
@@ -74,6 +76,8 @@ async function ask(query: ViewQuery, signal: AbortSignal): Promise<ViewAnswer> {
  */
 export async function runViewQuery(request: ViewQueryRequest): Promise<RowsResult> {
   const { signal, timeoutMs = VIEW_QUERY_MS_MAX, facts, ...rest } = request;
+  const plain = plainAnswer(rest);
+  if (plain) return rowsResult(plain.columns, plain.rows);
   if (rest.schemas.length > SCHEMAS_MAX)
     throw fail('NOT_SUPPORTED', { what: `A query over more than ${SCHEMAS_MAX} schemas` });
   const stopper = new AbortController();

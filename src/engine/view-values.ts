@@ -10,7 +10,7 @@ const INT64_MIN = -(2n ** 63n);
 /** Longest text that is announced as varchar where only values tell the type. */
 const VARCHAR_CHARS_MAX = 4096;
 
-const isInteger = (type: ColumnType) => type.base === 'bigint' || type.base === 'int' || type.base === 'tinyint';
+export const isInteger = (type: ColumnType) => type.base === 'bigint' || type.base === 'int' || type.base === 'tinyint';
 const fits = (value: bigint) => value >= INT64_MIN && value <= INT64_MAX;
 
 /** The column as CREATE TABLE declares it. Texts compare without case, as MySQL's default collation does. */
