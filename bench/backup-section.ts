@@ -1,6 +1,7 @@
 // Full backups and restores of one database by Holdfast and by what people use instead: one after the other in each run,
 // on the same disk, sources in the page cache. Holdfast's time is the client's, from sending the statement until the
 // history says that the job is over. Bytes are those of the database (10^6 to a MB), not of what is stored.
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { copyFloor } from './floor.ts';
 import type { BenchOptions } from './options.ts';
@@ -16,6 +17,7 @@ import { litestreamTool } from './tools/litestream-tool.ts';
 import { resticTool } from './tools/restic-tool.ts';
 import { shellTools } from './tools/shell-tools.ts';
 import type { BackupTool } from './tools/tool.ts';
+import { warmMemory } from './warm-memory.ts';
 
 const megabytes = (bytes: number): number => bytes / 1e6;
 
@@ -36,6 +38,7 @@ async function checkSource(source: SampleDatabase): Promise<void> {
 }
 
 function floor(scratch: Scratch, source: SampleDatabase, report: Report): void {
+  warmMemory(scratch.dir, MEMORY_PART * source.sizeBytes);
   report.add('floor: copy the file and fsync', { 'MB/s': copyFloor(source.path, scratch.dir) });
 }
 
@@ -45,7 +48,11 @@ async function makeSource(scratch: Scratch, options: BenchOptions, report: Repor
   return source;
 }
 
+/** What a tool writes, and what it holds itself, as a part of the database's size. */
+const MEMORY_PART = 3;
+
 interface Turn {
+  scratch: Scratch;
   sizeBytes: number;
   server: BenchServer;
   /** @returns seconds, and further figures */
@@ -65,6 +72,7 @@ async function measured(tool: BackupTool, { server, work }: Turn) {
 async function inTurn(tools: readonly BackupTool[], report: Report, turn: Turn): Promise<void> {
   let first: number | undefined;
   for (const tool of tools) {
+    warmMemory(turn.scratch.dir, MEMORY_PART * turn.sizeBytes);
     const { result, own } = await measured(tool, turn);
     const { seconds, further } = result;
     first ??= seconds;
@@ -87,7 +95,7 @@ export async function backupSection(scratch: Scratch, options: BenchOptions): Pr
   };
   for (let run = 0; run < options.runs; run++) {
     floor(scratch, source, report);
-    await inTurn(tools, report, { sizeBytes, server, work });
+    await inTurn(tools, report, { scratch, sizeBytes, server, work });
   }
   await checkSource(source);
   note(report, tools);
@@ -108,10 +116,12 @@ export async function restoreSection(scratch: Scratch, options: BenchOptions): P
     const { name, fidelity } = tool;
     await checkEqual({ name, source: path, restored, fidelity });
     await tool.discard(restored);
+    // To compare it, it was opened.
+    for (const ending of ['-wal', '-shm']) rmSync(restored + ending, { force: true });
   };
   for (let run = 0; run < options.runs; run++) {
     floor(scratch, source, report);
-    await inTurn(tools, report, { sizeBytes, server, work, after });
+    await inTurn(tools, report, { scratch, sizeBytes, server, work, after });
   }
   await checkSource(source);
   note(report, tools);
@@ -122,5 +132,8 @@ export async function restoreSection(scratch: Scratch, options: BenchOptions): P
 function note(report: Report, tools: readonly BackupTool[]): void {
   report.note(`times its time: how many times as long as ${tools[0]!.name} in the same run`);
   report.note('zstd, age and cp do not wait for the disk; what they left in memory is stored between the runs');
+  report.note(
+    'before each turn as much memory is taken and freed as it may need: a virtual machine gives unused memory back',
+  );
   report.note('processor time and memory are those of the server and all its children');
 }
