@@ -361,7 +361,8 @@ class Archive implements ArchiveService {
       this.#context.store.transaction(() => {
         for (const worker of workers) this.#persistWorker(worker);
         // One row, that of the sys tenant, for all who are at rest.
-        this.#context.store.tenants.update({ tenantId: SYS_TENANT_ID }, { lastScn: announced });
+        if (announced > this.#announced)
+          this.#context.store.tenants.update({ tenantId: SYS_TENANT_ID }, { lastScn: announced });
       });
       this.#announced = announced;
     } catch (error) {

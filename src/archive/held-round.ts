@@ -4,7 +4,7 @@ import { fail } from '../base/errors.ts';
 import type { Capture, CaptureStatus } from '../engine/engine-driver.ts';
 import type { ArchiveRound } from '../model/archive-round.ts';
 import { parseCapacityBytes } from '../model/parameter.ts';
-import { SCN_NONE, type Scn } from '../model/scn.ts';
+import { later, SCN_NONE, type Scn } from '../model/scn.ts';
 import { parseDurationUs } from '../model/size-text.ts';
 import type { ArchiveContext } from './archive-context.ts';
 import { ArchiveDamaged } from './archive-damaged.ts';
@@ -128,8 +128,7 @@ export class HeldRound {
     const row = log?.round ?? round;
     const status = round.status === 'DOING' ? capture?.status() : undefined;
     // The clock moves an idle tenant's; what is shown can be restored to whatever happens, so it was stored before.
-    const archivedScn = log?.archivedScn ?? SCN_NONE;
-    const checkpointScn = archivedScn > round.checkpointScn ? archivedScn : round.checkpointScn;
+    const checkpointScn = later(log?.archivedScn ?? SCN_NONE, round.checkpointScn);
     const maxScn = log?.piece.maxScn ?? this.usedPiece(round)?.maxScn ?? SCN_NONE;
     return {
       checkpointScn,
@@ -311,8 +310,7 @@ export class HeldRound {
   /** Every scn that was ever given or announced is at or before this. */
   lastScn(): Scn {
     const lastScn = this.#context.store.tenants.get({ tenantId: this.#tenantId })?.lastScn ?? SCN_NONE;
-    const announced = this.#scns.announcedScn();
-    return lastScn > announced ? lastScn : announced;
+    return later(lastScn, this.#scns.announcedScn());
   }
 
   #onDeliverFailed(attached: Attachment, error: unknown): void {

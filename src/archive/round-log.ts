@@ -19,7 +19,7 @@ import {
 } from '../model/archive-round.ts';
 import { parseDestinationUri } from '../model/destination-uri.ts';
 import { checkMove } from '../model/moves.ts';
-import { SCN_NONE, type Scn, toScn } from '../model/scn.ts';
+import { later, SCN_NONE, type Scn, toScn } from '../model/scn.ts';
 import type { ArchiveContext } from './archive-context.ts';
 import { ArchiveDamaged } from './archive-damaged.ts';
 import { writePieceStart, writeRoundEnd } from './archive-files.ts';
@@ -46,8 +46,6 @@ export function newPiece(round: ArchiveRound, of: { pieceId: number; startScn: S
   };
   return piece;
 }
-
-const later = (a: Scn, b: Scn): Scn => (a > b ? a : b);
 
 export class RoundLog {
   readonly #context: ArchiveContext;

@@ -175,10 +175,10 @@ export class Attempt {
     const { snapshot, keys } = this;
     const { close: _close, facts: _facts, scn, databaseChecksum: recorded, ...source } = snapshot;
     const plan = this.#increment?.plan;
-    const { known: _known, onPack: _onPack, ...ofPages } = options;
     const result = await this.#deps.pipeline.backup({
-      ...(plan ? { ...ofPages, pages: plan.pages } : options),
+      ...options,
       source,
+      ...(plan ? { pages: plan.pages } : {}),
       owner: { clusterUuid: this.#deps.store.cluster.uuid, tenantId: this.#tenantId, setUuid: keys.setUuid },
       dataKey: keys.dataKey,
     });

@@ -21,7 +21,7 @@ import { openJobKeys, uuidOf } from './backup-keys.ts';
 import { commentText, joinRemarks, NO_FIGURES, newSet, WITHOUT_KEYS } from './backup-records.ts';
 import { becameFull, predecessorIds } from './choose-parent.ts';
 import { copyOptions, workersFor } from './copy-options.ts';
-import { findLeftover, forgetPacks, type Leftover, removeUnused } from './finished-packs.ts';
+import { type Leftover, removeUnused, takeLeftover } from './finished-packs.ts';
 import { damageText, type OpenParent, openParent } from './open-parent.ts';
 import { savePageMap } from './save-page-map.ts';
 import { attachedCapture, awaitLog } from './watch-archive.ts';
@@ -210,7 +210,7 @@ export class BackupWorker {
 
   /** Nothing else of an earlier attempt is left afterwards, nor of an increment that became a full backup. */
   async #clearFiles(set: BackupSet, keep: Leftover | null): Promise<void> {
-    forgetPacks(this.#deps.store, this.#setKey, keep);
+    if (!keep) this.#deps.store.finishedPacks.remove(this.#setKey);
     await clearAttempt(this.#destination, this.#set, set, keep?.names);
     if (this.#set.type === 'FULL' && this.#job.parent) await clearIncrement(this.#destination, set);
   }
@@ -230,7 +230,7 @@ export class BackupWorker {
     const { signal } = this.#controller;
     const parent = await this.#readParent();
     const { capture, round } = await attachedCapture(this.#deps, tenantId, signal);
-    this.#leftover = await this.#findLeftover();
+    this.#leftover = await this.#takeLeftover();
     const keys = openJobKeys(store.secrets, this.#job, this.#leftover?.setUuid);
     const attempt = await Attempt.begin(this.#deps, { tenantId, round, capture, keys });
     this.#attempt = attempt;
@@ -253,11 +253,11 @@ export class BackupWorker {
   }
 
   /** An increment is short: it begins again. */
-  async #findLeftover(): Promise<Leftover | null> {
+  async #takeLeftover(): Promise<Leftover | null> {
     if (this.#set.type !== 'FULL') return null;
     const { keys } = this.#job;
     const of = { set: this.#setKey, ref: this.#set, setUuid: keys ? uuidOf(keys) : null };
-    return await findLeftover(this.#deps.store, this.#destination, of);
+    return await takeLeftover(this.#deps.store, this.#destination, of);
   }
 
   get #row(): BackupSet {
@@ -355,7 +355,7 @@ export class BackupWorker {
     const { endNs, fileCount, outputBytes } = of;
     store.transaction(() => {
       const done = { endNs, fileCount, outputBytes };
-      forgetPacks(store, this.#setKey);
+      store.finishedPacks.remove(this.#setKey);
       store.backupSets.change(
         this.#setKey,
         { ...done, status: 'SUCCESS', fileStatus: 'AVAILABLE' },

@@ -3,9 +3,10 @@ import type { Destination } from '../destination/destination.ts';
 import { type SetRef, setDirectory } from '../format/layout.ts';
 import { parseCapacityBytes } from '../model/parameter.ts';
 import type { Tenant } from '../model/tenant.ts';
+import type { Store } from '../store/store.ts';
 import type { CopyOptions } from './attempt.ts';
 import type { BackupDependencies } from './backup-dependencies.ts';
-import { type Leftover, recordPack } from './finished-packs.ts';
+import { type Leftover, recordPack, type SetKey } from './finished-packs.ts';
 import { progressRecorder } from './record-progress.ts';
 
 type Machine = Pick<BackupDependencies, 'store' | 'clock' | 'log' | 'cores' | 'engineTenant'>;
@@ -16,6 +17,18 @@ export function workersFor({ store, cores, engineTenant }: Machine, tenant: Tena
   // A tenant without a pool has no MAX_CPU: the machine is the bound.
   const bound = tenant.poolName === null ? cores : engineTenant(tenant).maxCpu;
   return Math.max(1, Math.min(asked || cores, bound));
+}
+
+/** An increment is short: it begins again. */
+function resumable(
+  store: Store,
+  of: { set: SetKey; setUuid: string; leftover: Leftover | null },
+): Pick<CopyOptions, 'known' | 'onPack'> {
+  const { set, setUuid, leftover } = of;
+  return {
+    ...(leftover ? { known: leftover } : {}),
+    onPack: (pack, blocks) => recordPack(store, { set, setUuid, pack, blocks }),
+  };
 }
 
 /** @param of.setUuid of the set as its blocks will name it */
@@ -41,8 +54,7 @@ export function copyOptions(
     compressionLevel: Number(store.parameter(tenantId, 'backup_compression_level')),
     packBytesMax: Number(parseCapacityBytes(store.parameter(tenantId, 'backup_data_file_size'))),
     workers: workersFor(machine, tenant),
-    ...(leftover ? { known: leftover } : {}),
-    onPack: (pack, blocks) => recordPack(store, { set, setUuid, pack, blocks }),
+    ...(ref.type === 'FULL' ? resumable(store, { set, setUuid, leftover }) : {}),
     onProgress: progressRecorder(machine, { task: { tenantId, taskId: of.taskId }, set, signal }),
     signal,
   };

@@ -2,8 +2,8 @@
 // large backup does not begin again from nothing.
 import type { Destination } from '../destination/destination.ts';
 import { type SetRef, setDirectory } from '../format/layout.ts';
-import type { FinishedPack } from '../model/backup-job.ts';
 import type { BlockEntry, KnownBlocks, PackEntry } from '../pipeline/pipeline.ts';
+import type { FinishedPack } from '../store/records.ts';
 import type { Store } from '../store/store.ts';
 
 /** What an earlier attempt left. */
@@ -14,18 +14,18 @@ export interface Leftover extends KnownBlocks {
   names: ReadonlySet<string>;
 }
 
-interface SetKey {
+export interface SetKey {
   tenantId: number;
   backupSetId: number;
 }
 
 /**
- * The packs that are recorded and still there whole.
+ * The packs that are recorded and still there whole; all others are forgotten.
  * @param of.setUuid what the set must have; null for any
  * @returns null when there are none
  * @throws the destination's errors
  */
-export async function findLeftover(
+export async function takeLeftover(
   store: Store,
   destination: Destination,
   of: { set: SetKey; ref: SetRef; setUuid: string | null },
@@ -35,15 +35,16 @@ export async function findLeftover(
   const setUuid = of.setUuid ?? rows[0]?.setUuid;
   const found: FinishedPack[] = [];
   for (const row of rows) {
-    if (row.setUuid !== setUuid) continue;
-    if ((await destination.size(objectOf(ref, row))) === row.sizeBytes) found.push(row);
+    const isWhole = row.setUuid === setUuid && (await destination.size(objectOf(ref, row))) === row.sizeBytes;
+    if (isWhole) found.push(row);
+    else store.finishedPacks.remove({ ...of.set, packNo: row.packNo });
   }
   if (setUuid === undefined || found.length === 0) return null;
   return {
     setUuid,
     names: new Set(found.map((row) => objectOf(ref, row))),
     packs: found.map(({ packNo, name, sizeBytes, sha256 }) => ({ packNo, name, sizeBytes, sha256 })),
-    blocks: found.flatMap(({ packNo, blocks }) => blocks.map((block) => ({ ...block, packNo }))),
+    blocks: found.flatMap(({ blocks }) => blocks),
   };
 }
 
@@ -63,14 +64,6 @@ export function recordPack(
   store: Store,
   of: { set: SetKey; setUuid: string; pack: PackEntry; blocks: readonly BlockEntry[] },
 ): void {
-  const { set, setUuid, pack } = of;
-  const blocks = of.blocks.map(({ packNo: _packNo, ...block }) => block);
+  const { set, setUuid, pack, blocks } = of;
   store.finishedPacks.insert({ ...set, setUuid, ...pack, blocks });
-}
-
-/** Forgets all packs of a set but those that are kept. */
-export function forgetPacks(store: Store, set: SetKey, keep: Leftover | null = null): void {
-  const kept = new Set(keep?.packs.map(({ packNo }) => packNo));
-  for (const { packNo } of store.finishedPacks.find(set))
-    if (!kept.has(packNo)) store.finishedPacks.remove({ ...set, packNo });
 }

@@ -16,27 +16,19 @@ import { createSqliteDriver } from '../engine/sqlite/sqlite-driver.ts';
 import type { BackupJob, BackupType } from '../model/backup-job.ts';
 import { createPipeline } from '../pipeline/create-pipeline.ts';
 import type { BackupRequest, Pipeline } from '../pipeline/pipeline.ts';
+import { until } from '../restore/world.fixture.ts';
 import { openStore, type Store } from '../store/store.ts';
 import { createBackup } from './backup.ts';
 import type { BackupService } from './backup-service.ts';
 import { readWholeSet } from './read-set.fixture.ts';
 
-export { TENANT_ID };
+export { TENANT_ID, until };
 
-const WAIT_MS_MAX = 30_000;
 const DUMP = 'SELECT id, hex(v) AS v FROM t ORDER BY id';
 
 /** Rows in so short a form that a difference can be read. */
 const brief = (rows: string[]) =>
   `${rows.length} rows: ${createHash('sha256').update(rows.join('\n')).digest('hex').slice(0, 16)}`;
-
-export async function until(what: string, condition: () => boolean): Promise<void> {
-  const endMs = systemClock.monotonicMs() + WAIT_MS_MAX;
-  while (!condition()) {
-    if (systemClock.monotonicMs() > endMs) throw new Error(`never happened: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
 
 export class SqliteBackups implements AsyncDisposable {
   readonly #directory = mkdtempSync(join(tmpdir(), 'sqlite-backups-'));
@@ -81,10 +73,6 @@ export class SqliteBackups implements AsyncDisposable {
 
   get dataUri(): string {
     return `file://${join(this.#directory, 'backup')}`;
-  }
-
-  get location(): string {
-    return this.#tenant.location;
   }
 
   serve(): void {

@@ -2,7 +2,7 @@
 import { type ArchivePiece, type ArchiveRound, isRoundRunning, PIECE_MOVES } from '../model/archive-round.ts';
 import { formatWithOptions, parseDestinationUri } from '../model/destination-uri.ts';
 import { isFinal } from '../model/moves.ts';
-import type { Scn } from '../model/scn.ts';
+import { later, type Scn } from '../model/scn.ts';
 import { formatBytes } from '../model/size-text.ts';
 import type { Store } from '../store/store.ts';
 import { DEST_NO, FORMAT_COMPATIBLE, INCARNATION, quotient, shownUri } from './figures.ts';
@@ -26,13 +26,16 @@ const ORACLE_BYTES = { oracle: { base: 'varchar', length: 42 } } as const;
 const COMPRESSION = 'zstd_1.3.8';
 const UNIT_SIZE = 1;
 
-const later = (a: Scn, b: Scn): Scn => (a > b ? a : b);
 const earlier = (a: Scn, b: Scn): Scn => (a < b ? a : b);
 const larger = (a: bigint, b: bigint): bigint => (a > b ? a : b);
 
-/** A destination as a statement would set it. */
-function withOptions(store: Store, uri: string): string {
-  return formatWithOptions({ ...parseDestinationUri(uri), options: store.destinationOptions(uri) });
+/** Shows destinations as statements would set them. */
+function settingOf(store: Store): (uri: string) => string {
+  const all = store.allDestinationOptions();
+  return (uri) => {
+    const options = all.get(uri);
+    return shownUri(options ? formatWithOptions({ ...parseDestinationUri(uri), options }) : uri);
+  };
 }
 
 const CDB_OB_ARCHIVE_DEST = view({
@@ -45,11 +48,12 @@ const CDB_OB_ARCHIVE_DEST = view({
     VALUE: varchar(4096, 'Its value.'),
   },
   *rows({ store, where }) {
+    const setting = settingOf(store);
     for (const dest of store.archiveDests.find(where)) {
       const attributes = {
         binding: dest.binding,
         dest_id: String(dest.destId),
-        path: shownUri(withOptions(store, dest.uri)),
+        path: setting(dest.uri),
         piece_switch_interval: dest.pieceSwitchIntervalText,
         state: dest.state,
       };
@@ -309,8 +313,9 @@ const CDB_OB_BACKUP_PARAMETER = view({
     VALUE: longtext('Destination, without credentials.'),
   },
   *rows({ store, where }) {
+    const setting = settingOf(store);
     for (const dest of store.dataDests.find(where)) {
-      yield { TENANT_ID: dest.tenantId, NAME: 'data_backup_dest', VALUE: shownUri(withOptions(store, dest.uri)) };
+      yield { TENANT_ID: dest.tenantId, NAME: 'data_backup_dest', VALUE: setting(dest.uri) };
     }
   },
 });

@@ -14,7 +14,7 @@ export interface ObjectInfo {
 
 /** How another process opens the same destination. */
 export type DestinationSpec =
-  | { kind: 'file'; path: string; limits?: DestinationLimits }
+  | { kind: 'file'; path: string; limits?: DestinationLimits | undefined }
   | { kind: 'memory'; id: string };
 
 /**

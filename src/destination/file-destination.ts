@@ -55,8 +55,7 @@ export class FileDestination implements Destination {
     this.uri = uri;
     this.#root = uri.path;
     this.#shown = formatDestinationUri(uri);
-    const limits = limitsOf(uri);
-    this.spec = { kind: 'file', path: uri.path, ...(limits ? { limits } : {}) };
+    this.spec = { kind: 'file', path: uri.path, limits: limitsOf(uri) };
   }
 
   put(name: string, bytes: Uint8Array): Promise<void> {

@@ -28,7 +28,7 @@ async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
  */
 export async function readExactly(
   handle: FileHandle,
-  of: { name: string; offset: number; length: number; into?: Uint8Array },
+  of: { name: string; offset: number; length: number; into?: Uint8Array | undefined },
 ): Promise<Uint8Array> {
   const { name, offset, length, into } = of;
   const valid = Number.isSafeInteger(offset) && Number.isSafeInteger(length) && offset >= 0 && length >= 0;
@@ -179,9 +179,8 @@ export class FileReader implements ObjectReader {
 
   async read(offset: number, length: number, into?: Uint8Array): Promise<Uint8Array> {
     assert(this.#isOpen, 'an object is read while it is open');
-    const memory = into ? { into } : {};
     try {
-      return await readExactly(this.#handle, { name: this.#name, offset, length, ...memory });
+      return await readExactly(this.#handle, { name: this.#name, offset, length, into });
     } catch (error) {
       throw this.#map(error);
     }

@@ -27,8 +27,8 @@ export function shareOf(spec: DestinationSpec, processes: number): DestinationSp
   if (spec.kind === 'memory' || !spec.limits) return spec;
   const { bytesPerSecond, operationsPerSecond } = spec.limits;
   const limits = {
-    ...(bytesPerSecond === undefined ? {} : { bytesPerSecond: bytesPerSecond / processes }),
-    ...(operationsPerSecond === undefined ? {} : { operationsPerSecond: operationsPerSecond / processes }),
+    bytesPerSecond: bytesPerSecond && bytesPerSecond / processes,
+    operationsPerSecond: operationsPerSecond && operationsPerSecond / processes,
   };
   return { ...spec, limits };
 }

@@ -2,7 +2,7 @@
 // [AND …]] [LIMIT n]`. The work is bounded by the rows, and nothing of the text is run: whatever is less plain, or needs a
 // rule of SQL that is not here, goes to the view host. Pure.
 import type { Column, SqlValue } from '../model/result.ts';
-import { MYSQL_RULES, SQLITE_RULES, type Token, tokenize } from './sql-tokens.ts';
+import { type Token, tokenize, viewRulesOf } from './sql-tokens.ts';
 import type { ViewAnswer, ViewQuery, ViewTable } from './view-request.ts';
 import { fromStored, isInteger, toStored } from './view-values.ts';
 
@@ -26,7 +26,8 @@ export function plainAnswer(query: Pick<ViewQuery, 'sql' | 'mode' | 'schemas' | 
   const [table, ...otherTables] = schema?.tables ?? [];
   if (!schema || !table || otherSchemas.length + otherTables.length + query.parameters.length > 0) return undefined;
   if (table.rows.length > ROWS_MAX || query.sql.length > SQL_CHARS_MAX) return undefined;
-  const plain = parse(tokensOf(query), schema.schema, table);
+  const tokens = tokenize(query.sql, viewRulesOf(query.mode)).filter(({ kind }) => kind !== 'space');
+  const plain = parse(tokens, schema.schema, table);
   if (!plain) return undefined;
   const rows = table.rows.filter((row) => plain.conditions.every((holds) => holds(row))).slice(0, plain.limit);
   const columns = plain.columns.map((at): Column => {
@@ -38,10 +39,6 @@ export function plainAnswer(query: Pick<ViewQuery, 'sql' | 'mode' | 'schemas' | 
     plain.columns.map((at, i) => fromStored(columns[i]!.type, toStored(columns[i]!.type, row[at] ?? null))),
   );
   return shown.some((row) => row.includes(undefined)) ? undefined : { columns, rows: shown as SqlValue[][] };
-}
-
-function tokensOf({ sql, mode }: Pick<ViewQuery, 'sql' | 'mode'>): Token[] {
-  return tokenize(sql, mode === 'mysql' ? MYSQL_RULES : SQLITE_RULES).filter(({ kind }) => kind !== 'space');
 }
 
 /** Reads tokens one after another. */

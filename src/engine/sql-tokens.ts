@@ -37,6 +37,9 @@ export interface LexicalRules {
 export const SQLITE_RULES: LexicalRules = { isMysql: false, hasDoubleQuotedStrings: false };
 export const MYSQL_RULES: LexicalRules = { isMysql: true, hasDoubleQuotedStrings: true };
 
+/** How a tenant of a mode writes a query over views. */
+export const viewRulesOf = (mode: 'mysql' | 'oracle'): LexicalRules => (mode === 'mysql' ? MYSQL_RULES : SQLITE_RULES);
+
 const SPACE = /[ \t\n\r\f\v\u00a0]+/y;
 const WORD = /[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*/y;
 const NUMBER = /(?:0[xX][0-9a-fA-F]+|(?:\d+(?:_\d+)*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)/y;

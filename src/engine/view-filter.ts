@@ -1,6 +1,6 @@
 // Finds the one tenant that a query over a single view asks for, so that only his rows have to be made. Pure; in doubt
 // there is none, and the query itself filters all the same.
-import { MYSQL_RULES, SQLITE_RULES, type Token, tokenize } from './sql-tokens.ts';
+import { type Token, tokenize, viewRulesOf } from './sql-tokens.ts';
 
 /** Words with which `AND TENANT_ID = n` may not be a condition that every row has to meet. */
 const DOUBTFUL = new Set('OR XOR || BETWEEN CASE NOT ! UNION INTERSECT EXCEPT MINUS WITH JOIN'.split(' '));
@@ -9,7 +9,7 @@ const ENDS = new Set(['AND', 'GROUP', 'ORDER', 'LIMIT', ';']);
 
 /** @returns the tenant's id when `WHERE … TENANT_ID = n …` holds for every row of the answer */
 export function tenantOfQuery(sql: string, mode: 'mysql' | 'oracle'): number | undefined {
-  const all = tokenize(sql, mode === 'mysql' ? MYSQL_RULES : SQLITE_RULES);
+  const all = tokenize(sql, viewRulesOf(mode));
   const tokens = all.filter(({ kind }) => kind !== 'space' && kind !== 'comment');
   const count = (key: string) => tokens.filter((token) => token.key === key).length;
   if (tokens.some(({ key }) => DOUBTFUL.has(key)) || count('SELECT') !== 1 || count('WHERE') !== 1) return undefined;

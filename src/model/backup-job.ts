@@ -88,29 +88,6 @@ export interface JobKeys {
   sealedDataKey: Uint8Array;
 }
 
-/** A data file that is complete at the destination while its set is not: after a crash its blocks need not be made again. */
-export interface FinishedPack {
-  tenantId: number;
-  backupSetId: number;
-  packNo: number;
-  /** Of the set as its blocks name it. */
-  setUuid: string;
-  /** Object name below the set's directory. */
-  name: string;
-  sizeBytes: number;
-  sha256: Uint8Array;
-  blocks: FinishedBlock[];
-}
-
-export interface FinishedBlock {
-  blockNo: number;
-  offset: number;
-  storedBytes: number;
-  plainBytes: number;
-  /** XXH3-128 of the plain bytes. */
-  checksum: Uint8Array;
-}
-
 /** The set that an increment is built on, as the statement found it. */
 export interface JobParent {
   backupSetId: number;

@@ -13,9 +13,9 @@ export interface DestinationUri {
 
 /** How much a destination may be asked for, by all who work there for one job. */
 export interface DestinationLimits {
-  bytesPerSecond?: number;
+  bytesPerSecond?: number | undefined;
   /** Reads, writes and everything else that is asked of it. */
-  operationsPerSecond?: number;
+  operationsPerSecond?: number | undefined;
 }
 
 /** Below, one batch of log would take longer than a destination may owe an answer. */
@@ -74,7 +74,7 @@ export function limitsOf({ options }: Pick<DestinationUri, 'options'>): Destinat
   const bytesPerSecond = bandwidth === undefined ? undefined : limitOf('max_bandwidth', bandwidth);
   const operationsPerSecond = iops === undefined ? undefined : limitOf('max_iops', iops);
   if (bytesPerSecond === undefined && operationsPerSecond === undefined) return undefined;
-  return { ...(bytesPerSecond ? { bytesPerSecond } : {}), ...(operationsPerSecond ? { operationsPerSecond } : {}) };
+  return { bytesPerSecond, operationsPerSecond };
 }
 
 /** The uri as it may be shown: normal form, without options and credentials. It tells destinations apart. */

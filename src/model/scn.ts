@@ -22,6 +22,8 @@ export function toScn(ns: bigint): Scn {
   return ns as Scn;
 }
 
+export const later = (a: Scn, b: Scn): Scn => (a > b ? a : b);
+
 /** The scn of the next commit: the wall clock, or one step past the last one when the clock stands or runs back. */
 export function nextScn(last: Scn, nowNs: bigint): Scn {
   const now = nowNs - (nowNs % SCN_STEP_NS);

@@ -92,8 +92,8 @@ class Gathering {
   readonly #cutter: BlockCutter;
   readonly #pageSize: number;
   readonly #request: BackupRequest;
-  /** Blocks of packs that are being written. */
-  readonly #unfinished = new Map<number, BlockEntry[]>();
+  /** Blocks of packs that are being written, and of those that were there before. */
+  readonly #ofPacks = new Map<number, BlockEntry[]>();
   readonly blocks: BlockEntry[] = [];
   readonly packs: PackEntry[] = [];
   readonly pageHashes: BigUint64Array;
@@ -114,9 +114,9 @@ class Gathering {
       this.pageHashes.set(pageHashes.subarray(at, at + count), block.blockNo * this.#cutter.pagesPerBlock);
       at += count;
       this.blocks.push(block);
-      const ofPack = this.#unfinished.get(block.packNo);
+      const ofPack = this.#ofPacks.get(block.packNo);
       if (ofPack) ofPack.push(block);
-      else this.#unfinished.set(block.packNo, [block]);
+      else this.#ofPacks.set(block.packNo, [block]);
       this.done.blocks++;
       this.done.inputBytes += block.plainBytes;
       this.done.outputBytes += block.storedBytes;
@@ -124,8 +124,8 @@ class Gathering {
     assert(at === pageHashes.length, 'each page of the blocks was hashed');
     for (const pack of packs) {
       this.packs.push(pack);
-      this.#request.onPack?.(pack, this.#unfinished.get(pack.packNo) ?? []);
-      this.#unfinished.delete(pack.packNo);
+      this.#request.onPack?.(pack, this.#ofPacks.get(pack.packNo) ?? []);
+      this.#ofPacks.delete(pack.packNo);
     }
   }
 
@@ -136,7 +136,7 @@ class Gathering {
   finish(): number {
     const { blocks, packs, done } = this;
     const known = new Map(this.#request.known?.packs.map((pack) => [pack.packNo, pack]));
-    const used = [...this.#unfinished].filter(([packNo]) => known.has(packNo));
+    const used = [...this.#ofPacks].filter(([packNo]) => known.has(packNo));
     packs.push(...used.map(([packNo]) => known.get(packNo)!));
     blocks.sort((a, b) => a.blockNo - b.blockNo);
     packs.sort((a, b) => a.packNo - b.packNo);

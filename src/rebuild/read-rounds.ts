@@ -14,7 +14,7 @@ import { firstCommitScn } from '../destination/find-repair.ts';
 import type { ArchiveOwner, PieceInfo, PieceStartInfo, RoundEndInfo, RoundStartInfo } from '../format/archive-info.ts';
 import { pieceInfoName, type RoundRef, roundEndName, roundStartName } from '../format/layout.ts';
 import type { FileStatus } from '../model/archive-round.ts';
-import type { Scn } from '../model/scn.ts';
+import { later, type Scn } from '../model/scn.ts';
 import { type FoundPiece, type FoundRound, type FoundRows, isStorable } from './found-rows.ts';
 import { ID_MAX, type Source, type SourceOwner } from './identify-sources.ts';
 import type { RebuildWarnings } from './rebuild-warnings.ts';
@@ -30,8 +30,6 @@ interface Reading {
   warnings: RebuildWarnings;
   signal: AbortSignal;
 }
-
-const later = (a: Scn, b: Scn): Scn => (a > b ? a : b);
 
 /** Adds the rounds and pieces of one destination to `rows`. */
 export async function readRounds(source: Source, of: Omit<Reading, 'source'>): Promise<void> {

@@ -29,10 +29,10 @@ export function createRestore(deps: RestoreDependencies): RestoreService {
   return new Restore(deps);
 }
 
-/** The states that something follows. */
 /** A smaller database is written by one worker before another one has come up. */
 const ONE_WORKER_BYTES = 32 * MIB;
 
+/** The states that something follows. */
 const UNFINISHED = (Object.keys(RESTORE_MOVES) as RestoreStatus[]).filter((status) => !isFinal(RESTORE_MOVES, status));
 
 type Plan = RestorePlan<FoundSet, FoundRun>;

@@ -1,6 +1,7 @@
 // Which field of which noun is kept how. The columns are those of `migrations.ts`.
+import type { WrittenBlock } from '../format/index-pages.ts';
 import type { ArchiveDest, ArchivePiece, ArchiveRound } from '../model/archive-round.ts';
-import type { BackupJob, BackupSet, BackupTask, FinishedPack } from '../model/backup-job.ts';
+import type { BackupJob, BackupSet, BackupTask } from '../model/backup-job.ts';
 import type { RestoreJob } from '../model/restore-job.ts';
 import type { Scn } from '../model/scn.ts';
 import type { ResourcePool, ResourceUnit, Tenant } from '../model/tenant.ts';
@@ -44,6 +45,20 @@ export interface ArchiveRest {
   outputBytes: bigint;
   /** Identity of the tenant's files at rest. */
   files: string;
+}
+
+/** A data file that is complete at the destination while its set is not: after a crash its blocks need not be made again. */
+export interface FinishedPack {
+  tenantId: number;
+  backupSetId: number;
+  packNo: number;
+  /** Of the set as its blocks name it. */
+  setUuid: string;
+  /** Object name below the set's directory. */
+  name: string;
+  sizeBytes: number;
+  sha256: Uint8Array;
+  blocks: readonly WrittenBlock[];
 }
 
 export type TenantArchiveDest = ArchiveDest & { tenantId: number };

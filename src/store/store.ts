@@ -10,7 +10,7 @@ import { makeDirectorySync } from '../base/make-directory.ts';
 import { DatabaseSync } from '../base/sqlite.ts';
 
 import type { ArchivePiece, ArchiveRound } from '../model/archive-round.ts';
-import type { BackupJob, BackupSet, BackupTask, FinishedPack } from '../model/backup-job.ts';
+import type { BackupJob, BackupSet, BackupTask } from '../model/backup-job.ts';
 import { PARAMETERS, type ParameterName } from '../model/parameter.ts';
 import type { RestoreJob } from '../model/restore-job.ts';
 import type { Cluster, ResourcePool, ResourceUnit, Tenant } from '../model/tenant.ts';
@@ -20,6 +20,7 @@ import {
   type Account,
   type ArchiveRest,
   type DataDest,
+  type FinishedPack,
   type RecordedSource,
   type TenantArchiveDest,
   tables,
@@ -134,6 +135,12 @@ export class Store implements Disposable {
   destinationOptions(uri: string): Record<string, string> {
     const row = this.#db.get("SELECT options FROM destination WHERE uri = ? AND options <> '{}'", [uri]);
     return row ? (JSON.parse(row.options as string) as Record<string, string>) : {};
+  }
+
+  /** Options by path, of all paths of which anything was said. */
+  allDestinationOptions(): Map<string, Record<string, string>> {
+    const rows = this.#db.all("SELECT uri, options FROM destination WHERE options <> '{}'", []);
+    return new Map(rows.map(({ uri, options }) => [String(uri), JSON.parse(String(options))]));
   }
 
   /** From now on a counter gives only numbers above `taken`: something by that number is known from elsewhere. */
