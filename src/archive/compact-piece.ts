@@ -1,7 +1,9 @@
 // Compaction of a piece that is being frozen: runs of small segments become few large ones, batches copied byte for byte,
 // so that a restore opens few objects. The small ones count until the piece's list is written, the list alone from then on.
+
 import { createHash } from 'node:crypto';
 import { assert } from '../base/assert.ts';
+import { sameBytes } from '../base/bytes.ts';
 import { isFailure } from '../base/errors.ts';
 import { MIB } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
@@ -23,7 +25,7 @@ import {
   LOG_SEGMENT_HEADER_BYTES,
   readLogBatchHeader,
 } from '../format/log-batch-header.ts';
-import { damagedLog, sameBytes } from '../format/log-batch-table.ts';
+import { damagedLog } from '../format/log-batch-table.ts';
 import type { PieceContent } from './archive-files.ts';
 import type { SegmentOwner } from './segment-writer.ts';
 

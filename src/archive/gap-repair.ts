@@ -1,5 +1,6 @@
 // Before a round begins: where the round before it ended, and what each page was there. With both the new round closes
 // the gap between them by one commit of the pages that differ; without, it stands alone and needs a full backup.
+import { sameBytes } from '../base/bytes.ts';
 import { fail, isFailure, messageOf } from '../base/errors.ts';
 import { readRoundStart } from '../destination/archive-listing.ts';
 import type { Destination } from '../destination/destination.ts';
@@ -7,7 +8,6 @@ import { PageMapRoll } from '../destination/roll-page-map.ts';
 import { findRoundChain, walkSince } from '../destination/walk-since.ts';
 import type { RoundBase, RoundStartInfo } from '../format/archive-info.ts';
 import { basePageMapPath, readKeptPageMap, writeKeptPageMap } from '../format/kept-page-map.ts';
-import { sameBytes } from '../format/log-batch-table.ts';
 import type { PageMapPoint } from '../format/page-map-file.ts';
 import type { ArchiveRound } from '../model/archive-round.ts';
 import { SCN_NONE, type Scn } from '../model/scn.ts';

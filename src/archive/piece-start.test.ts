@@ -1,9 +1,10 @@
 // Goal: the start of a piece at the destination names the batch before the piece, whatever happened while it was written:
 // a restore may begin to read there, and finds by it that nothing is missing before.
+
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { sameBytes } from '../base/bytes.ts';
 import { listRounds, readPieceStart } from '../destination/archive-listing.ts';
 import { walkRound } from '../destination/archive-reader.ts';
-import { sameBytes } from '../format/log-batch-table.ts';
 import { DAY_US, destRequest, makeWorld, TENANT_ID, type World } from './archive.fixture.ts';
 
 let world: World;

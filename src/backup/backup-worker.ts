@@ -77,9 +77,10 @@ export class BackupWorker {
 
   /** Works until the job has ended or the server stops. */
   async run(): Promise<void> {
-    // An increment is short: its worker process comes up while it is planned.
-    if (this.#set.type === 'INC') this.#deps.pipeline.prepare(1);
     try {
+      // Worker processes come up while it is planned; an increment is short and will want one.
+      const workers = this.#set.type === 'INC' ? 1 : workersFor(this.#deps, this.#tenant());
+      this.#deps.pipeline.prepare(workers);
       await this.#work();
     } catch (error) {
       if (this.#controller.signal.reason instanceof ServerStopping) return;

@@ -43,7 +43,7 @@ export async function takeLeftover(
   return {
     setUuid,
     names: new Set(found.map((row) => objectOf(ref, row))),
-    packs: found.map(({ packNo, name, sizeBytes, sha256 }) => ({ packNo, name, sizeBytes, sha256 })),
+    packs: found.map(({ packNo, name, sizeBytes, checksum }) => ({ packNo, name, sizeBytes, checksum })),
     blocks: found.flatMap(({ blocks }) => blocks),
   };
 }

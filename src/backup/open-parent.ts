@@ -1,6 +1,8 @@
 // When a job runs: everything an increment takes from the set that it is built on. Whatever of it or of the sets below it
 // is gone or damaged makes the backup a full one, with that reason.
+
 import { assert } from '../base/assert.ts';
+import { sameBytes } from '../base/bytes.ts';
 import { fail, isFailure } from '../base/errors.ts';
 import { readManifest, readPageMap, readSetIndex } from '../destination/backup-set-reader.ts';
 import { checkObjects } from '../destination/check-objects.ts';
@@ -8,7 +10,6 @@ import type { Destination } from '../destination/destination.ts';
 import type { BackupSetIndex } from '../format/backup-set-index.ts';
 import { type BackupSetManifest, manifestSha256, verifyManifestMac } from '../format/backup-set-manifest.ts';
 import { manifestName, setDirectory } from '../format/layout.ts';
-import { sameBytes } from '../format/log-batch-table.ts';
 import type { PageMap } from '../format/page-map.ts';
 import type { BackupJob, JobParent } from '../model/backup-job.ts';
 import type { BackupDependencies } from './backup-dependencies.ts';

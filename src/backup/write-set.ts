@@ -1,6 +1,7 @@
 // The last objects of a backup set, in the order that makes it whole: page map and index, then manifest, then the
 // placeholders.
 // A set is complete exactly when its manifest is there.
+
 import type { Clock } from '../base/clock.ts';
 import { fail, isFailure } from '../base/errors.ts';
 import { checkObjects } from '../destination/check-objects.ts';
@@ -27,8 +28,8 @@ import {
   setIntervalName,
   setStartName,
 } from '../format/layout.ts';
-import { sha256 } from '../format/log-batch-table.ts';
 import { encodePageMapInTurns } from '../format/page-map-file.ts';
+import { xxh3 } from '../format/xxh3.ts';
 import type { BackupJob, BackupSet } from '../model/backup-job.ts';
 import type { Cluster, Tenant } from '../model/tenant.ts';
 import type { Copied } from './attempt.ts';
@@ -89,9 +90,9 @@ export async function writeSet(of: SetToWrite): Promise<{ endNs: bigint; fileCou
   const endNs = now > of.row.startNs ? now : of.row.startNs;
   const outputBytes = BigInt(result.outputBytes + index.length + pageMap.length);
   const objects = [
-    ...result.packs.map(({ name, sizeBytes, sha256: hash }) => ({ name, size: sizeBytes, sha256: hash })),
-    { name: PAGE_MAP_NAME, size: pageMap.length, sha256: sha256(pageMap) },
-    { name: INDEX_NAME, size: index.length, sha256: sha256(index) },
+    ...result.packs.map(({ name, sizeBytes, checksum }) => ({ name, size: sizeBytes, checksum })),
+    { name: PAGE_MAP_NAME, size: pageMap.length, checksum: xxh3(pageMap) },
+    { name: INDEX_NAME, size: index.length, checksum: xxh3(index) },
   ];
   // What another server with the same identity, or a hand, took away meanwhile must not be promised.
   await checkObjects(destination, setDirectory(ref), objects);

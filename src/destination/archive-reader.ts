@@ -1,5 +1,6 @@
 // Reads the log of a round back: the batches of its segments and pieces, in order, each checked against the one before
 // and against what a frozen piece says of itself. Which of them count is the chain's to say (batch-chain.ts).
+import { sameBytes } from '../base/bytes.ts';
 import { fail, isFailure } from '../base/errors.ts';
 import { KIB } from '../base/limits.ts';
 import type { PieceInfo, SegmentInfo } from '../format/archive-info.ts';
@@ -11,7 +12,7 @@ import {
   type LogSegmentHeader,
   readLogBatchHeader,
 } from '../format/log-batch-header.ts';
-import { damagedLog, sameBytes } from '../format/log-batch-table.ts';
+import { damagedLog } from '../format/log-batch-table.ts';
 import { type ReadRange, scanSegment } from '../format/log-segment.ts';
 import {
   type ArchivedPiece,

@@ -1,14 +1,15 @@
 // Goal: what describes a set is believed only when all of it fits together. Method: a small set of real objects in a memory
 // destination; each test changes one of them.
+
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type BackupSetIndex, encodeIndex } from '../format/backup-set-index.ts';
 import { type BackupSetManifest, encodeManifest } from '../format/backup-set-manifest.ts';
 import { derivePasswordKey, wrapDataKey } from '../format/key-slot.ts';
 import { indexName, manifestName, pageMapName } from '../format/layout.ts';
-import { sha256 } from '../format/log-batch-table.ts';
 import { PageMap } from '../format/page-map.ts';
 import { encodePageMap } from '../format/page-map-file.ts';
+import { xxh3 } from '../format/xxh3.ts';
 import { toScn } from '../model/scn.ts';
 import { readManifest, readPageMap, readSetIndex, setOwner, unlockSet } from './backup-set-reader.ts';
 import { dropMemoryDestination, MemoryDestination } from './memory-destination.ts';
@@ -49,8 +50,8 @@ async function putSet(
   const index = encodeIndex(of.index ?? indexOf(), OBJECT_OWNER, dataKey);
   const map = encodePageMap({ roundId: 1, scn: SCN, map: mapOf() }, OBJECT_OWNER, dataKey);
   const objects = [
-    { name: 'index.obbak', size: index.length, sha256: sha256(index) },
-    { name: 'page_map.obbak', size: map.length, sha256: sha256(map) },
+    { name: 'index.obbak', size: index.length, checksum: xxh3(index) },
+    { name: 'page_map.obbak', size: map.length, checksum: xxh3(map) },
   ];
   const made = change({
     cluster: { name: 'holdfast', id: 1, uuid: OWNER.clusterUuid },
@@ -197,7 +198,7 @@ describe('a page map', () => {
     const bytes = encodePageMap({ roundId: 1, scn: SCN, map: other }, OBJECT_OWNER, null);
     await replace(pageMapName(REF), bytes);
     const reading = readPageMap(destination, { ref: REF, manifest }, null);
-    await expect(reading).rejects.toThrowError('its hash is not the one in the manifest');
+    await expect(reading).rejects.toThrowError('its checksum is not the one in the manifest');
     await destination.remove(pageMapName(REF));
     const missing = readPageMap(destination, { ref: REF, manifest }, null);
     await expect(missing).rejects.toThrowError(named('BACKUP_FILE_NOT_EXIST'));

@@ -1,4 +1,6 @@
 // Reads what describes a backup set, and checks it: manifest, key, index, page map. Nothing is changed there.
+
+import { sameBytes } from '../base/bytes.ts';
 import { fail, isFailure } from '../base/errors.ts';
 import { type BackupSetIndex, decodeIndex, INDEX_BYTES_MAX } from '../format/backup-set-index.ts';
 import {
@@ -16,9 +18,9 @@ import {
   unwrapWithPasswordKey,
 } from '../format/key-slot.ts';
 import { INDEX_NAME, manifestName, PAGE_MAP_NAME, type SetRef, setDirectory } from '../format/layout.ts';
-import { sameBytes, sha256 } from '../format/log-batch-table.ts';
 import type { ObjectOwner } from '../format/object-key.ts';
 import { decodePageMapInTurns, PAGE_MAP_BYTES_MAX, type PageMapPoint } from '../format/page-map-file.ts';
+import { xxh3 } from '../format/xxh3.ts';
 import { checkObjects } from './check-objects.ts';
 import type { Destination } from './destination.ts';
 
@@ -193,6 +195,6 @@ async function readListed(
   if (sizeBytes === undefined) throw fail('BACKUP_FILE_NOT_EXIST', { file: object });
   if (sizeBytes !== listed.size) throw damaged(`it has ${sizeBytes} bytes instead of ${listed.size}`);
   const bytes = await destination.get(object);
-  if (!sameBytes(sha256(bytes), listed.sha256)) throw damaged('its hash is not the one in the manifest');
+  if (!sameBytes(xxh3(bytes), listed.checksum)) throw damaged('its checksum is not the one in the manifest');
   return { object, bytes };
 }

@@ -2,11 +2,12 @@
 // What a later segment's header says it continues decides what the segment before it holds: an append that failed
 // leaves a torn tail, or one whole batch that nobody was told of and that the next segment holds again.
 // Whatever else does not fit is damage or loss, and is named.
+import { sameBytes } from '../base/bytes.ts';
 import { fail, type HoldfastError } from '../base/errors.ts';
 import type { RoundStartInfo } from '../format/archive-info.ts';
 import { segmentName } from '../format/layout.ts';
 import { type HashedBatchHeader, LOG_HASH_BYTES, type LogSegmentHeader } from '../format/log-batch-header.ts';
-import { damagedLog, type LogBatchTable, sameBytes } from '../format/log-batch-table.ts';
+import { damagedLog, type LogBatchTable } from '../format/log-batch-table.ts';
 import { isAfter } from '../format/log-segment.ts';
 import type { ArchivedPiece, SegmentObject } from './archive-listing.ts';
 

@@ -1,9 +1,10 @@
 // The log after a point, across rounds: a round that repairs a gap goes on from the end of an earlier one.
+import { sameBytes } from '../base/bytes.ts';
 import { fail, isFailure } from '../base/errors.ts';
 import type { RoundBase, RoundEndInfo, RoundStartInfo } from '../format/archive-info.ts';
 import { type RoundRef, roundStartName } from '../format/layout.ts';
 import type { HashedBatchHeader } from '../format/log-batch-header.ts';
-import { damagedLog, sameBytes } from '../format/log-batch-table.ts';
+import { damagedLog } from '../format/log-batch-table.ts';
 import type { Scn } from '../model/scn.ts';
 import { type ArchivedPiece, listPieces, readPieceStart, readRoundEnd, readRoundStart } from './archive-listing.ts';
 import { walkRound } from './archive-reader.ts';

@@ -48,8 +48,8 @@ function manifestOf(change: Partial<BackupSetManifest> = {}): BackupSetManifest 
     encryptionMode: 'PASSWORD_ENCRYPTION',
     keySlots: ['{"slot":1}'],
     objects: [
-      { name: 'pack_1.obbak', size: 1000, sha256: new Uint8Array(32).fill(1) },
-      { name: 'index.obbak', size: 200, sha256: new Uint8Array(32).fill(2) },
+      { name: 'pack_1.obbak', size: 1000, checksum: new Uint8Array(16).fill(1) },
+      { name: 'index.obbak', size: 200, checksum: new Uint8Array(16).fill(2) },
     ],
     sources: [],
     blockCount: 2,

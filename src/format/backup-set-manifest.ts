@@ -23,8 +23,9 @@ import {
 import { flag, hex, integer, list, nullable, oneOf, record, scn, text, uint64 } from './json-codec.ts';
 import { KEY_SLOT_BYTES_MAX } from './key-slot.ts';
 import { manifestMacKey } from './object-key.ts';
+import { XXH3_BYTES } from './xxh3.ts';
 
-export const MANIFEST_VERSION = 2;
+export const MANIFEST_VERSION = 3;
 /** A hundred thousand objects of some 150 bytes each; bounds the memory of a reader. */
 export const MANIFEST_BYTES_MAX = 16 * MIB;
 const OBJECTS_MAX = 100_000;
@@ -69,7 +70,8 @@ export interface SetObject {
   /** Below the set's directory. */
   name: string;
   size: number;
-  sha256: Uint8Array;
+  /** XXH3-128 of its bytes as they lie there: damage is found without a key. */
+  checksum: Uint8Array;
 }
 
 /** An earlier set that an increment takes blocks from. */
@@ -139,7 +141,7 @@ const file = checkedJson<BackupSetManifest>({
     }),
     encryptionMode: oneOf('NONE', 'PASSWORD_ENCRYPTION', 'TRANSPARENT_ENCRYPTION', 'DUAL_MODE_ENCRYPTION'),
     keySlots: list(text(KEY_SLOT_BYTES_MAX), KEY_SLOTS_MAX),
-    objects: list(record<SetObject>({ name: objectName, size, sha256: hex(32) }), OBJECTS_MAX),
+    objects: list(record<SetObject>({ name: objectName, size, checksum: hex(XXH3_BYTES) }), OBJECTS_MAX),
     sources: list(
       record<SetSource>({
         backupSetId: integer(1, Number.MAX_SAFE_INTEGER),

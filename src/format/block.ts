@@ -2,16 +2,18 @@
 // The payload is the plain bytes, or one zstd frame of them when that is shorter. In an encrypted pack it is sealed with
 // AES-256-GCM under the pack's key, nonce = the block's offset in the pack (never used twice: blocks do not overlap).
 // In a plain pack the tag is XXH3-128 over the same associated data and the payload: it finds damage and mix-ups.
+
 import { type Cipher, createCipheriv, createDecipheriv, type Decipher, type KeyObject } from 'node:crypto';
-import xxhash from 'xxhash-addon';
 import { assert } from '../base/assert.ts';
+import { sameBytes } from '../base/bytes.ts';
 import { fail } from '../base/errors.ts';
 import { BLOCK_PLAIN_BYTES, KIB } from '../base/limits.ts';
 import { compressShared, decompressInto } from './compress.ts';
 import { type ObjectOwner, ownerBinding } from './object-key.ts';
+import { XXH3_BYTES, Xxh3, xxh3 } from './xxh3.ts';
 
 export const BLOCK_VERSION = 1;
-export const BLOCK_CHECKSUM_BYTES = 16;
+export const BLOCK_CHECKSUM_BYTES = XXH3_BYTES;
 const TAG_BYTES = 16;
 const FLAG_BYTES = 1;
 const FLAG_ZSTD = 1;
@@ -29,7 +31,6 @@ const CIPHER_STEP_BYTES = 64 * KIB;
 const ASSOCIATED_BYTES = 32 + 2 + 2 + 4 + 8 + 8 + 4 + 1;
 /** Kind of object in the associated data. */
 const KIND_PACK = 1;
-const SEED = Buffer.alloc(8);
 
 /** The pack that blocks are sealed into or opened from. */
 export interface BlockContext {
@@ -65,11 +66,7 @@ export function blockContext(of: {
 
 /** XXH3-128 of the plain bytes. */
 export function blockChecksum(plain: Uint8Array): Uint8Array {
-  return new Uint8Array(xxhash.XXHash128.hash(asBuffer(plain)));
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return xxh3(plain);
 }
 
 /** Fills in what differs from block to block; the buffer is the context's own. */
@@ -87,11 +84,8 @@ function nonceOf(place: BlockPlace): Buffer {
   return nonce;
 }
 
-function plainTag(associated: Buffer, payload: Uint8Array): Buffer {
-  const hash = new xxhash.XXHash128(SEED);
-  hash.update(associated);
-  hash.update(asBuffer(payload));
-  return hash.digest();
+function plainTag(associated: Buffer, payload: Uint8Array): Uint8Array {
+  return new Xxh3().update(associated).update(payload).digest();
 }
 
 /** Runs bytes through a cipher. @returns where the result ends in `into` */
@@ -180,7 +174,7 @@ export function openBlock(
       throw damaged('it does not decompress', cause);
     }
   } else plain.set(payload);
-  if (!asBuffer(blockChecksum(plain)).equals(checksum)) throw damaged('its checksum does not match');
+  if (!sameBytes(blockChecksum(plain), checksum)) throw damaged('its checksum does not match');
   return plain;
 }
 
@@ -189,7 +183,7 @@ function openPayload(context: BlockContext, place: BlockPlace, stored: Uint8Arra
   const associated = associate(context, place, stored[0]!);
   const payload = stored.subarray(FLAG_BYTES, stored.length - TAG_BYTES);
   const tag = stored.subarray(stored.length - TAG_BYTES);
-  if (context.key === null) return plainTag(associated, payload).equals(tag) ? payload : undefined;
+  if (context.key === null) return sameBytes(plainTag(associated, payload), tag) ? payload : undefined;
   const decipher = createDecipheriv('aes-256-gcm', context.key, nonceOf(place), { authTagLength: TAG_BYTES });
   decipher.setAAD(associated).setAuthTag(tag);
   const end = throughCipher(decipher, payload, decrypted, 0);

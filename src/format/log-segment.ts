@@ -1,6 +1,7 @@
 // Walks a log segment: header and table of each batch, without reading page images unless asked to.
 // A torn tail (an append that never finished) ends the walk; damage before valid batches is an error.
 
+import { sameBytes } from '../base/bytes.ts';
 import { isFailure } from '../base/errors.ts';
 import { MIB } from '../base/limits.ts';
 import { checkBatchPlace, decodeLogBatchTable, isOwn } from './log-batch.ts';
@@ -14,7 +15,7 @@ import {
   type LogSegmentHeader,
   readLogBatchHeader,
 } from './log-batch-header.ts';
-import { damagedLog, decodeImageBlock, type LogBatchTable, sameBytes, sha256 } from './log-batch-table.ts';
+import { damagedLog, decodeImageBlock, type LogBatchTable, sha256 } from './log-batch-table.ts';
 
 /** How much is read at once while looking for a valid batch behind a damaged one. */
 const SEARCH_BYTES = 1 * MIB;

@@ -1,4 +1,5 @@
 // Prints archive rounds, pieces, segments and batches. Every header and table is read and checked, no page image.
+import { hexOf } from '../base/bytes.ts';
 import {
   type ArchivedPiece,
   listArchive,
@@ -245,7 +246,7 @@ class SegmentPrinter {
       checkpointScn,
       checksum: last && last.checksum !== 0n ? checksumText(last.checksum) : null,
       part: partText(header),
-      hash: Buffer.from(header.hash).toString('hex'),
+      hash: hexOf(header.hash),
     };
     await this.#inspection.print(line('batch', String(batchNo), facts, 2));
     if (!this.#inspection.choices.isWithTables) return;

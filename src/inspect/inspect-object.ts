@@ -1,10 +1,12 @@
 // Prints one object by what its name says that it is.
-import { createHash } from 'node:crypto';
+
+import { hexOf, sameBytes } from '../base/bytes.ts';
 import { fail } from '../base/errors.ts';
 import { MIB } from '../base/limits.ts';
 import { readManifest } from '../destination/backup-set-reader.ts';
 import { decodeFormatFile, FORMAT_FILE_BYTES_MAX } from '../format/format-file.ts';
 import { type ParsedName, type PieceRef, parseObjectName, type SetRef, setDirectory } from '../format/layout.ts';
+import { Xxh3 } from '../format/xxh3.ts';
 import { findPiece, inspectPieceFacts, inspectRoundEnd, inspectRoundStart, inspectSegments } from './inspect-log.ts';
 import { ALL_PARTS, inspectSet } from './inspect-set.ts';
 import { type Inspection, scnText } from './inspection.ts';
@@ -76,7 +78,7 @@ async function inspectPack(inspection: Inspection, name: string, ref: SetRef): P
   const { destination, format } = inspection;
   const sizeBytes = await destination.size(name);
   if (sizeBytes === undefined) return inspection.damage(name, 'it is missing');
-  const hash = createHash('sha256');
+  const hash = new Xxh3();
   const reader = await destination.openRead(name);
   try {
     for (let offset = 0; offset < sizeBytes; offset += HASH_READ_BYTES)
@@ -84,14 +86,14 @@ async function inspectPack(inspection: Inspection, name: string, ref: SetRef): P
   } finally {
     await reader.close();
   }
-  const sha256 = hash.digest('hex');
-  await inspection.print(block('pack', name, { bytes: sizeBytes, sha256 }));
+  const checksum = hash.digest();
+  await inspection.print(block('pack', name, { bytes: sizeBytes, xxh3: hexOf(checksum) }));
   const read = format && (await inspection.look(() => readManifest(destination, ref, format)));
   if (!read) return;
   const listed = read.manifest.objects.find((object) => `${setDirectory(ref)}/${object.name}` === name);
   if (!listed) await inspection.damage(name, 'the manifest of its set does not name it');
-  else if (Buffer.from(listed.sha256).toString('hex') !== sha256)
-    await inspection.damage(name, 'its hash is not the one in the manifest');
+  else if (!sameBytes(listed.checksum, checksum))
+    await inspection.damage(name, 'its checksum is not the one in the manifest');
 }
 
 /** One segment as it lies there, whether or not its piece's list names it. */

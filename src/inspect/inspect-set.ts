@@ -1,4 +1,5 @@
 // Prints a backup set: its manifest, and what index and page map say of it. Of key slots only their cost is shown.
+import { hexOf } from '../base/bytes.ts';
 import { isFailure } from '../base/errors.ts';
 import { readManifest, readPageMap, readSetIndex, unlockSet } from '../destination/backup-set-reader.ts';
 import { checksumText } from '../destination/roll-page-map.ts';
@@ -91,7 +92,7 @@ async function printManifest(inspection: Inspection, { ref, manifest, manifestBy
     outputBytes: manifest.outputBytes,
     description: manifest.description === '' ? null : manifest.description,
     writtenBy: compatible.server,
-    manifestSha256: Buffer.from(manifestSha256(manifestBytes)).toString('hex'),
+    manifestSha256: hexOf(manifestSha256(manifestBytes)),
   };
   await inspection.print(block('backupSet', setDirectory(ref), facts));
 }
@@ -110,9 +111,8 @@ async function printObjects(inspection: Inspection, { ref, manifest }: OpenedSet
   const directory = setDirectory(ref);
   const listed = await inspection.destination.list(directory);
   const sizes = new Map(listed.map(({ name, sizeBytes }) => [name, sizeBytes]));
-  for (const { name, size, sha256 } of manifest.objects) {
-    const hash = Buffer.from(sha256).toString('hex');
-    await inspection.print(line('object', name, { bytes: size, sha256: hash }));
+  for (const { name, size, checksum } of manifest.objects) {
+    await inspection.print(line('object', name, { bytes: size, xxh3: hexOf(checksum) }));
     const object = `${directory}/${name}`;
     const sizeBytes = sizes.get(object);
     if (sizeBytes === undefined) await inspection.damage(object, 'it is missing');

@@ -1,6 +1,7 @@
 // Goal: everything that lies at a destination can be looked at without a server, damage is named, and no secret is shown.
 // Method: a small set (plain and encrypted) and a small archive are written with the formats' own encoders to memory
 // destinations; their print is compared with what was written, and again after bytes were changed.
+
 import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Destination } from '../destination/destination.ts';
@@ -27,6 +28,7 @@ import { encodeSegmentHeader, LOG_HASH_BYTES } from '../format/log-batch-header.
 import { sha256 } from '../format/log-batch-table.ts';
 import { PageMap, pageHash } from '../format/page-map.ts';
 import { encodePageMap } from '../format/page-map-file.ts';
+import { xxh3 } from '../format/xxh3.ts';
 import { toScn } from '../model/scn.ts';
 import { type InspectOptions, inspect } from './inspect.ts';
 import { visible } from './print.ts';
@@ -111,7 +113,7 @@ async function putSet(secrets: Secrets | null = null): Promise<void> {
       },
       encryptionMode: secrets ? 'PASSWORD_ENCRYPTION' : 'NONE',
       keySlots: secrets ? [secrets.slot] : [],
-      objects: parts.map(([name, content]) => ({ name, size: content.length, sha256: sha256(content) })),
+      objects: parts.map(([name, content]) => ({ name, size: content.length, checksum: xxh3(content) })),
       ...{ sources: [], blockCount: 1, inputBytes: 1536n, outputBytes: 100n, description: 'nightly\u001b[2J' },
       compatible: { server: '0.1.0', tenant: '4.3.3.0' },
     },
@@ -196,7 +198,9 @@ describe('a data destination', () => {
     await putSet();
     const { text, damageCount } = await run('file:///d');
     expect(damageCount).toBe(0);
-    const stable = text.replace(/[0-9a-f]{64}/g, '<sha256>').replace(/bytes (\d+)(?= {2}sha256)/g, 'bytes <n>');
+    const stable = text
+      .replace(/[0-9a-f]{64}/g, '<sha256>')
+      .replace(/bytes (\d+) {2}xxh3 [0-9a-f]{32}/g, 'bytes <n>  xxh3 <xxh3>');
     expect(stable).toBe(`file:///d
 
 format file format.obbak
@@ -233,9 +237,9 @@ backup set backup_set_1_full
   description        nightly\\u001b[2J
   written by         0.1.0
   manifest sha256    <sha256>
-  object pack_1.obbak  bytes <n>  sha256 <sha256>
-  object index.obbak  bytes <n>  sha256 <sha256>
-  object page_map.obbak  bytes <n>  sha256 <sha256>
+  object pack_1.obbak  bytes <n>  xxh3 <xxh3>
+  object index.obbak  bytes <n>  xxh3 <xxh3>
+  object page_map.obbak  bytes <n>  xxh3 <xxh3>
 
   index backup_set_1_full/index.obbak
     blocks   1
@@ -290,10 +294,10 @@ no damage found
     await putSet();
     expect((await run('file:///d/format.obbak')).text).toContain('holds           backup sets');
     const pack = await run('file:///d/backup_set_1_full/pack_1.obbak');
-    expect(pack).toMatchObject({ damageCount: 0, text: expect.stringContaining('bytes   3') });
+    expect(pack).toMatchObject({ damageCount: 0, text: expect.stringContaining('bytes  3') });
     await change('backup_set_1_full/pack_1.obbak', 1);
     const changed = await run('file:///d/backup_set_1_full/pack_1.obbak');
-    expect(changed).toMatchObject({ damageCount: 1, text: expect.stringContaining('its hash is not the one') });
+    expect(changed).toMatchObject({ damageCount: 1, text: expect.stringContaining('its checksum is not the one') });
     const index = await run('file:///d/backup_set_1_full/index.obbak');
     expect(index.text).toContain('blocks of backup_set_1_full');
     expect(index.text).not.toContain('page map');

@@ -1,8 +1,8 @@
 // The backup side of a worker: reads the pages of blocks, hashes and seals them, writes packs. Knows nothing of processes.
+import { sameBytes } from '../base/bytes.ts';
 import { BLOCK_PLAIN_BYTES } from '../base/limits.ts';
 import { openDestinationSpec } from '../destination/open-destination.ts';
 import { blockChecksum } from '../format/block.ts';
-import { sameBytes } from '../format/log-batch-table.ts';
 import type { Lane } from './lane.ts';
 import { type PackFacts, PackWriter } from './pack-writer.ts';
 import { hashRange, type PageRange } from './page-hasher.ts';

@@ -1,5 +1,5 @@
 // Writes sealed blocks into pack objects, one pack after the other, each up to a size.
-import { createHash, type Hash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { Destination, ObjectWriter } from '../destination/destination.ts';
 import {
   BLOCK_OVERHEAD_BYTES,
@@ -11,6 +11,7 @@ import {
 import { packName } from '../format/layout.ts';
 import { OBJECT_SALT_BYTES, objectKey } from '../format/object-key.ts';
 import { encodePackHeader } from '../format/pack.ts';
+import { Xxh3 } from '../format/xxh3.ts';
 import type { BackupRequest, BlockEntry, PackEntry } from './pipeline.ts';
 
 export type PackFacts = Pick<
@@ -23,7 +24,7 @@ interface OpenPack {
   name: string;
   writer: ObjectWriter;
   context: BlockContext;
-  hash: Hash;
+  hash: Xxh3;
   sizeBytes: number;
   blockCount: number;
 }
@@ -97,7 +98,7 @@ export class PackWriter {
     const key = dataKey && objectKey(dataKey, { kind: 'pack', setUuid: owner.setUuid, objectNo: packNo, salt });
     const writer = await this.#destination.create(object);
     const context = blockContext({ object, owner, packNo, key });
-    const pack = { packNo, name, writer, context, hash: createHash('sha256'), sizeBytes: 0, blockCount: 0 };
+    const pack = { packNo, name, writer, context, hash: new Xxh3(), sizeBytes: 0, blockCount: 0 };
     this.#pack = pack;
     await this.#append(pack, encodePackHeader({ packNo, isEncrypted: key !== null, salt }, owner));
     return pack;
@@ -118,6 +119,6 @@ export class PackWriter {
     await pack.writer.finish();
     this.#pack = undefined;
     const { packNo, name, sizeBytes } = pack;
-    this.#finished.push({ packNo, name, sizeBytes, sha256: new Uint8Array(pack.hash.digest()) });
+    this.#finished.push({ packNo, name, sizeBytes, checksum: pack.hash.digest() });
   }
 }

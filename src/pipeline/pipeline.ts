@@ -28,8 +28,8 @@ export interface PackEntry {
   /** Object name below the set's directory. */
   name: string;
   sizeBytes: number;
-  /** SHA-256 of the object. */
-  sha256: Uint8Array;
+  /** XXH3-128 of the object. */
+  checksum: Uint8Array;
 }
 
 export interface KnownBlocks {

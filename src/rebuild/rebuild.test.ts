@@ -1,6 +1,7 @@
 // Goal: rows come back from destinations alone, exactly, and never claim or overwrite anything that is not theirs.
 // Method: a fake tenant really archives to a memory destination, sets are laid beside it, and a store without rows (of the
 // same cluster, or of another one) records them.
+
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,7 +19,7 @@ import { dropMemoryDestination, MemoryDestination } from '../destination/memory-
 import { type BackupSetManifest, encodeManifest, manifestSha256 } from '../format/backup-set-manifest.ts';
 import { FORMAT_FILE_VERSION } from '../format/format-file.ts';
 import { manifestName, pieceInfoName, roundEndName, setDirectory, setStartName } from '../format/layout.ts';
-import { sha256 } from '../format/log-batch-table.ts';
+import { xxh3 } from '../format/xxh3.ts';
 import type { DestinationUri } from '../model/destination-uri.ts';
 import { SCN_NONE, toScn } from '../model/scn.ts';
 import type { Tenant } from '../model/tenant.ts';
@@ -125,7 +126,7 @@ async function putSet(backupSetId: number, change: Change = () => {}): Promise<U
     },
     encryptionMode: 'NONE',
     keySlots: [],
-    objects: [{ name: 'pack_1.obbak', size: pack.length, sha256: sha256(pack) }],
+    objects: [{ name: 'pack_1.obbak', size: pack.length, checksum: xxh3(pack) }],
     sources: [],
     blockCount: 1,
     inputBytes: 28_672n,

@@ -1,6 +1,8 @@
 // Writes the database file of a restore under its temporary name and proves it: the log agrees with the set's page map
 // commit by commit, and the file that lies there has, page by page, what set and log say.
+
 import { assert } from '../base/assert.ts';
+import { hexOf } from '../base/bytes.ts';
 import { fail, type HoldfastError, isFailure } from '../base/errors.ts';
 import { GIB } from '../base/limits.ts';
 import type { ArchivedPiece } from '../destination/archive-listing.ts';
@@ -94,7 +96,7 @@ async function openSet(
   { ref, manifestSha256: planned }: RestoreSeed['data']['sets'][number],
 ): Promise<OpenedSet> {
   const { manifest, bytes } = await readManifest(data, ref, seed.owner);
-  if (Buffer.from(manifestSha256(bytes)).toString('hex') !== planned)
+  if (hexOf(manifestSha256(bytes)) !== planned)
     throw fail('BACKUP_DATA_CORRUPT', {
       object: manifestName(ref),
       because: 'it has changed since the plan was made',

@@ -1,5 +1,6 @@
 // Backup sets, increments, rounds and repairs written by hand in the real formats to memory destinations, beside a model
 // of the database after each commit: for tests that want to choose every page, password and batch.
+
 import { randomBytes, randomUUID } from 'node:crypto';
 import { claimDestination } from '../destination/claim-destination.ts';
 import { dropMemoryDestination, MemoryDestination } from '../destination/memory-destination.ts';
@@ -30,6 +31,7 @@ import { type ObjectOwner, objectKey } from '../format/object-key.ts';
 import { encodePackHeader } from '../format/pack.ts';
 import { PageMap, pageHash } from '../format/page-map.ts';
 import { encodePageMap } from '../format/page-map-file.ts';
+import { xxh3 } from '../format/xxh3.ts';
 import { ceilToMicrosecond, type Scn, toScn } from '../model/scn.ts';
 
 /** Large pages, so that a small database has several blocks. */
@@ -313,7 +315,7 @@ export class ChainWorld implements Disposable {
       engine: { ...this.#facts.engine, ...size, tableCount: 1, databaseChecksum: map.checksum },
       encryptionMode: dataKey ? 'PASSWORD_ENCRYPTION' : 'NONE',
       keySlots: dataKey && passwordKey ? [wrapDataKey(dataKey, passwordKey, uuid)] : [],
-      objects: objects.map(({ name, bytes }) => ({ name, size: bytes.length, sha256: sha256(bytes) })),
+      objects: objects.map(({ name, bytes }) => ({ name, size: bytes.length, checksum: xxh3(bytes) })),
       sources: joined ? joined.usedPlaces.map((place) => this.#sourceAt(parent, place)) : [],
       ...{ blockCount: blocks.length, inputBytes: 0n, outputBytes: BigInt(pack.length), description: '' },
       compatible: { server: '0', tenant: '0' },

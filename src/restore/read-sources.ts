@@ -1,4 +1,5 @@
 // What the uris of a RESTORE hold: whose they are, which sets can be read, which log runs on. Nothing is changed there.
+import { hexOf } from '../base/bytes.ts';
 import { fail } from '../base/errors.ts';
 import { MIB, SYS_TENANT_ID } from '../base/limits.ts';
 import { readManifest, SETS_MAX } from '../destination/backup-set-reader.ts';
@@ -162,8 +163,6 @@ async function readSet({ destination, shown, format }: Source, ref: SetRef): Pro
     manifestBytes: bytes,
   };
 }
-
-const hexOf = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
 
 /** Zone of the newest set that can be read; points are shown in UTC when there is none. */
 function timeZoneOf({ sets }: { sets: readonly FoundSet[] }): string {

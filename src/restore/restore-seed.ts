@@ -1,5 +1,7 @@
 // What a restore job must know to be done, again if need be, by another server process: kept as JSON in its row.
+
 import { assert } from '../base/assert.ts';
+import { hexOf } from '../base/bytes.ts';
 import { type PieceRef, parsePieceDirectory, type SetRef } from '../format/layout.ts';
 import type { RestorePlan } from './plan-restore.ts';
 import type { FoundRun } from './read-log.ts';
@@ -44,7 +46,7 @@ export function seedOf(of: {
   const { owner, plan, workers, uriOf } = of;
   const stretches = plan.stretches.map(({ pieces }, place) => {
     const base = plan.stretches[place + 1]?.run.base;
-    const until = base ? { batchNo: base.batchNo, batchHash: Buffer.from(base.batchHash).toString('hex') } : null;
+    const until = base ? { batchNo: base.batchNo, batchHash: hexOf(base.batchHash) } : null;
     return { pieces: pieces.flatMap(({ name }) => parsePieceDirectory(name) ?? []), until };
   });
   return {

@@ -1,11 +1,12 @@
 // The walk over the log that a restore needs: from the pieces of one round on to those of the rounds that repair its end.
+import { sameBytes } from '../base/bytes.ts';
 import { fail } from '../base/errors.ts';
 import { type ArchivedPiece, listPieces, readPieceStart } from '../destination/archive-listing.ts';
 import { walkPiece, walkPieces } from '../destination/archive-reader.ts';
 import type { ChainPosition, ReadBatch } from '../destination/batch-chain.ts';
 import type { Destination } from '../destination/destination.ts';
 import { type PieceRef, pieceInfoName } from '../format/layout.ts';
-import { damagedLog, sameBytes } from '../format/log-batch-table.ts';
+import { damagedLog } from '../format/log-batch-table.ts';
 import type { LogOwner } from './read-log.ts';
 
 /** The last batch of a round, as the round names it that goes on from there. */

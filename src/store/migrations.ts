@@ -94,4 +94,8 @@ export const MIGRATIONS: readonly string[] = [
     name TEXT NOT NULL, size_bytes INTEGER NOT NULL, sha256 BLOB NOT NULL, blocks TEXT NOT NULL,
     PRIMARY KEY (tenant_id, backup_set_id, pack_no)) STRICT;
   `,
+  /* 8 */ `
+  DELETE FROM finished_pack;
+  ALTER TABLE finished_pack RENAME COLUMN sha256 TO checksum;
+  `,
 ];

@@ -57,7 +57,7 @@ export interface FinishedPack {
   /** Object name below the set's directory. */
   name: string;
   sizeBytes: number;
-  sha256: Uint8Array;
+  checksum: Uint8Array;
   blocks: readonly WrittenBlock[];
 }
 
@@ -260,7 +260,7 @@ function backupTables(db: Statements) {
         setUuid: text,
         name: text,
         sizeBytes: int,
-        sha256: bytes,
+        checksum: bytes,
         blocks: json,
       },
       ['tenantId', 'backupSetId', 'packNo'],
