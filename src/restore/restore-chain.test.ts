@@ -1,12 +1,14 @@
 // Goal: a restore over increments, several passwords and repaired rounds yields the very pages of the model, and whatever
 // was exchanged, dropped or altered behind the hashes is named.
 // Method: sets and log written by hand in the real formats, read and built by the real code in memory.
+
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { HoldfastError } from '../base/errors.ts';
 import { silentLog } from '../base/log.ts';
+import { DerivedKeys } from '../format/derived-keys.ts';
 import { pieceInfoName, roundStartName, segmentName, setDirectory } from '../format/layout.ts';
 import type { Scn } from '../model/scn.ts';
 import { toScn } from '../model/scn.ts';
@@ -40,7 +42,7 @@ afterEach(() => world[Symbol.dispose]());
 async function restoreTo(scn: Scn, of: { passwords?: string[]; uris?: string[] } = {}) {
   const found = await readSources(of.uris ?? world.uris, world.open, async () => {});
   const plan = planRestore(found, { kind: 'scn', scn });
-  const keys = await unlockSets(plan.sets, of.passwords ?? []);
+  const keys = await unlockSets(plan.sets, of.passwords ?? [], new DerivedKeys());
   const targetPath = join(root, `${++targets}.db`);
   const built = await buildFile({
     seed: decodeSeed(encodeSeed(seedOf({ owner: found.owner, plan, workers: 1, uriOf: (uri) => uri }))),

@@ -1,4 +1,5 @@
 // What the restore room offers to statements and views.
+import type { DerivedKeys } from '../format/derived-keys.ts';
 import type { Scn } from '../model/scn.ts';
 
 /** The target of a restore as the statement gave it. */
@@ -12,6 +13,8 @@ export interface RestoreRequest {
   /** The WITH string: `pool_list=…&location=…&concurrency=…&locality=…&primary_zone=…&kms_encrypt=…`. */
   option: string;
   passwords: readonly string[];
+  /** What the session has derived from them already; left out: nothing is kept for the next statement. */
+  derivedKeys?: DerivedKeys;
   description: string;
 }
 

@@ -3,6 +3,7 @@
 import { fail } from '../base/errors.ts';
 import { COMMENT_CHARS_MAX, MIB, SYS_TENANT_ID } from '../base/limits.ts';
 import { ServerStopping } from '../base/server-stopping.ts';
+import { DerivedKeys } from '../format/derived-keys.ts';
 import { formatWithOptions, maskUri } from '../model/destination-uri.ts';
 import { checkMove, isFinal } from '../model/moves.ts';
 import { RESTORE_MOVES, type RestoreJob, type RestoreStatus } from '../model/restore-job.ts';
@@ -96,7 +97,7 @@ class Restore implements RestoreService {
     const { sources, plan } = await this.#plan(request);
     this.#checkEngine(plan);
     this.#prepareWorkers(plan);
-    const dataKeys = await unlockSets(plan.sets, request.passwords);
+    const dataKeys = await this.#unlock(plan, request);
     try {
       const { store } = this.#deps;
       const tenantId = store.nextId(SYS_TENANT_ID, 'tenant');
@@ -195,6 +196,16 @@ class Restore implements RestoreService {
   #prepareWorkers({ set }: Plan): void {
     const { pageCount, pageSize } = set.manifest.engine;
     this.#deps.pipeline.prepare(pageCount * pageSize > ONE_WORKER_BYTES ? this.#deps.cores : 1);
+  }
+
+  async #unlock({ sets }: Plan, { passwords, derivedKeys }: RestoreRequest): Promise<DataKeys> {
+    if (derivedKeys) return await unlockSets(sets, passwords, derivedKeys);
+    const derived = new DerivedKeys();
+    try {
+      return await unlockSets(sets, passwords, derived);
+    } finally {
+      derived.clear();
+    }
   }
 
   #unfinished(): RestoreJob[] {

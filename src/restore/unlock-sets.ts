@@ -1,7 +1,7 @@
 // The data keys of all sets that a restore takes blocks from: each may have a password of its own.
 import { fail, isFailure } from '../base/errors.ts';
 import { type DeriveKey, PASSWORDS_MAX, type SetToOpen, unlockSet } from '../destination/backup-set-reader.ts';
-import { DerivedKeys } from '../format/derived-keys.ts';
+import type { DerivedKeys } from '../format/derived-keys.ts';
 
 /** Data keys by set id; sets without encryption have none. */
 export class DataKeys {
@@ -27,14 +27,18 @@ export class DataKeys {
 
 /**
  * Finds the data key of every set with the session's passwords.
+ * @param derived what was derived from them before; gets what is derived now
  * @returns keys that the caller clears
  * @throws as `unlockSet`; BACKUP_INVALID_PASSWORD (9047) names the first set that none of the passwords opens
  */
-export async function unlockSets(sets: readonly SetToOpen[], passwords: readonly string[]): Promise<DataKeys> {
+export async function unlockSets(
+  sets: readonly SetToOpen[],
+  passwords: readonly string[],
+  derived: DerivedKeys,
+): Promise<DataKeys> {
   if (passwords.length > PASSWORDS_MAX)
     throw fail('INVALID_ARGUMENT', { what: `SET DECRYPTION: more than ${PASSWORDS_MAX} passwords` });
   const keys = new DataKeys();
-  const derived = new DerivedKeys();
   // The password that opened the last set most likely opens the next one too.
   let ordered = [...passwords];
   try {
@@ -48,8 +52,6 @@ export async function unlockSets(sets: readonly SetToOpen[], passwords: readonly
   } catch (error) {
     keys.clear();
     throw error;
-  } finally {
-    derived.clear();
   }
 }
 

@@ -121,6 +121,7 @@ class TestService implements SqlService {
       encryptionPassword: null,
       encryptionKeys: new DerivedKeys(),
       decryptionPasswords: [],
+      decryptionKeys: new DerivedKeys(),
       restoreSources: [],
       warnings: [],
       lastInsertId: 0n,

@@ -20,9 +20,15 @@ import { oneTenant } from './target-tenants.ts';
 /** Sources that ADD RESTORE SOURCE may collect in one session. */
 const RESTORE_SOURCES_MAX = 1000;
 
+/** Whatever was derived from the passwords before goes with them. */
+export function setDecryptionPasswords(session: Session, passwords: readonly string[]): void {
+  session.decryptionPasswords = passwords;
+  session.decryptionKeys.clear();
+}
+
 export function setDecryption(session: Session, statement: StatementOf<'setDecryption'>): StatementResult {
   if (!isSys(session)) throw fail('NOT_SUPPORTED', { what: 'SET DECRYPTION in a user tenant is' });
-  session.decryptionPasswords = statement.passwords;
+  setDecryptionPasswords(session, statement.passwords);
   return okResult();
 }
 
@@ -48,6 +54,7 @@ function requestOf(
     target: targetOf(statement.until),
     option: statement.options ?? '',
     passwords: session.decryptionPasswords,
+    derivedKeys: session.decryptionKeys,
     description: statement.description ?? '',
   };
 }

@@ -58,6 +58,7 @@ function makeSession(fixture: CatalogFixture, tenantId: number, more: Partial<Se
     encryptionPassword: null,
     encryptionKeys: new DerivedKeys(),
     decryptionPasswords: [],
+    decryptionKeys: new DerivedKeys(),
     restoreSources: [],
     warnings: [],
     lastInsertId: 0n,

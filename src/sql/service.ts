@@ -1,4 +1,5 @@
 // The service behind every connection: accounts, sessions, and statements from text to result.
+
 import { fail, HoldfastError, toClientError } from '../base/errors.ts';
 import { DerivedKeys } from '../format/derived-keys.ts';
 import type { Column, SqlValue, StatementResult } from '../model/result.ts';
@@ -9,6 +10,7 @@ import { engineOf, textForEngine } from './engine-statements.ts';
 import { parseStatement } from './grammar/parse.ts';
 import { redactSecrets } from './grammar/redact.ts';
 import { splitStatements } from './grammar/split.ts';
+import { setDecryptionPasswords } from './restore-statements.ts';
 import { runStatement } from './run-statement.ts';
 import { prepareSelect } from './select.ts';
 import type { LoginAccount, LoginRequest, Session, SqlService } from './session.ts';
@@ -65,6 +67,7 @@ function newSession(
     encryptionPassword: null,
     encryptionKeys: new DerivedKeys(),
     decryptionPasswords: [],
+    decryptionKeys: new DerivedKeys(),
     restoreSources: [],
     warnings: [],
     lastInsertId: 0n,
@@ -84,7 +87,7 @@ async function closeEngine(session: Session): Promise<void> {
 
 function forgetPasswords(session: Session): void {
   setEncryptionPassword(session, null);
-  session.decryptionPasswords = [];
+  setDecryptionPasswords(session, []);
 }
 
 async function execute(

@@ -28,6 +28,8 @@ export interface Session {
   readonly encryptionKeys: DerivedKeys;
   /** `SET DECRYPTION`: passwords for the next restores of this session. */
   decryptionPasswords: readonly string[];
+  /** What restores of this session have derived from them; cleared with them. */
+  readonly decryptionKeys: DerivedKeys;
   /** `ADD RESTORE SOURCE` list. */
   restoreSources: string[];
   /** Warnings of the last statement, for SHOW WARNINGS. */
