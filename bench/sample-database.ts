@@ -15,8 +15,10 @@ const TEXT_CHARS = 16_000_000;
 const NOISE_BYTES = 16_000_000;
 const CUSTOMERS_PER_STEP = 100;
 const ORDERS_PER_STEP = 1_000;
+/** Words that may follow one; the first of them does so most often. */
+const SUCCESSORS = 24;
 /** Every so many orders come with a file. */
-const FILE_EVERY = 32;
+const FILE_EVERY = 96;
 /** Every so many events one is deleted. */
 const HOLES_EVERY = 37;
 const FIRST_DAY_MS = Date.UTC(2024, 0, 1);
@@ -49,15 +51,21 @@ export function seededRandom(seed: number): (below: number) => number {
 
 type Random = ReturnType<typeof seededRandom>;
 
-/** Running text; words at the front of the list are far more frequent, as the product of some draws is small. */
+/** Running text: each word is followed by a few others, some of them far more often than others, as in a language. */
 function sampleText(random: Random, chars: number): string {
   const letters = 'etaoinshrdlucmfwypvbgk';
   const words = Array.from({ length: WORDS }, () =>
     Array.from({ length: 2 + random(9) }, () => letters[random(letters.length)]).join(''),
   );
+  // The product of draws is small more often than not.
+  const skewed = (below: number) => Math.floor((random(below) * random(below) * random(below)) / below ** 2);
+  const successors = words.map(() => Array.from({ length: SUCCESSORS }, () => skewed(WORDS)));
   const parts: string[] = [];
-  for (let length = 0; length < chars; length += parts.at(-1)!.length + 1)
-    parts.push(words[Math.floor((random(WORDS) * random(WORDS) * random(WORDS)) / WORDS ** 2)]!);
+  let word = 0;
+  for (let length = 0; length < chars; length += parts.at(-1)!.length + 1) {
+    word = successors[word]![skewed(SUCCESSORS)]!;
+    parts.push(words[word]!);
+  }
   return parts.join(' ');
 }
 

@@ -103,7 +103,7 @@ export class BenchServer implements AsyncDisposable {
     await client.run(`ALTER SYSTEM BACKUP ${isIncremental ? 'INCREMENTAL ' : ''}DATABASE`);
     const rows = await this.#until(BACKUP_HISTORY, ({ length }) => length > known);
     const seconds = secondsSince(startNs);
-    const job = rows.at(-1)!;
+    const job = rows.reduce((a, b) => (Number(b.JOB_ID) > Number(a.JOB_ID) ? b : a));
     if (job.STATUS !== 'COMPLETED') throw new Error(`the backup ended as ${job.STATUS}: ${job.COMMENT}`);
     const sets = await this.#plain.rows(
       `SELECT MIN_RESTORE_SCN, INPUT_BYTES, OUTPUT_BYTES, ENCRYPTION_MODE, BACKUP_TYPE, COMMENT
@@ -179,8 +179,7 @@ export async function spawnServer(scratch: Scratch, dir: string): Promise<Server
 }
 
 /** The row of the sys tenant is the last of a statement to end. */
-const BACKUP_HISTORY =
-  'SELECT JOB_ID, STATUS, COMMENT FROM oceanbase.CDB_OB_BACKUP_JOB_HISTORY WHERE TENANT_ID = 1 ORDER BY JOB_ID';
+const BACKUP_HISTORY = 'SELECT JOB_ID, STATUS, COMMENT FROM oceanbase.CDB_OB_BACKUP_JOB_HISTORY WHERE TENANT_ID = 1';
 
 async function untilReady(child: ChildProcess): Promise<{ host: string; port: number }> {
   let output = '';
