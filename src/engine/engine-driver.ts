@@ -1,5 +1,6 @@
 // What every engine offers. Callers ask `can`, never the name. Drivers: sqlite (embedded default), fake (simulation).
 
+import type { CheckLevel } from '../model/check-level.ts';
 import type { Column, SqlValue, StatementResult } from '../model/result.ts';
 import type { Scn } from '../model/scn.ts';
 import type { SessionFacts } from './session-facts.ts';
@@ -91,8 +92,13 @@ export interface EngineDriver extends AsyncDisposable {
    */
   startCapture(request: CaptureRequest): Promise<Capture>;
 
-  /** Runs the engine's own consistency check on a restored, unopened database file. @throws BACKUP_DATA_CORRUPT (9010) */
-  check(location: string): Promise<EngineFacts>;
+  /**
+   * Looks at a restored database file that nobody has opened, with the engine's own consistency check.
+   * @param of.level how thorough the check is; the facts are read in any case
+   * @param of.whenWritten begins then, and gets ready before; rejected: there is nothing to look at
+   * @throws BACKUP_DATA_CORRUPT (9010)
+   */
+  check(location: string, of: { level: CheckLevel; whenWritten?: Promise<void> }): Promise<EngineFacts>;
 }
 
 export interface EngineSession {

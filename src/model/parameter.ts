@@ -59,7 +59,7 @@ export const PARAMETERS = {
     default: '0',
     range: ['0', '100'],
     section: 'OBSERVER',
-    info: 'Accepted for compatibility: `concurrency` in the WITH string of RESTORE sets the workers.',
+    info: 'Workers of restores, as the sys tenant has it; 0 lets the server choose, and `concurrency` in the WITH string of RESTORE comes before it.',
   },
   log_restore_concurrency: {
     scope: 'tenant',

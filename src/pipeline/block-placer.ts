@@ -1,5 +1,6 @@
 // The restore side of a worker: reads stored blocks, checks and opens them, writes pages. Knows nothing of processes.
 import { assert } from '../base/assert.ts';
+import { sameBytes } from '../base/bytes.ts';
 import { addToRuns, type PageRun } from '../format/index-pages.ts';
 import { BlockReader } from './block-reader.ts';
 import type { Lane } from './lane.ts';
@@ -30,11 +31,13 @@ class BlockPlacer implements PlaceLane {
   readonly #target: PageTarget;
   readonly #pageSize: number;
   readonly #blocks: BlockReader;
+  readonly #zeros: Uint8Array;
 
   constructor(job: PlaceJob) {
     this.#pageSize = job.target.pageSize;
     this.#target = new PageTarget(job.target);
     this.#blocks = new BlockReader(job);
+    this.#zeros = new Uint8Array(job.target.pageSize);
   }
 
   async work(items: readonly RestoreItem[]): Promise<number> {
@@ -64,16 +67,31 @@ class BlockPlacer implements PlaceLane {
     return this.finish();
   }
 
-  /** Writes the pages of an item that its plan names. */
+  /** Writes the pages of an item that its plan names. @returns their bytes */
   #write(item: RestoreItem, plain: Uint8Array): number {
     let bytes = 0;
     for (const [index, page, count] of runsOf(item)) {
       const end = (index + count) * this.#pageSize;
       assert(Number.isInteger(index) && index >= 0 && end <= plain.length, 'the plan names pages that the block has');
-      this.#target.write(page, plain.subarray(index * this.#pageSize, end));
+      this.#writeRun(page, plain.subarray(index * this.#pageSize, end));
       bytes += count * this.#pageSize;
     }
     return bytes;
+  }
+
+  /** Pages of zeros are left out: the target is new, and has zeros wherever nothing was written. */
+  #writeRun(firstPage: number, pages: Uint8Array): void {
+    const size = this.#pageSize;
+    const write = (from: number, to: number) => {
+      if (from < to) this.#target.write(firstPage + from / size, pages.subarray(from, to));
+    };
+    let from = 0;
+    for (let at = 0; at < pages.length; at += size) {
+      if (pages[at] !== 0 || !sameBytes(pages.subarray(at, at + size), this.#zeros)) continue;
+      write(from, at);
+      from = at + size;
+    }
+    write(from, pages.length);
   }
 }
 

@@ -719,4 +719,13 @@ describe('a restored database', () => {
     const frozen = await rawDatabase(Buffer.concat([randomBytes(4096), Buffer.alloc(3 * 4096)]));
     await roundTrip(frozen, backupOf(frozen, memory()));
   });
+
+  it('takes no room for pages of zeros, wherever they are', async () => {
+    const zeros = Buffer.alloc(2 * MIB);
+    const frozen = await rawDatabase(Buffer.concat([randomBytes(8192), zeros, randomBytes(4096), zeros]));
+    const backup = backupOf(frozen, file());
+    const restore = restoreOf(frozen, backup, await roundTrip(frozen, backup));
+    await pipeline.restore(restore);
+    expect((await stat(restore.targetPath)).blocks * 512).toBeLessThan(MIB);
+  });
 });

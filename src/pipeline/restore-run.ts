@@ -20,8 +20,6 @@ import { NO_VERBS, type WorkerPool } from './worker-pool.ts';
 const ITEMS_PER_CHUNK = 16;
 /** Items that are taken from the plan and sorted together, some 1 GiB: bounds memory and the time without a pause. */
 const ITEMS_PER_WINDOW = 1024;
-/** The kernel is asked to store what was written this often, so that the final fsync is short. */
-const BACKGROUND_SYNC_MS = 150;
 const TARGET_MODE = 0o600;
 
 /** A memory destination lives in this process, and so does the work on it. */
@@ -71,35 +69,6 @@ function* chunksOf(items: Iterable<RestoreItem>, coverage: PageCoverage): Genera
     if (window.length === ITEMS_PER_WINDOW) yield* cut();
   }
   yield* cut();
-}
-
-/** Asks the kernel again and again to store what was written. @returns to be called at the end; throws what failed */
-function syncInBackground(target: FileHandle): () => Promise<void> {
-  let isOver = false;
-  let wake = () => {};
-  const loop = async () => {
-    while (!isOver) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, BACKGROUND_SYNC_MS);
-        wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-      if (!isOver) await target.datasync();
-    }
-  };
-  // The failure is kept: the kernel reports a lost write only once.
-  const result = loop().then(
-    () => undefined,
-    (error: unknown) => ({ error }),
-  );
-  return async () => {
-    isOver = true;
-    wake();
-    const failed = await result;
-    if (failed) throw failed.error;
-  };
 }
 
 async function createTarget(request: RestoreRequest): Promise<{ handle: FileHandle; job: PlaceJob }> {
@@ -155,16 +124,15 @@ function readBack(pool: WorkerPool, request: RestoreRequest, { target }: PlaceJo
   return runHash(pool, { source, workers, signal, isLocal: isLocal(request) });
 }
 
-/** Writes every page, then makes the file durable while it is read back and the caller looks at it. */
+/**
+ * Writes every page, then makes the file durable while it is read back and the caller looks at it. Nothing is synced
+ * before: a sync holds up whoever writes the same file (1.3 instead of 0.9 s for 1 GB), and the last one costs nothing
+ * beside the reading.
+ */
 async function writeTarget(pool: WorkerPool, request: RestoreRequest): Promise<BigUint64Array> {
   const { handle, job } = await createTarget(request);
   try {
-    const endSyncing = syncInBackground(handle);
-    try {
-      await fillTarget(pool, request, job);
-    } finally {
-      await endSyncing();
-    }
+    await fillTarget(pool, request, job);
     const last = [readBack(pool, request, job), handle.sync(), request.whenWritten?.()] as const;
     // Nothing is at work any more when the first failure is told.
     await Promise.allSettled(last);

@@ -33,8 +33,8 @@ export interface BuildRequest {
   targetPath: string;
   openDestination: OpenDestination;
   pipeline: Pick<Pipeline, 'restore'>;
-  /** The engine's own check of a file that nobody else has opened. */
-  check(path: string): Promise<EngineFacts>;
+  /** The engine's own look at a file that nobody else has opened, once it is written. */
+  check(path: string, whenWritten: Promise<void>): Promise<EngineFacts>;
   /** @returns a data key that is cleared here; null for a set that was planned with as not encrypted */
   dataKeyOf(backupSetId: number): Uint8Array | null;
   /** Called once, before anything is written. */
@@ -189,7 +189,6 @@ async function writeFile(
   const totalBytes = BigInt(pageCount) * BigInt(of.index.pageSize);
   request.onTotal(totalBytes);
   const items = () => restoreItems({ overlay, index: of.index, skipPage });
-  let checking: Promise<EngineFacts> | undefined;
   const target: RestoreRequest = {
     ...{ targetPath, pageSize: of.index.pageSize, pageCount, skipPage },
     sets: of.sets.map(({ directory, manifest, dataKey }) => {
@@ -199,23 +198,45 @@ async function writeFile(
     items: items(),
     workers: seed.workers,
     onProgress: request.onProgress,
-    async whenWritten() {
-      checking = request.check(targetPath);
-      // A page that is not what set and log say is the better reason.
-      await Promise.allSettled([checking]);
-    },
     signal,
   };
-  const { pageHashes } = await request.pipeline.restore(target);
+  const { pageHashes, checking } = await restoreAndCheck(request, target);
+  // A page that is not what set and log say is the better reason.
   checkPages({ map, pageHashes, skipPage, sets: of.sets }, items);
   const facts = await checking;
-  assert(facts, 'the engine has checked the file');
   if (facts.pageCount !== pageCount)
     throw fail('BACKUP_DATA_CORRUPT', {
       object: of.sets.at(-1)!.directory,
       because: `the restored database has ${facts.pageCount} pages instead of ${pageCount}`,
     });
   return { pageCount, totalBytes, databaseChecksum: map.checksum, commitCount, facts };
+}
+
+/** Writes the file while the engine's check of it gets ready. @returns the check, which has ended */
+async function restoreAndCheck(
+  { check, pipeline }: BuildRequest,
+  target: RestoreRequest,
+): Promise<{ pageHashes: BigUint64Array; checking: Promise<EngineFacts> }> {
+  let begin = () => {};
+  let forgo = (_because: unknown) => {};
+  const written = new Promise<void>((resolve, reject) => {
+    begin = resolve;
+    forgo = reject;
+  });
+  const checking = check(target.targetPath, written);
+  const isOver = Promise.allSettled([written, checking]);
+  const whenWritten = async () => {
+    begin();
+    await isOver;
+  };
+  try {
+    const { pageHashes } = await pipeline.restore({ ...target, whenWritten });
+    return { pageHashes, checking };
+  } catch (error) {
+    forgo(error);
+    await isOver;
+    throw error;
+  }
 }
 
 /** Whether an object of the log is missing that was there a moment ago. */

@@ -1,6 +1,7 @@
-// The WITH string of RESTORE: `pool_list=p1,p2&location=/abs/path&concurrency=4&locality=…&primary_zone=…`.
+// The WITH string of RESTORE: `pool_list=p1,p2&location=/abs/path&concurrency=4&check=quick&locality=…&primary_zone=…`.
 import { isAbsolute, normalize } from 'node:path';
 import { fail } from '../base/errors.ts';
+import { CHECK_LEVELS, type CheckLevel } from '../model/check-level.ts';
 
 /** Longest WITH string: the RESTORE_OPTION column of the history view. */
 const OPTION_CHARS_MAX = 4096;
@@ -15,6 +16,8 @@ export interface RestoreOption {
   location: string | null;
   /** Workers; null takes the pool's MAX_CPU. */
   concurrency: number | null;
+  /** How the engine checks the file; its pages are compared with the recorded checksum in any case. */
+  check: CheckLevel;
 }
 
 /** Keys that are read and kept in RESTORE_OPTION, but decide nothing on a single machine. */
@@ -24,7 +27,7 @@ const KEYS_WITHOUT_EFFECT = ['locality', 'primary_zone'];
 export function parseRestoreOption(text: string): RestoreOption {
   const wrong = (what: string) => fail('INVALID_ARGUMENT', { what: `RESTORE … WITH: ${what}` });
   if (text.length > OPTION_CHARS_MAX) throw wrong(`it is longer than ${OPTION_CHARS_MAX} characters`);
-  const option: RestoreOption = { pools: [], location: null, concurrency: null };
+  const option: RestoreOption = { pools: [], location: null, concurrency: null, check: 'quick' };
   const seen = new Set<string>();
   for (const part of text.split('&').map((item) => item.trim())) {
     if (part === '') continue;
@@ -37,10 +40,21 @@ export function parseRestoreOption(text: string): RestoreOption {
     if (key === 'pool_list') option.pools = parsePools(value, wrong);
     else if (key === 'location') option.location = parseLocation(value, wrong);
     else if (key === 'concurrency') option.concurrency = parseConcurrency(value, wrong);
+    else if (key === 'check') option.check = parseCheck(value, wrong);
     else if (key === 'kms_encrypt') refuseKms(value);
     else if (!KEYS_WITHOUT_EFFECT.includes(key)) throw wrong(`unknown option ${key}`);
   }
   return option;
+}
+
+/**
+ * Workers of a restore: as many as the statement says, else as `ha_high_thread_score` says (0: all) within the pool's
+ * MAX_CPU; at most one per core.
+ */
+export function workersOf(of: { concurrency: number | null; score: number; maxCpu: number; cores: number }): number {
+  const { concurrency, score, cores } = of;
+  const ofPool = Math.ceil(of.maxCpu);
+  return Math.max(1, Math.min(concurrency ?? Math.min(score || ofPool, ofPool), cores));
 }
 
 type Wrong = (what: string) => Error;
@@ -65,6 +79,12 @@ function parseConcurrency(value: string, wrong: Wrong): number {
   const count = /^\d{1,3}$/.test(value) ? Number(value) : 0;
   if (count < 1 || count > CONCURRENCY_MAX) throw wrong(`concurrency '${value}' is not 1 to ${CONCURRENCY_MAX}`);
   return count;
+}
+
+function parseCheck(value: string, wrong: Wrong): CheckLevel {
+  const level = CHECK_LEVELS.find((known) => known === value.toLowerCase());
+  if (!level) throw wrong(`check '${value}' is not ${CHECK_LEVELS.join(', ')}`);
+  return level;
 }
 
 function refuseKms(value: string): void {

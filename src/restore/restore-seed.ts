@@ -3,6 +3,7 @@
 import { assert } from '../base/assert.ts';
 import { hexOf } from '../base/bytes.ts';
 import { type PieceRef, parsePieceDirectory, type SetRef } from '../format/layout.ts';
+import type { CheckLevel } from '../model/check-level.ts';
 import type { RestorePlan } from './plan-restore.ts';
 import type { FoundRun } from './read-log.ts';
 import type { FoundSet } from './read-sources.ts';
@@ -28,6 +29,7 @@ export interface RestoreSeed {
   /** The log from the set to the restore point, by round; null when the set is the point. */
   log: { uri: string; stretches: SeedStretch[] } | null;
   workers: number;
+  check: CheckLevel;
   /**
    * Identity of the finished file, recorded before it gets its final name: only with it may a later server take that
    * file for its own. null before.
@@ -40,10 +42,11 @@ export function seedOf(of: {
   owner: RestoreSeed['owner'];
   plan: RestorePlan<FoundSet, FoundRun>;
   workers: number;
+  check: CheckLevel;
   /** The uri to open a destination by. */
   uriOf: (shown: string) => string;
 }): RestoreSeed {
-  const { owner, plan, workers, uriOf } = of;
+  const { owner, plan, workers, check, uriOf } = of;
   const stretches = plan.stretches.map(({ pieces }, place) => {
     const base = plan.stretches[place + 1]?.run.base;
     const until = base ? { batchNo: base.batchNo, batchHash: hexOf(base.batchHash) } : null;
@@ -54,6 +57,7 @@ export function seedOf(of: {
     data: { uri: uriOf(plan.set.uri), sets: plan.sets.map(({ ref, manifestSha256 }) => ({ ref, manifestSha256 })) },
     log: stretches.length > 0 ? { uri: uriOf(plan.stretches[0]!.run.uri), stretches } : null,
     workers,
+    check,
     fileId: null,
   };
 }

@@ -144,6 +144,7 @@ export class RestoreWorker {
   async #build(job: RestoreJob): Promise<void> {
     const { openDestination, pipeline, store, log, driver } = this.#deps;
     const { jobId, restoreScn } = job;
+    const seed = decodeSeed(job.planSeed);
     const targetPath = this.#temporary(job);
     const { location } = this.#tenantOf(job);
     if (location === this.#ownLocation(job)) await makeDirectoryFor(location);
@@ -151,8 +152,8 @@ export class RestoreWorker {
     let progress: ((done: { bytes: number }) => void) | undefined;
     const built = await this.#buildFile({
       ...{ openDestination, pipeline, restoreScn, targetPath, signal: this.#controller.signal },
-      seed: decodeSeed(job.planSeed),
-      check: (path) => driver.check(path),
+      seed,
+      check: (path, whenWritten) => driver.check(path, { level: seed.check, whenWritten }),
       dataKeyOf: (backupSetId) => {
         const sealed = job.sealedDataKeys[backupSetId];
         return sealed ? store.secrets.open(sealed, keyContext(jobId, backupSetId)) : null;
@@ -220,7 +221,7 @@ export class RestoreWorker {
       await removeUnfinished(this.#temporary(job));
       // The server that gave the file its name may have died before the name was durable.
       await syncDirectory(dirname(location));
-      const facts = await this.#deps.driver.check(location);
+      const facts = await this.#deps.driver.check(location, { level: seed.check });
       await removeSideFiles(location);
       return this.#complete(job, facts.tableCount);
     }

@@ -13,7 +13,7 @@ import { planRestore, type RestorePlan } from './plan-restore.ts';
 import { provePresent } from './prove-present.ts';
 import type { FoundRun } from './read-log.ts';
 import { type FoundSet, type FoundSources, readSources } from './read-sources.ts';
-import { parseRestoreOption, type RestoreOption } from './restore-option.ts';
+import { parseRestoreOption, type RestoreOption, workersOf } from './restore-option.ts';
 import { encodeSeed, seedOf } from './restore-seed.ts';
 import type { RestorePreview, RestoreRequest, RestoreService, RestoreWindow } from './restore-service.ts';
 import { keyContext, type RestoreDependencies, RestoreWorker } from './restore-worker.ts';
@@ -265,7 +265,9 @@ class Restore implements RestoreService {
       backupPieceList: plan.stretches.flatMap(({ run, pieces }) =>
         pieces.map(({ name: piece }) => `${run.uri}/${piece}`),
       ),
-      planSeed: encodeSeed(seedOf({ owner: sources.owner, plan, workers: this.#workers(option), uriOf })),
+      planSeed: encodeSeed(
+        seedOf({ owner: sources.owner, plan, workers: this.#workers(option), check: option.check, uriOf }),
+      ),
       sealedDataKeys,
       totalBytes: null,
       finishBytes: null,
@@ -275,13 +277,12 @@ class Restore implements RestoreService {
     });
   }
 
-  /** As many as the statement or the pool's MAX_CPU says, at most one per core. */
   #workers({ concurrency, pools }: RestoreOption): number {
     const { store, cores } = this.#deps;
     const pool = pools[0] === undefined ? undefined : store.pools.get({ name: pools[0] });
     const unit = pool && store.units.get({ name: pool.unitName });
-    const asked = concurrency ?? (unit ? Math.ceil(unit.maxCpu) : cores);
-    return Math.max(1, Math.min(asked, cores));
+    const score = Number(store.parameter(SYS_TENANT_ID, 'ha_high_thread_score'));
+    return workersOf({ concurrency, score, maxCpu: unit?.maxCpu ?? cores, cores });
   }
 
   /** Starts workers for waiting jobs while there is room; ending a cancelled one waits for none. */

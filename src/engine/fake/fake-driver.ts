@@ -133,7 +133,8 @@ export class FakeDriver implements EngineDriver {
     return capture;
   }
 
-  async check(location: string): Promise<EngineFacts> {
+  async check(location: string, of: { whenWritten?: Promise<void> }): Promise<EngineFacts> {
+    await of.whenWritten;
     return checkFakeFile(location);
   }
 

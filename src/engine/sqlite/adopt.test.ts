@@ -75,9 +75,32 @@ describe('check', () => {
     const { path, db } = application('WAL');
     db.close();
     const before = hashOf(path);
-    expect(await fixture.driver.check(path)).toMatchObject({ pageSize: 8192, pageCount: 3, tableCount: 2 });
+    expect(await fixture.driver.check(path, { level: 'quick' })).toMatchObject({
+      pageSize: 8192,
+      pageCount: 3,
+      tableCount: 2,
+    });
     expect(hashOf(path)).toBe(before);
     expect(readdirSync(fixture.directory)).toEqual(['app.db']);
+  });
+
+  it('looks as far as it is told', async () => {
+    const { path, db } = application('WAL');
+    db.exec('CREATE TABLE p (a, b); CREATE INDEX p_of_a ON p (a); INSERT INTO p VALUES (1, 2)');
+    // The index now says that it is of another column than the one it holds.
+    db.enableDefensive(false);
+    db.exec(
+      `PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = 'CREATE INDEX p_of_a ON p (b)' WHERE name = 'p_of_a'`,
+    );
+    db.close();
+    const facts = { pageSize: 8192, pageCount: 5 };
+    expect(await fixture.driver.check(path, { level: 'none' })).toMatchObject(facts);
+    expect(await fixture.driver.check(path, { level: 'quick' })).toMatchObject(facts);
+    await expect(fixture.driver.check(path, { level: 'full' })).rejects.toThrowError(/missing from index p_of_a/);
+    const written = Promise.reject(new Error('nothing was written'));
+    await expect(fixture.driver.check(path, { level: 'quick', whenWritten: written })).rejects.toThrowError(
+      'nothing was written',
+    );
   });
 
   it('finds a damaged page, a cut file and a file that is none', async () => {
@@ -93,7 +116,9 @@ describe('check', () => {
     const none = join(fixture.directory, 'none.db');
     writeFileSync(none, Buffer.alloc(8192, 1));
     for (const location of [damaged, cut, none, join(fixture.directory, 'missing.db')]) {
-      await expect(fixture.driver.check(location)).rejects.toMatchObject({ errorName: 'BACKUP_DATA_CORRUPT' });
+      await expect(fixture.driver.check(location, { level: 'quick' })).rejects.toMatchObject({
+        errorName: 'BACKUP_DATA_CORRUPT',
+      });
     }
   });
 });

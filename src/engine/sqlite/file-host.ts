@@ -8,6 +8,7 @@ import { endByKillOnly, serveParent } from '../../base/child-process.ts';
 import { fail } from '../../base/errors.ts';
 import { makeDirectory } from '../../base/make-directory.ts';
 import { DatabaseSync, isSafeSqliteVersion } from '../../base/sqlite.ts';
+import type { CheckLevel } from '../../model/check-level.ts';
 import type { EngineFacts } from '../engine-driver.ts';
 
 /** Page size of new tenants: SQLite's default, and the unit of every figure in the docs. */
@@ -145,20 +146,26 @@ async function adopt({ location }: { location: string }): Promise<EngineFacts> {
   }
 }
 
-function findings(location: string): { facts: EngineFacts; problems: string[] } {
+const CHECKS = { quick: 'PRAGMA quick_check', full: 'PRAGMA integrity_check' };
+
+function problemsOf(db: DatabaseSync, level: CheckLevel): string[] {
+  if (level === 'none') return [];
+  const rows = db.prepare(CHECKS[level]).all();
+  return rows.map((row) => String(Object.values(row)[0])).filter((text) => text !== 'ok');
+}
+
+function findings(location: string, level: CheckLevel): { facts: EngineFacts; problems: string[] } {
   const db = openImmutable(location);
   try {
-    const rows = db.prepare('PRAGMA quick_check').all() as { quick_check: string }[];
-    const problems = rows.map((row) => row.quick_check).filter((text) => text !== 'ok');
-    return { facts: factsOf(db), problems };
+    return { facts: factsOf(db), problems: problemsOf(db, level) };
   } finally {
     db.close();
   }
 }
 
-async function check({ location }: { location: string }): Promise<EngineFacts> {
+async function check({ location, level }: { location: string; level: CheckLevel }): Promise<EngineFacts> {
   try {
-    const { facts, problems } = findings(location);
+    const { facts, problems } = findings(location, level);
     if (problems.length === 0) return facts;
     throw fail('BACKUP_DATA_CORRUPT', {
       object: location,
@@ -174,8 +181,8 @@ async function check({ location }: { location: string }): Promise<EngineFacts> {
 }
 
 const expecting =
-  (verb: (request: { location: string }) => Promise<EngineFacts>) =>
-  async (request: { location: string }): Promise<EngineFacts> => {
+  <T extends { location: string }>(verb: (request: T) => Promise<EngineFacts>) =>
+  async (request: T): Promise<EngineFacts> => {
     try {
       return await verb(request);
     } catch (error) {

@@ -7,6 +7,7 @@ import { ChannelClosed } from '../../base/child-process.ts';
 import type { Clock } from '../../base/clock.ts';
 import { fail, isFailure } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
+import type { CheckLevel } from '../../model/check-level.ts';
 import type {
   Capture,
   CaptureRequest,
@@ -55,10 +56,16 @@ interface TenantSql {
   sessions: Set<SqlSession>;
 }
 
-async function inFileHost(verb: 'adopt' | 'check', location: string): Promise<EngineFacts> {
+/** @param ready the host is asked then, and comes up before */
+async function inFileHost<T extends { location: string }>(
+  verb: 'adopt' | 'check',
+  request: T,
+  ready?: Promise<void>,
+): Promise<EngineFacts> {
   const child = forkFileHost();
   try {
-    return await child.call<EngineFacts>(verb, { location });
+    await ready;
+    return await child.call<EngineFacts>(verb, request);
   } catch (error) {
     if (!(error instanceof ChannelClosed)) throw error;
     throw fail('HOST_LOST', { because: error.message }, { cause: error });
@@ -93,11 +100,11 @@ class Sqlite implements SqliteDriver {
   }
 
   adopt(tenant: EngineTenant): Promise<EngineFacts> {
-    return inFileHost('adopt', tenant.location);
+    return inFileHost('adopt', { location: tenant.location });
   }
 
-  check(location: string): Promise<EngineFacts> {
-    return inFileHost('check', location);
+  check(location: string, of: { level: CheckLevel; whenWritten?: Promise<void> }): Promise<EngineFacts> {
+    return inFileHost('check', { location, level: of.level }, of.whenWritten);
   }
 
   async drop(tenant: EngineTenant, { removeData }: { removeData: boolean }): Promise<void> {
