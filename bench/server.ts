@@ -77,6 +77,10 @@ export class BenchServer implements AsyncDisposable {
     await this.#plain.run(`ALTER SYSTEM SET archive_lag_target = '${text}' TENANT = ${TENANT}`);
   }
 
+  async setCompressionLevel(level: number): Promise<void> {
+    await this.#plain.run(`ALTER SYSTEM SET backup_compression_level = ${level} TENANT = ${TENANT}`);
+  }
+
   /** Archives to the end and closes the round. */
   async endArchive(): Promise<void> {
     await this.#plain.run(`ALTER SYSTEM NOARCHIVELOG TENANT = ${TENANT}`);
@@ -118,12 +122,19 @@ export class BenchServer implements AsyncDisposable {
   }
 
   /** One restore to an scn, from the statement until the history says that it is complete. */
-  async restore(of: { name: string; scn: string; location: string; isEncrypted: boolean }): Promise<number> {
+  async restore(of: {
+    name: string;
+    scn: string;
+    location: string;
+    isEncrypted: boolean;
+    check: string | undefined;
+  }): Promise<number> {
     const client = of.isEncrypted ? this.#withPassword : this.#plain;
     const from = `FROM '${this.#dataUri},file://${this.archiveDir}' UNTIL SCN = ${of.scn}`;
     const history = `SELECT STATUS, COMMENT FROM oceanbase.CDB_OB_RESTORE_HISTORY WHERE RESTORE_TENANT_NAME = '${of.name}'`;
+    const option = `location=${of.location}${of.check === undefined ? '' : `&check=${of.check}`}`;
     const startNs = process.hrtime.bigint();
-    await client.run(`ALTER SYSTEM RESTORE ${of.name} ${from} WITH 'location=${of.location}'`);
+    await client.run(`ALTER SYSTEM RESTORE ${of.name} ${from} WITH '${option}'`);
     const [job] = await this.#until(history, ({ length }) => length > 0);
     const seconds = secondsSince(startNs);
     if (job?.STATUS !== 'SUCCESS') throw new Error(`the restore ended as ${job?.STATUS}: ${job?.COMMENT}`);

@@ -3,18 +3,41 @@ import { VERSION } from '../../src/version.ts';
 import type { BenchServer } from '../server.ts';
 import type { BackedUp, BackupTool } from './tool.ts';
 
+/** Of `backup_compression_level`. */
+const DEFAULT_LEVEL = 1;
+
+/** Tells the tenants apart that tools restore. */
+let tools = 0;
+
+export interface HoldfastWays {
+  isEncrypted: boolean;
+  /** `backup_compression_level`; the default when absent. */
+  level?: number;
+  /** How the engine looks at a restored database, `check=…`; the default when absent. */
+  check?: string;
+}
+
+function nameOf({ isEncrypted, level, check }: HoldfastWays): string {
+  const ways = [isEncrypted ? 'encrypted' : 'not encrypted'];
+  if (level === 0) ways.push('not compressed');
+  else if (level !== undefined) ways.push(`level ${level}`);
+  if (check !== undefined) ways.push(`check=${check}`);
+  return `Holdfast ${VERSION}, ${ways.join(', ')}`;
+}
+
 export class HoldfastTool implements BackupTool {
   readonly name: string;
   readonly fidelity = 'bytes';
   readonly #server: BenchServer;
-  readonly #isEncrypted: boolean;
+  readonly #ways: HoldfastWays;
   #scn = '';
+  readonly #no = ++tools;
   #restoreNo = 0;
 
-  constructor(server: BenchServer, { isEncrypted }: { isEncrypted: boolean }) {
-    this.name = `Holdfast ${VERSION}, ${isEncrypted ? 'encrypted' : 'not encrypted'}`;
+  constructor(server: BenchServer, ways: HoldfastWays) {
+    this.name = nameOf(ways);
     this.#server = server;
-    this.#isEncrypted = isEncrypted;
+    this.#ways = ways;
   }
 
   backUp(): Promise<BackedUp> {
@@ -26,16 +49,18 @@ export class HoldfastTool implements BackupTool {
   }
 
   async #backUp(isIncremental: boolean): Promise<BackedUp> {
-    const { seconds, scn, outputBytes } = await this.#server.backUp({ isEncrypted: this.#isEncrypted, isIncremental });
+    const { isEncrypted, level = DEFAULT_LEVEL } = this.#ways;
+    await this.#server.setCompressionLevel(level);
+    const { seconds, scn, outputBytes } = await this.#server.backUp({ isEncrypted, isIncremental });
     this.#scn = scn;
     return { seconds, storedBytes: outputBytes };
   }
 
   async restore(to: string): Promise<number> {
     this.#restoreNo++;
-    return await this.#server.restore({
-      ...{ name: this.#restored, scn: this.#scn, location: to, isEncrypted: this.#isEncrypted },
-    });
+    const { isEncrypted, check } = this.#ways;
+    const name = this.#restored;
+    return await this.#server.restore({ name, scn: this.#scn, location: to, isEncrypted, check });
   }
 
   async discard(to: string): Promise<void> {
@@ -43,6 +68,6 @@ export class HoldfastTool implements BackupTool {
   }
 
   get #restored(): string {
-    return `restored_${this.#isEncrypted ? 'encrypted' : 'plain'}_${this.#restoreNo}`;
+    return `restored_${this.#no}_${this.#restoreNo}`;
   }
 }
