@@ -80,7 +80,7 @@ export class BackupWorker {
     try {
       // Worker processes come up while it is planned; an increment is short and will want one.
       const workers = this.#set.type === 'INC' ? 1 : workersFor(this.#deps, this.#tenant());
-      this.#deps.pipeline.prepare(workers);
+      this.#deps.pipeline.prepare(workers, 'backup');
       await this.#work();
     } catch (error) {
       if (this.#controller.signal.reason instanceof ServerStopping) return;

@@ -25,7 +25,7 @@ async function openLanes(pool: WorkerPool, request: BackupRequest, chunkCount: n
   const wanted = Math.min(request.workers, chunkCount);
   const ask = (workers: number) =>
     ({ kind: 'pack', job: { ...job, destination: shareOf(destination, workers) } }) as const;
-  return openRemoteLanes(pool, { request: ask, wanted, verbs: { nextPackNo }, signal });
+  return openRemoteLanes(pool, { request: ask, wanted, priority: 'low', verbs: { nextPackNo }, signal });
 }
 
 /** Ascending pages as ranges that are read at once. */

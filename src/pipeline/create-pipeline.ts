@@ -29,7 +29,7 @@ export function createPipeline(options: { log: Log; workers?: number }): Pipelin
       assert(request.workers >= 1, 'reading a snapshot has a worker');
       return runHash(pool, request);
     },
-    prepare: (workers) => pool.prepare(workers),
+    prepare: (workers, work) => pool.prepare(workers, work === 'backup' ? 'low' : 'normal'),
     [Symbol.asyncDispose]: () => pool.close(),
   };
 }

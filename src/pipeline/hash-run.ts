@@ -28,7 +28,13 @@ export async function runHash(pool: WorkerPool, request: HashRequest): Promise<B
   const wanted = Math.min(workers, Math.ceil(pageCount / perChunk));
   const lanes: HashLane[] = request.isLocal
     ? [localLane(createPageHasher(source))]
-    : await openRemoteLanes(pool, { request: () => ({ kind: 'hash', job: source }), wanted, verbs: NO_VERBS, signal });
+    : await openRemoteLanes(pool, {
+        request: () => ({ kind: 'hash', job: source }),
+        wanted,
+        priority: 'normal',
+        verbs: NO_VERBS,
+        signal,
+      });
   const hashes = new BigUint64Array(pageCount);
   let given = 0;
   let done = 0;

@@ -2,7 +2,7 @@
 import { fail } from '../base/errors.ts';
 import type { LaneRequest } from './lane-kinds.ts';
 import { SerialQueue } from './serial-queue.ts';
-import type { HeldWorker, JobVerbs, WorkerPool } from './worker-pool.ts';
+import type { HeldWorker, JobVerbs, Priority, WorkerPool } from './worker-pool.ts';
 
 export interface Lane<Chunk, Done, Rest = void> {
   work(chunk: Chunk): Promise<Done>;
@@ -30,9 +30,16 @@ function remoteLane<Chunk, Done, Rest>(worker: HeldWorker): Lane<Chunk, Done, Re
  */
 export async function openRemoteLanes<Chunk, Done, Rest = void>(
   pool: WorkerPool,
-  of: { request: (workers: number) => LaneRequest; wanted: number; verbs: JobVerbs; signal: AbortSignal },
+  of: {
+    request: (workers: number) => LaneRequest;
+    wanted: number;
+    priority: Priority;
+    verbs: JobVerbs;
+    signal: AbortSignal;
+  },
 ): Promise<Array<Lane<Chunk, Done, Rest>>> {
-  const workers = await pool.acquire(of.wanted, of.verbs, of.signal);
+  const { wanted, priority, verbs: job } = of;
+  const workers = await pool.acquire({ wanted, priority, job }, of.signal);
   const request = of.request(workers.length);
   try {
     await Promise.all(workers.map((worker) => worker.call('open', request)));

@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { copyFile, mkdtemp, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { isFailure } from '../base/errors.ts';
@@ -608,13 +608,26 @@ describe('worker processes', () => {
     await own.backup(backupOf(small, file()));
   });
 
+  it('make way for an application while they back up, and for none while they restore', async () => {
+    const { own, pids } = observed();
+    await using _ = own;
+    const frozen = await rawDatabase(randomBytes(32 * MIB));
+    const backup = backupOf(frozen, file());
+    const result = await own.backup(backup);
+    const ours = getPriority();
+    expect(pids.map((pid) => getPriority(pid) - ours)).toEqual([10, 10]);
+    await own.restore(restoreOf(frozen, backup, result));
+    expect(pids).toHaveLength(4);
+    expect(pids.slice(2).map((pid) => getPriority(pid) - ours)).toEqual([0, 0]);
+  });
+
   it('one killed in the middle fails the restore', async () => {
     const { own, pids } = observed();
     await using _ = own;
     const frozen = await rawDatabase(512 * MIB);
     const backup = backupOf(frozen, file());
     const result = await own.backup(backup);
-    const onProgress = () => process.kill(pids[0]!, 'SIGKILL');
+    const onProgress = () => process.kill(pids.at(-1)!, 'SIGKILL');
     const restoring = own.restore(restoreOf(frozen, backup, result, { onProgress }));
     await expect(restoring).rejects.toThrowError(named('WORKER_LOST'));
   });

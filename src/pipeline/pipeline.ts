@@ -137,7 +137,7 @@ export interface Pipeline extends AsyncDisposable {
     pageHashes: BigUint64Array;
   }>;
   /** Says that so many workers will be wanted soon: a process takes some tenths of a second to come up. */
-  prepare(workers: number): void;
+  prepare(workers: number, work: 'backup' | 'restore'): void;
   /** Reads a whole snapshot. @returns `pageHash` of each page, from 1. @throws as `backup` */
   hashPages(request: { source: SnapshotSource; workers: number; signal: AbortSignal }): Promise<BigUint64Array>;
 }

@@ -42,7 +42,7 @@ async function openLanes(pool: WorkerPool, request: RestoreRequest, job: PlaceJo
   const chunksAtLeast = Math.ceil((pageCount * pageSize) / (ITEMS_PER_CHUNK * BLOCK_PLAIN_BYTES));
   const wanted = Math.min(workers, chunksAtLeast);
   const ask = (workers: number) => ({ kind: 'place', job: sharedBy(workers, job) }) as const;
-  return openRemoteLanes(pool, { request: ask, wanted, verbs: NO_VERBS, signal });
+  return openRemoteLanes(pool, { request: ask, wanted, priority: 'normal', verbs: NO_VERBS, signal });
 }
 
 /** Order in which items lie in their sources. */

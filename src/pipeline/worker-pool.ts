@@ -1,12 +1,18 @@
 // Worker processes: started when first needed, kept a while for the next job, killed when a job fails or is cancelled.
+import { setPriority } from 'node:os';
 import { ChannelClosed, type Child, forkChild } from '../base/child-process.ts';
 import { fail } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 
 /** A worker costs some 60 MB; one that had nothing to do for this long is ended. */
 const IDLE_MS = 10_000;
+/** A worker of low priority gets a tenth of what an application on the same core wants, and the whole core when none does. */
+const LOW_NICENESS = 10;
 /** An ended worker has nothing to write any more; then it is killed. */
 const STOP_GRACE_MS = 1_000;
+
+/** Of a job's processes: low makes way for whatever else runs on the machine. It can not be raised again by an ordinary user. */
+export type Priority = 'low' | 'normal';
 
 /** A worker as one job holds it: given back whole, or killed. */
 export interface HeldWorker {
@@ -30,16 +36,19 @@ export const NO_VERBS: JobVerbs = {
 };
 
 class Worker {
+  readonly priority: Priority;
   readonly #child: Child;
   #job: JobVerbs | undefined;
 
-  constructor(onExit: (worker: Worker, reason: string) => void) {
+  constructor(priority: Priority, onExit: (worker: Worker, reason: string) => void) {
+    this.priority = priority;
     this.#child = forkChild('./worker', import.meta.url, {
       nextPackNo: () => {
         if (!this.#job) throw new Error('no job holds this worker');
         return this.#job.nextPackNo();
       },
     });
+    if (priority === 'low') lowerPriority(this.#child.pid);
     void this.#child.exited.then((reason) => onExit(this, reason));
   }
 
@@ -72,9 +81,22 @@ class Worker {
   }
 }
 
-interface Waiter {
+function lowerPriority(pid: number): void {
+  try {
+    setPriority(pid, LOW_NICENESS);
+  } catch {
+    // It has ended already, which its job hears of; or the machine does not let us, and it works as others do.
+  }
+}
+
+export interface WorkersWanted {
+  /** At most; one at least is waited for. */
   wanted: number;
   job: JobVerbs;
+  priority: Priority;
+}
+
+interface Waiter extends WorkersWanted {
   resolve: (workers: HeldWorker[]) => void;
   reject: (error: unknown) => void;
 }
@@ -93,7 +115,7 @@ export class WorkerPool {
   }
 
   /** Waits for at least one worker, first come first served; takes what is free up to `wanted`. */
-  acquire(wanted: number, job: JobVerbs, signal: AbortSignal): Promise<HeldWorker[]> {
+  acquire(of: WorkersWanted, signal: AbortSignal): Promise<HeldWorker[]> {
     return new Promise((resolve, reject) => {
       if (signal.aborted || this.#isClosed) {
         reject(fail('CANCELED', {}));
@@ -104,8 +126,7 @@ export class WorkerPool {
         reject(fail('CANCELED', {}));
       };
       const waiter: Waiter = {
-        wanted,
-        job,
+        ...of,
         resolve: (workers) => {
           signal.removeEventListener('abort', cancel);
           resolve(workers);
@@ -122,8 +143,10 @@ export class WorkerPool {
   }
 
   /** Starts workers that will be wanted soon, unless there are as many that have nothing to do. */
-  prepare(count: number): void {
-    while (!this.#isClosed && this.#idle.size < count && this.#all.size < this.#workersMax) this.#rest(this.#start());
+  prepare(count: number, priority: Priority): void {
+    if (this.#isClosed) return;
+    let ready = [...this.#idle.keys()].filter((worker) => worker.priority === priority).length;
+    for (; ready < count && this.#all.size < this.#workersMax; ready++) this.#rest(this.#start(priority));
   }
 
   async close(): Promise<void> {
@@ -138,12 +161,12 @@ export class WorkerPool {
       const free = this.#idle.size + this.#workersMax - this.#all.size;
       if (!waiter || free <= 0) return;
       this.#waiting.shift();
-      waiter.resolve(Array.from({ length: Math.min(free, waiter.wanted) }, () => this.#hold(waiter.job)));
+      waiter.resolve(Array.from({ length: Math.min(free, waiter.wanted) }, () => this.#hold(waiter)));
     }
   }
 
-  #hold(job: JobVerbs): HeldWorker {
-    const worker = this.#take();
+  #hold({ job, priority }: WorkersWanted): HeldWorker {
+    const worker = this.#take(priority);
     worker.assign(job);
     // Once given back it may be in the hands of another job.
     let isHeld = true;
@@ -162,17 +185,30 @@ export class WorkerPool {
     };
   }
 
-  #take(): Worker {
-    for (const [worker, timer] of this.#idle) {
-      clearTimeout(timer);
-      this.#idle.delete(worker);
-      return worker;
+  /** One that rests, else a new one, for which another that rests makes room. */
+  #take(priority: Priority): Worker {
+    const resting = [...this.#idle.keys()];
+    const fit = resting.find((worker) => worker.priority === priority);
+    if (fit) {
+      this.#wake(fit);
+      return fit;
     }
-    return this.#start();
+    const [other] = resting;
+    if (other && this.#all.size >= this.#workersMax) {
+      this.#wake(other);
+      this.#all.delete(other);
+      void other.kill();
+    }
+    return this.#start(priority);
   }
 
-  #start(): Worker {
-    const worker = new Worker((gone, reason) => this.#onExit(gone, reason));
+  #wake(worker: Worker): void {
+    clearTimeout(this.#idle.get(worker));
+    this.#idle.delete(worker);
+  }
+
+  #start(priority: Priority): Worker {
+    const worker = new Worker(priority, (gone, reason) => this.#onExit(gone, reason));
     this.#all.add(worker);
     this.#log.debug('pipeline worker started', { pid: worker.pid });
     return worker;
@@ -191,8 +227,7 @@ export class WorkerPool {
   }
 
   #onExit(worker: Worker, reason: string): void {
-    clearTimeout(this.#idle.get(worker));
-    this.#idle.delete(worker);
+    this.#wake(worker);
     this.#all.delete(worker);
     this.#log.debug('pipeline worker ended', { pid: worker.pid, reason });
     this.#serve();

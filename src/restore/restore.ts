@@ -195,7 +195,7 @@ class Restore implements RestoreService {
   /** Deriving keys takes half a second of one core: the worker processes come up meanwhile. */
   #prepareWorkers({ set }: Plan): void {
     const { pageCount, pageSize } = set.manifest.engine;
-    this.#deps.pipeline.prepare(pageCount * pageSize > ONE_WORKER_BYTES ? this.#deps.cores : 1);
+    this.#deps.pipeline.prepare(pageCount * pageSize > ONE_WORKER_BYTES ? this.#deps.cores : 1, 'restore');
   }
 
   async #unlock({ sets }: Plan, { passwords, derivedKeys }: RestoreRequest): Promise<DataKeys> {
