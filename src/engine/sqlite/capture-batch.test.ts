@@ -1,6 +1,7 @@
 // Goal: commits of any size arrive whole. Method: a capture in this process, whose parts are small; the archive joins
 // them and is compared with the database. The application is a process of its own, as SQLite's locks demand.
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { toScn } from '../../model/scn.ts';
 import type { CapturedBatch } from '../engine-driver.ts';
@@ -74,6 +75,20 @@ it('hands out a huge commit in parts that count only together', async () => {
   await application.close();
   const rebuilt = replay(base, toScn(0n), archive.commits, archive.position!.scn);
   expect(differences(rebuilt, readLive(path, directory))).toEqual([]);
+});
+
+it('joins commits that come one by one into few batches', async () => {
+  const capture = await captures.attach({ path, archive }, { lagTargetMs: 120_000 });
+  for (let n = 0; n < 20; n++) {
+    await application.exec(`INSERT INTO marker (writer) VALUES (${n})`);
+    await sleep(10);
+  }
+  await capture.flush();
+  const counts = archive.batches.map((batch) => batch.commitCount).filter((count) => count > 0);
+  expect(counts.reduce((sum, count) => sum + count, 0)).toBe(20);
+  expect(counts.length).toBeLessThan(10);
+  await capture.stop();
+  await capture.closed;
 });
 
 it('starts a huge commit over when it was left in the middle', async () => {

@@ -10,7 +10,7 @@ import type { CapturedBatch, LogOwner } from '../engine-driver.ts';
 import type { CaptureLog, PendingCommit } from './capture-log.ts';
 import type { CapturePageMap } from './capture-page-map.ts';
 import { encodePosition } from './capture-position.ts';
-import { FRAME_HEADER_BYTES, frameBytes, sameChecksum } from './wal-format.ts';
+import { FRAME_HEADER_BYTES, frameBytes, sameChecksum, sameHeader } from './wal-format.ts';
 import { scanFrames, sortedPairs } from './wal-scan.ts';
 
 /** Frames in one batch of many commits: large enough to compress well, small enough to be quick at the destination. */
@@ -126,7 +126,8 @@ export class BatchBuilder {
     let bytes = 0;
     for (const commit of this.#log.pending) {
       bytes += (commit.lastFrame - commit.firstFrame + 1) * size;
-      const fits = bytes <= BATCH_FRAMES_BYTES && commit.source.header === first.source.header;
+      // Each look at the log has its own source, with the header as it read it.
+      const fits = bytes <= BATCH_FRAMES_BYTES && sameHeader(commit.source.header, first.source.header);
       if (commits.length > 0 && (!fits || commit.source.isCopy !== first.source.isCopy)) break;
       if (commit.scn < cutScn !== first.scn < cutScn) break;
       commits.push(commit);

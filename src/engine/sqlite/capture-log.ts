@@ -7,7 +7,7 @@ import type { Clock } from '../../base/clock.ts';
 import { nextScn, type Scn, toScn } from '../../model/scn.ts';
 import type { CaptureConnections } from './capture-connections.ts';
 import type { CapturePosition, FileIdentity } from './capture-position.ts';
-import { type Checksum, frameBytes, frameOffset, sameChecksum, type WalHeader } from './wal-format.ts';
+import { type Checksum, frameBytes, frameOffset, sameChecksum, sameHeader, type WalHeader } from './wal-format.ts';
 import type { WalIndex } from './wal-index.ts';
 import { copiedFrames, type FrameSource, fileFrames, scanFrames } from './wal-scan.ts';
 
@@ -44,9 +44,6 @@ export const startOf = (header: WalHeader | undefined, databasePages: number): C
   checksum: header?.seed ?? NO_CHECKSUM,
   databasePages,
 });
-
-const sameHeader = (a: WalHeader | undefined, b: WalHeader | undefined): boolean =>
-  a === b || (a !== undefined && b !== undefined && a.bytes.equals(b.bytes));
 
 /** Where a generation ends if it is reset: a reader has held it since it was wholly in the database file. */
 export interface HeldEnd {

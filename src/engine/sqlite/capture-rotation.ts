@@ -3,7 +3,7 @@
 // reset the WAL once, and no checkpoint can make a second reset possible. Other readers in the way are never pushed.
 import { assert } from '../../base/assert.ts';
 import type { Clock } from '../../base/clock.ts';
-import { MIB } from '../../base/limits.ts';
+import { KIB, MIB } from '../../base/limits.ts';
 import type { CaptureConnections, CheckpointResult } from './capture-connections.ts';
 import type { Delivery } from './capture-delivery.ts';
 import type { LockWindows } from './capture-locks.ts';
@@ -19,10 +19,14 @@ const ROTATE_IDLE_MS = 5000;
 /** Pause after a rotation that other readers did not allow: doubles up to the second. */
 const PAUSE_MS_FIRST = 250;
 const PAUSE_MS_MAX = 30_000;
-/** Rounds of bulk checkpoint and short window in one rotation. */
-const PASSES = 4;
-/** In the first of them nothing is written under the lock: with few commits everything is filled without it. */
+/** Rounds of bulk checkpoint, delivery and short window in one rotation. */
+const PASSES = 6;
+/**
+ * In the first of them nothing is written under the lock. Nor is it in later ones but the last while so little came
+ * meanwhile: a few milliseconds on, there may be a moment in which nothing did.
+ */
 const PASSES_UNLOCKED = 1;
+const CALM_BYTES = 256 * KIB;
 /** How long the write lock is tried for: rotation can wait for a better moment. */
 const LOCK_WAIT_MS = 2000;
 /**
@@ -164,20 +168,18 @@ export class Rotation {
   async #seal(pass: number): Promise<Outcome> {
     const { captureLog, delivery, connections, isLive } = this.#of;
     const bounds = this.#window();
+    const unfilledBytes = captureLog.unfilledFrames() * frameBytes(captureLog.pageSize);
+    const isCalm = unfilledBytes <= CALM_BYTES && pass < PASSES - 1;
+    if ((pass < PASSES_UNLOCKED || isCalm) && (unfilledBytes > 0 || !delivery.isDrained)) return this.#goOn();
     if (captureLog.pendingBytes > bounds.bytes) return 'again';
     if (!delivery.isDrained && !(await within(delivery.drain(), bounds.deliverMs))) {
       this.#comment = SLOW_DESTINATION;
       return 'again';
     }
     if (!isLive()) return 'blocked';
-    const unfilledFrames = captureLog.unfilledFrames();
-    const isTooMuch = unfilledFrames * frameBytes(captureLog.pageSize) > bounds.bytes;
-    if (isTooMuch || (unfilledFrames > 0 && pass < PASSES_UNLOCKED)) {
-      if (captureLog.isPastRoll) captureLog.roll();
-      return 'again';
-    }
+    if (unfilledBytes > bounds.bytes) return this.#goOn();
     captureLog.roll();
-    if (unfilledFrames === 0) return this.#sealed();
+    if (unfilledBytes === 0) return this.#sealed();
     for (let i = 0; i < CHECKPOINT_TRIES; i++) {
       const { isBusy, log, checkpointed } = connections.checkpoint();
       if (isBusy) continue;
@@ -187,6 +189,13 @@ export class Rotation {
       return this.#sealed();
     }
     return this.#blocked('other readers keep the log from being recycled');
+  }
+
+  /** The next bulk checkpoint may copy what is there by now. */
+  #goOn(): 'again' {
+    const { captureLog } = this.#of;
+    if (captureLog.isPastRoll) captureLog.roll();
+    return 'again';
   }
 
   #sealed(): 'sealed' {

@@ -114,3 +114,7 @@ export function readFrame(bytes: Buffer, start: number, header: WalHeader, from:
   if (!sameChecksum(walChecksum(bytes, page, own, header.isBigEndian), checksum)) return undefined;
   return { pageNo, commitPages: bytes.readUInt32BE(start + 4), checksum };
 }
+
+/** Of one generation: all 32 bytes are the same. */
+export const sameHeader = (a: WalHeader | undefined, b: WalHeader | undefined): boolean =>
+  a === b || (a !== undefined && b !== undefined && a.bytes.equals(b.bytes));
