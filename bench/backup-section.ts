@@ -53,8 +53,7 @@ async function checkSource(source: SampleDatabase): Promise<void> {
 }
 
 function floor(scratch: Scratch, source: SampleDatabase, report: Report): void {
-  warmMemory(scratch.dir, MEMORY_PART * source.sizeBytes);
-  warmFiles(scratch.dir, isSource);
+  warm({ scratch, sizeBytes: source.sizeBytes, isRead: isSource });
   report.add('floor: copy the file and fsync', { 'MB/s': copyFloor(source.path, scratch.dir) });
 }
 
@@ -82,6 +81,12 @@ interface Turn {
   after?: (tool: BackupTool) => Promise<void>;
 }
 
+/** Memory at hand and sources in the page cache, for whoever comes next. */
+function warm({ scratch, sizeBytes, isRead }: Pick<Turn, 'scratch' | 'sizeBytes' | 'isRead'>): void {
+  warmMemory(scratch.dir, MEMORY_PART * sizeBytes);
+  warmFiles(scratch.dir, isRead);
+}
+
 /** One tool's turn; what it needs of the machine is known of the server only. */
 async function measured(tool: BackupTool, { server, work }: Turn) {
   if (!(tool instanceof HoldfastTool)) return { result: await work(tool), own: {} };
@@ -93,8 +98,7 @@ async function measured(tool: BackupTool, { server, work }: Turn) {
 async function inTurn(tools: readonly BackupTool[], report: Report, turn: Turn): Promise<void> {
   let first: number | undefined;
   for (const tool of tools) {
-    warmMemory(turn.scratch.dir, MEMORY_PART * turn.sizeBytes);
-    warmFiles(turn.scratch.dir, turn.isRead);
+    warm(turn);
     const { result, own } = await measured(tool, turn);
     const { seconds, further } = result;
     first ??= seconds;

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { formatTable } from '../src/client/result-table.ts';
 import { VERSION } from '../src/version.ts';
 import { type BenchOptions, ROOT } from './options.ts';
-import { median } from './statistics.ts';
+import { median, shortNumber } from './statistics.ts';
 
 /** Figures of one case (a row) by their name with unit (a column), one value for each run. */
 type Figures = Map<string, number[]>;
@@ -80,12 +80,6 @@ export class Report {
 
 export function say(text: string): void {
   process.stdout.write(`${text}\n`);
-}
-
-/** Three significant digits, whole numbers in full. */
-function shortNumber(value: number): string {
-  if (!Number.isFinite(value)) return 'n/a';
-  return Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3);
 }
 
 function cell(values: readonly number[]): string {

@@ -27,3 +27,9 @@ export function spread(values: Iterable<number>): Spread {
   const sorted = ascending(values);
   return { p50: percentile(sorted, 50), p99: percentile(sorted, 99), max: sorted.at(-1) ?? Number.NaN };
 }
+
+/** Three significant digits, whole numbers in full. */
+export function shortNumber(value: number): string {
+  if (!Number.isFinite(value)) return 'n/a';
+  return Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3);
+}

@@ -1,6 +1,7 @@
 // The newest results of the benchmark as tables for the READMEs and docs/benchmarks.md: between two marks in each page.
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { shortNumber } from '../bench/statistics.ts';
 
 const RESULTS = new URL('../bench/results/', import.meta.url);
 const BEGIN = '<!-- the next lines are made by `npm run docs` from bench/results; do not edit -->';
@@ -32,9 +33,6 @@ function newestResults(): Map<string, Result> {
   }
   return newest;
 }
-
-/** Three significant digits, whole numbers in full. */
-const shortNumber = (value: number): string => (Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3));
 
 function figureText({ median, min, max }: Figure): string {
   return min === max ? shortNumber(median) : `${shortNumber(median)} (${shortNumber(min)} to ${shortNumber(max)})`;
@@ -89,15 +87,14 @@ function speedTable(result: Result, words: Words): string[] {
   return table([...columns, ...(isBackup ? [words.stored] : []), words.times], rows);
 }
 
-function shortTables(words: Words): string[] {
-  const results = newestResults();
+function shortTables(results: Map<string, Result>, words: Words): string[] {
   const sections = ['backup', 'restore'].flatMap((section) => results.get(section) ?? []);
   return sections.flatMap((result) => [words.about(result), '', ...speedTable(result, words), '']);
 }
 
 /** Every section with every measure. */
-function allTables(): string[] {
-  return [...newestResults().values()].flatMap((result) => {
+function allTables(results: Map<string, Result>): string[] {
+  return [...results.values()].flatMap((result) => {
     const { section, cases, notes, revision } = result;
     const measures = [...new Set(Object.values(cases).flatMap((figures) => Object.keys(figures)))];
     const rows = Object.entries(cases).map(([name, figures]) => [
@@ -127,9 +124,10 @@ function between(path: string, lines: readonly string[]): string {
 
 /** Pages with the newest tables, by path below the project. */
 export function pagesWithBenchmarks(): Record<string, string> {
+  const results = newestResults();
   return {
-    'README.md': between('README.md', shortTables(ENGLISH)),
-    'README.zh-CN.md': between('README.zh-CN.md', shortTables(CHINESE)),
-    'docs/benchmarks.md': between('docs/benchmarks.md', allTables()),
+    'README.md': between('README.md', shortTables(results, ENGLISH)),
+    'README.zh-CN.md': between('README.zh-CN.md', shortTables(results, CHINESE)),
+    'docs/benchmarks.md': between('docs/benchmarks.md', allTables(results)),
   };
 }

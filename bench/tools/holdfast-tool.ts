@@ -1,13 +1,13 @@
 // Holdfast as a user has it: the built server, a tenant that was adopted and is archived, statements over the wire.
+import { PARAMETERS } from '../../src/model/parameter.ts';
 import { VERSION } from '../../src/version.ts';
 import type { BenchServer } from '../server.ts';
 import type { BackedUp, BackupTool } from './tool.ts';
 
-/** Of `backup_compression_level`. */
-const DEFAULT_LEVEL = 1;
+const DEFAULT_LEVEL = Number(PARAMETERS.backup_compression_level.default);
 
 /** Tells the tenants apart that tools restore. */
-let tools = 0;
+let restores = 0;
 
 export interface HoldfastWays {
   isEncrypted: boolean;
@@ -31,8 +31,7 @@ export class HoldfastTool implements BackupTool {
   readonly #server: BenchServer;
   readonly #ways: HoldfastWays;
   #scn = '';
-  readonly #no = ++tools;
-  #restoreNo = 0;
+  #restored = '';
 
   constructor(server: BenchServer, ways: HoldfastWays) {
     this.name = nameOf(ways);
@@ -57,17 +56,12 @@ export class HoldfastTool implements BackupTool {
   }
 
   async restore(to: string): Promise<number> {
-    this.#restoreNo++;
     const { isEncrypted, check } = this.#ways;
-    const name = this.#restored;
-    return await this.#server.restore({ name, scn: this.#scn, location: to, isEncrypted, check });
+    this.#restored = `restored_${++restores}`;
+    return await this.#server.restore({ name: this.#restored, scn: this.#scn, location: to, isEncrypted, check });
   }
 
   async discard(to: string): Promise<void> {
     await this.#server.dropRestored(this.#restored, to);
-  }
-
-  get #restored(): string {
-    return `restored_${this.#no}_${this.#restoreNo}`;
   }
 }

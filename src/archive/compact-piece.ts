@@ -1,6 +1,5 @@
 // Compaction of a piece that is being frozen: runs of small segments become few large ones, batches copied byte for byte,
 // so that a restore opens few objects. The small ones count until the piece's list is written, the list alone from then on.
-
 import { createHash } from 'node:crypto';
 import { assert } from '../base/assert.ts';
 import { sameBytes } from '../base/bytes.ts';

@@ -1,6 +1,5 @@
 // Goal: the start of a piece at the destination names the batch before the piece, whatever happened while it was written:
 // a restore may begin to read there, and finds by it that nothing is missing before.
-
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { sameBytes } from '../base/bytes.ts';
 import { listRounds, readPieceStart } from '../destination/archive-listing.ts';

@@ -1,6 +1,5 @@
 // When a job runs: everything an increment takes from the set that it is built on. Whatever of it or of the sets below it
 // is gone or damaged makes the backup a full one, with that reason.
-
 import { assert } from '../base/assert.ts';
 import { sameBytes } from '../base/bytes.ts';
 import { fail, isFailure } from '../base/errors.ts';

@@ -1,7 +1,6 @@
 // The last objects of a backup set, in the order that makes it whole: page map and index, then manifest, then the
 // placeholders.
 // A set is complete exactly when its manifest is there.
-
 import type { Clock } from '../base/clock.ts';
 import { fail, isFailure } from '../base/errors.ts';
 import { checkObjects } from '../destination/check-objects.ts';

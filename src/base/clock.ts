@@ -13,7 +13,7 @@ const NS_PER_US = 1_000n;
 /** How far the interpolated clock may stray from the wall clock before it is set again (a stepped clock). */
 const DRIFT_NS_MAX = 2n * NS_PER_MS;
 
-/** Where the process began, by both clocks: Node.js has read the wall clock to the microsecond there, so processes agree. */
+/** Where the process began, by both clocks: Node.js reads the wall clock to the microsecond, so that processes agree to some ten. */
 let anchorWallNs = BigInt(Math.round(performance.timeOrigin * 1000)) * NS_PER_US;
 let anchorMonotonicNs = process.hrtime.bigint() - BigInt(Math.round(performance.now() * 1000)) * NS_PER_US;
 

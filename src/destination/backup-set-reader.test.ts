@@ -1,6 +1,5 @@
 // Goal: what describes a set is believed only when all of it fits together. Method: a small set of real objects in a memory
 // destination; each test changes one of them.
-
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type BackupSetIndex, encodeIndex } from '../format/backup-set-index.ts';

@@ -1,5 +1,4 @@
 // Reads what describes a backup set, and checks it: manifest, key, index, page map. Nothing is changed there.
-
 import { sameBytes } from '../base/bytes.ts';
 import { fail, isFailure } from '../base/errors.ts';
 import { type BackupSetIndex, decodeIndex, INDEX_BYTES_MAX } from '../format/backup-set-index.ts';

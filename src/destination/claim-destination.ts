@@ -1,7 +1,9 @@
 // Claiming a destination: the first use writes `format.obbak`, which says whose it is; every later use must match it.
+
 import { randomBytes } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { sameBytes } from '../base/bytes.ts';
 import { fail, isFailure } from '../base/errors.ts';
 import { makeDirectory } from '../base/make-directory.ts';
 import { decodeFormatFile, encodeFormatFile, FORMAT_FILE_BYTES_MAX, type FormatFile } from '../format/format-file.ts';
@@ -90,7 +92,7 @@ async function proveAccess(destination: Destination, owner: FormatFile): Promise
   await destination.put(name, bytes);
   const read = await destination.get(name);
   await destination.remove(name);
-  if (Buffer.compare(read, bytes) === 0) return;
+  if (sameBytes(read, bytes)) return;
   const because = 'it does not give back what was written';
   throw fail('BACKUP_DEST_NOT_CONNECT', { uri: formatDestinationUri(destination.uri), because });
 }

@@ -2,7 +2,6 @@
 // The payload is the plain bytes, or one zstd frame of them when that is shorter. In an encrypted pack it is sealed with
 // AES-256-GCM under the pack's key, nonce = the block's offset in the pack (never used twice: blocks do not overlap).
 // In a plain pack the tag is XXH3-128 over the same associated data and the payload: it finds damage and mix-ups.
-
 import { type Cipher, createCipheriv, createDecipheriv, type Decipher, type KeyObject } from 'node:crypto';
 import { assert } from '../base/assert.ts';
 import { sameBytes } from '../base/bytes.ts';

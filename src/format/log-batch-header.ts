@@ -1,7 +1,6 @@
 // Headers of the log: one of a segment, one of each batch in it. Fixed length, big-endian, unused bytes zero,
 // closed by a SHA-256 over everything before it. That hash of a batch header is the batch's hash: it covers the table
 // through the table's hash, and the table holds the hash of each stored block. Offsets: docs/formats/log-segment.md.
-
 import { assert } from '../base/assert.ts';
 import { sameBytes } from '../base/bytes.ts';
 import { type Scn, toScn } from '../model/scn.ts';

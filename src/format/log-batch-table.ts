@@ -3,10 +3,9 @@
 //   page hashes: u64* ·
 //   blocks: (stored u32 · plain u32 · images u32 · zero u32 · XXH3-128 of plain 16 · SHA-256 of stored 32)*
 // Images follow the order of the page numbers; a block holds as many whole images as its entry says.
-
 import { createHash } from 'node:crypto';
 import { assert } from '../base/assert.ts';
-import { sameBytes } from '../base/bytes.ts';
+import { asBuffer, sameBytes } from '../base/bytes.ts';
 import { fail, type HoldfastError } from '../base/errors.ts';
 import { BLOCK_PLAIN_BYTES, KIB, MIB } from '../base/limits.ts';
 import { type Scn, toScn } from '../model/scn.ts';
@@ -79,8 +78,6 @@ export const sha256 = (bytes: Uint8Array): Uint8Array => new Uint8Array(createHa
 
 export const damagedLog = (object: string, because: string, cause?: unknown): HoldfastError =>
   fail('BACKUP_DATA_CORRUPT', { object, because }, cause === undefined ? undefined : { cause });
-
-export const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 export function tablePlainBytes(shape: { entryCount: number; pageCount: number; blockCount: number }): number {
   return (

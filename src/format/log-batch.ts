@@ -2,7 +2,6 @@
 //   segment := segment header · batch*          batch := header · table · image block*
 // A batch carries the hash of its predecessor, so a missing, altered or reordered one is noticed; the engine's position
 // in its header says where capture goes on. Offset tables and rules for readers: docs/formats/log-segment.md.
-
 import { AssertionFailure, assert } from '../base/assert.ts';
 import { sameBytes } from '../base/bytes.ts';
 import type { Scn } from '../model/scn.ts';

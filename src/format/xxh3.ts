@@ -1,11 +1,10 @@
 // XXH3-128: finds damage, at the speed of memory. Who must not be fooled is guarded by tags and hashes with keys.
 import xxhash from 'xxhash-addon';
+import { asBuffer } from '../base/bytes.ts';
 
 /** Bytes of a checksum. */
 export const XXH3_BYTES = 16;
 const SEED = Buffer.alloc(8);
-
-const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 /** @returns the checksum of all bytes, 16 bytes */
 export function xxh3(bytes: Uint8Array): Uint8Array {

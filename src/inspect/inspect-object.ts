@@ -1,5 +1,4 @@
 // Prints one object by what its name says that it is.
-
 import { hexOf, sameBytes } from '../base/bytes.ts';
 import { fail } from '../base/errors.ts';
 import { MIB } from '../base/limits.ts';

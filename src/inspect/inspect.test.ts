@@ -1,7 +1,6 @@
 // Goal: everything that lies at a destination can be looked at without a server, damage is named, and no secret is shown.
 // Method: a small set (plain and encrypted) and a small archive are written with the formats' own encoders to memory
 // destinations; their print is compared with what was written, and again after bytes were changed.
-
 import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Destination } from '../destination/destination.ts';

@@ -1,5 +1,6 @@
 // The sets of a data destination as rows. What a row calls AVAILABLE was checked so far: its manifest is whole and in its
 // place, and every object that it names, and that the sets it takes blocks from name, is there in full length.
+import { sameBytes } from '../base/bytes.ts';
 import { fail, isFailure } from '../base/errors.ts';
 import { readManifest, SETS_MAX } from '../destination/backup-set-reader.ts';
 import { checkObjects } from '../destination/check-objects.ts';
@@ -135,7 +136,7 @@ function checkSources(
     if (set.row.fileStatus !== 'AVAILABLE') return;
     const ref = { backupSetId, type: backupType };
     const source = found.get(backupSetId);
-    const isSame = source?.uuid === uuid && Buffer.compare(source.manifestSha256, sha256) === 0;
+    const isSame = source?.uuid === uuid && sameBytes(source.manifestSha256, sha256);
     if (isSame && source.row.fileStatus === 'AVAILABLE') continue;
     const error = source
       ? fail('BACKUP_DATA_CORRUPT', {

@@ -1,7 +1,6 @@
 // Goal: rows come back from destinations alone, exactly, and never claim or overwrite anything that is not theirs.
 // Method: a fake tenant really archives to a memory destination, sets are laid beside it, and a store without rows (of the
 // same cluster, or of another one) records them.
-
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

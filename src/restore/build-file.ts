@@ -1,6 +1,5 @@
 // Writes the database file of a restore under its temporary name and proves it: the log agrees with the set's page map
 // commit by commit, and the file that lies there has, page by page, what set and log say.
-
 import { assert } from '../base/assert.ts';
 import { hexOf } from '../base/bytes.ts';
 import { fail, type HoldfastError, isFailure } from '../base/errors.ts';

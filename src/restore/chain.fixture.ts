@@ -1,6 +1,5 @@
 // Backup sets, increments, rounds and repairs written by hand in the real formats to memory destinations, beside a model
 // of the database after each commit: for tests that want to choose every page, password and batch.
-
 import { randomBytes, randomUUID } from 'node:crypto';
 import { claimDestination } from '../destination/claim-destination.ts';
 import { dropMemoryDestination, MemoryDestination } from '../destination/memory-destination.ts';

@@ -1,7 +1,6 @@
 // Goal: a restore over increments, several passwords and repaired rounds yields the very pages of the model, and whatever
 // was exchanged, dropped or altered behind the hashes is named.
 // Method: sets and log written by hand in the real formats, read and built by the real code in memory.
-
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -14,7 +14,7 @@ export interface RestoreOption {
   pools: string[];
   /** Absolute path for the database file; null places it under the data directory. */
   location: string | null;
-  /** Workers; null takes the pool's MAX_CPU. */
+  /** Workers; null leaves it to `workersOf`. */
   concurrency: number | null;
   /** How the engine checks the file; its pages are compared with the recorded checksum in any case. */
   check: CheckLevel;

@@ -1,5 +1,4 @@
 // What a restore job must know to be done, again if need be, by another server process: kept as JSON in its row.
-
 import { assert } from '../base/assert.ts';
 import { hexOf } from '../base/bytes.ts';
 import { type PieceRef, parsePieceDirectory, type SetRef } from '../format/layout.ts';

@@ -10,7 +10,7 @@ export interface RestoreRequest {
   tenantName: string | null;
   uris: readonly string[];
   target: RestoreTarget;
-  /** The WITH string: `pool_list=…&location=…&concurrency=…&locality=…&primary_zone=…&kms_encrypt=…`. */
+  /** The WITH string: `pool_list=…&location=…&concurrency=…&check=…&locality=…&primary_zone=…&kms_encrypt=…`. */
   option: string;
   passwords: readonly string[];
   /** What the session has derived from them already; left out: nothing is kept for the next statement. */

@@ -1,5 +1,4 @@
 // The service behind every connection: accounts, sessions, and statements from text to result.
-
 import { fail, HoldfastError, toClientError } from '../base/errors.ts';
 import { DerivedKeys } from '../format/derived-keys.ts';
 import type { Column, SqlValue, StatementResult } from '../model/result.ts';
