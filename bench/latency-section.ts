@@ -1,8 +1,8 @@
 // What the application feels: how long its transactions take (BEGIN IMMEDIATE to the return of COMMIT), alone, while its
-// log is archived, while full backups run one after the other on top of that, and while Litestream replicates it and takes
-// its first snapshot. `from due` counts from when the transaction was due, so that what queues behind a slow one is counted
+// log is archived, while full backups run one after the other on top of that, and the same while Litestream takes its first
+// snapshot, and while it replicates afterwards. `from due` counts from when the transaction was due, so that what queues behind a slow one is counted
 // too. Then the same without a pause between two transactions: how many there are in a second.
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -15,9 +15,13 @@ import { BenchServer } from './server.ts';
 import { settle } from './settle.ts';
 import { spread } from './statistics.ts';
 import { findLitestream } from './tools/find-program.ts';
+import { untilSnapshot } from './tools/litestream-tool.ts';
 
 /** Transactions a second; 0 is without a pause. */
 type Write = (rate: number) => Promise<LoggedCommit[]>;
+
+/** A backup that runs is asked for no more often: the questions would be felt, too. */
+const POLL_MS = 100;
 
 interface Window {
   startNs: bigint;
@@ -66,6 +70,8 @@ async function measureBoth(measuring: Measuring, name: string): Promise<void> {
   add(measuring, name, unpacedFigures(await measuring.write(0)));
 }
 
+const isIn = ({ startNs, endNs }: Window, { dueNs }: LoggedCommit): boolean => dueNs >= startNs && dueNs <= endNs;
+
 /** Writes while backups run one after the other. @returns only the commits that were due during a backup */
 async function writeDuringBackups(server: BenchServer, { write, rate }: Measuring): Promise<LoggedCommit[]> {
   const windows: Window[] = [];
@@ -75,11 +81,11 @@ async function writeDuringBackups(server: BenchServer, { write, rate }: Measurin
   });
   while (isWriting) {
     const startNs = process.hrtime.bigint();
-    await server.backUp({ isEncrypted: true });
+    await server.backUp({ isEncrypted: true, pollMsMin: POLL_MS });
     windows.push({ startNs, endNs: process.hrtime.bigint() });
   }
   const commits = await writing;
-  return commits.filter(({ dueNs }) => windows.some(({ startNs, endNs }) => dueNs >= startNs && dueNs <= endNs));
+  return commits.filter((commit) => windows.some((window) => isIn(window, commit)));
 }
 
 async function measureAlone(_scratch: Scratch, measuring: Measuring): Promise<void> {
@@ -97,17 +103,23 @@ async function measureHoldfast(scratch: Scratch, measuring: Measuring): Promise<
   add(measuring, name, pacedFigures(await writeDuringBackups(server, measuring)));
 }
 
-/** Its first snapshot is taken while the first transactions run. */
 async function measureLitestream(scratch: Scratch, measuring: Measuring, options: BenchOptions): Promise<void> {
   const binary = findLitestream({ mayInstall: !options.isSmoke });
   if (binary === undefined) return;
   const dir = scratch.newDir('litestream');
-  const child: ChildProcess = spawn(binary, ['replicate', measuring.database, `file://${join(dir, 'replica')}`], {
-    stdio: 'ignore',
-  });
+  const replica = join(dir, 'replica');
+  const writing = measuring.write(measuring.rate);
+  const startNs = process.hrtime.bigint();
+  const child = spawn(binary, ['replicate', measuring.database, `file://${replica}`], { stdio: 'ignore' });
   const ended = once(child, 'exit');
   try {
-    await measureBoth(measuring, 'Litestream 0.3.13, with its first snapshot');
+    await untilSnapshot(child, replica);
+    const window = { startNs, endNs: process.hrtime.bigint() };
+    const commits = await writing;
+    const [during, after] = [true, false].map((is) => commits.filter((commit) => isIn(window, commit) === is));
+    for (const [what, some] of [['its first snapshot', during!] as const, ['replication', after!] as const])
+      if (some.length > 0) add(measuring, `Litestream 0.3.13, ${what}`, pacedFigures(some));
+    add(measuring, 'Litestream 0.3.13, replication', unpacedFigures(await measuring.write(0)));
   } finally {
     child.kill('SIGTERM');
     await ended;

@@ -95,7 +95,15 @@ export class BenchServer implements AsyncDisposable {
   }
 
   /** One backup, full unless asked otherwise, from the statement until the history says that it is complete. */
-  async backUp({ isEncrypted, isIncremental = false }: { isEncrypted: boolean; isIncremental?: boolean }): Promise<{
+  async backUp({
+    isEncrypted,
+    isIncremental = false,
+    pollMsMin = POLL_MS_MIN,
+  }: {
+    isEncrypted: boolean;
+    isIncremental?: boolean;
+    pollMsMin?: number;
+  }): Promise<{
     seconds: number;
     scn: string;
     inputBytes: number;
@@ -105,7 +113,7 @@ export class BenchServer implements AsyncDisposable {
     const known = (await this.#backupHistory()).length;
     const startNs = process.hrtime.bigint();
     await client.run(`ALTER SYSTEM BACKUP ${isIncremental ? 'INCREMENTAL ' : ''}DATABASE`);
-    const rows = await this.#until(BACKUP_HISTORY, ({ length }) => length > known);
+    const rows = await this.#until(BACKUP_HISTORY, ({ length }) => length > known, pollMsMin);
     const seconds = secondsSince(startNs);
     const job = rows.reduce((a, b) => (Number(b.JOB_ID) > Number(a.JOB_ID) ? b : a));
     if (job.STATUS !== 'COMPLETED') throw new Error(`the backup ended as ${job.STATUS}: ${job.COMMENT}`);
@@ -162,12 +170,12 @@ export class BenchServer implements AsyncDisposable {
     return this.#plain.rows(BACKUP_HISTORY);
   }
 
-  async #until(sql: string, isDone: (rows: Row[]) => boolean): Promise<Row[]> {
+  async #until(sql: string, isDone: (rows: Row[]) => boolean, pollMsMin = POLL_MS_MIN): Promise<Row[]> {
     const startMs = Date.now();
     for (let waitedMs = 0; waitedMs < WAIT_TIMEOUT_MS; waitedMs = Date.now() - startMs) {
       const rows = await this.#plain.rows(sql);
       if (isDone(rows)) return rows;
-      await sleep(Math.min(POLL_MS_MAX, POLL_MS_MIN + waitedMs * POLL_PART));
+      await sleep(Math.max(pollMsMin, Math.min(POLL_MS_MAX, POLL_MS_MIN + waitedMs * POLL_PART)));
     }
     throw new Error(`still waiting after ${WAIT_TIMEOUT_MS / 1000} s for: ${sql}`);
   }

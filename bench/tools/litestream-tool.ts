@@ -1,5 +1,5 @@
 // Litestream's first snapshot of a database, and the restore of it.
-import { spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,6 +18,21 @@ const TIMEOUT_MS = 600_000;
 export function litestreamTool(source: string, dir: string, may: MayInstall): BackupTool | undefined {
   const binary = findLitestream(may);
   return binary === undefined ? undefined : new LitestreamTool(binary, source, dir);
+}
+
+/** Waits until the first snapshot below `replica` has its name. */
+export async function untilSnapshot(child: ChildProcess, replica: string): Promise<void> {
+  for (const startMs = Date.now(); !hasSnapshot(replica); await sleep(POLL_MS))
+    if (child.exitCode !== null || Date.now() - startMs > TIMEOUT_MS) throw new Error('Litestream made no snapshot');
+}
+
+function hasSnapshot(replica: string): boolean {
+  try {
+    return filesBelow(replica).some(({ path }) => path.endsWith('.snapshot.lz4'));
+  } catch {
+    // The directory is not there yet.
+    return false;
+  }
 }
 
 class LitestreamTool implements BackupTool {
@@ -49,24 +64,11 @@ class LitestreamTool implements BackupTool {
     const startNs = process.hrtime.bigint();
     const child = spawn(this.#binary, ['replicate', '-config', this.#config], { stdio: 'ignore' });
     const ended = once(child, 'exit');
-    while (!this.#hasSnapshot()) {
-      if (child.exitCode !== null || secondsSince(startNs) * 1000 > TIMEOUT_MS)
-        throw new Error('Litestream made no snapshot');
-      await sleep(POLL_MS);
-    }
+    await untilSnapshot(child, this.#replica);
     const seconds = secondsSince(startNs);
     child.kill('SIGTERM');
     await ended;
     return { seconds, storedBytes: bytesBelow(this.#replica) };
-  }
-
-  #hasSnapshot(): boolean {
-    try {
-      return filesBelow(this.#replica).some(({ path }) => path.endsWith('.snapshot.lz4'));
-    } catch {
-      // The directory is not there yet.
-      return false;
-    }
   }
 
   async restore(to: string): Promise<number> {

@@ -218,7 +218,7 @@ function assemble(
   });
   const { clock, log, windows, fill, scans, onGap } = tools;
   const resumedScn = resume && !hasLead ? resume.scn : null;
-  const own = { captureId, owner, pageMapPath, resumedScn, delivery };
+  const own = { captureId, owner, lagTargetMs, pageMapPath, resumedScn, delivery };
   capture = new TenantCapture({ ...of, ...own, clock, log, windows, fill, scans, onGap });
   return capture;
 }

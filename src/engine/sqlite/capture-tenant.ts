@@ -27,9 +27,8 @@ const RELAX_IDLE_MS = 30_000;
 const CALL_WAIT_MS = 15_000;
 /** The same for looking at a misfit: nobody waits, and the next poll may find it gone. */
 const CONFIRM_WAIT_MS = 2000;
-/** After a hint that something was written: SQLite publishes a commit a little after its last write. */
-const REPOLL_MS_FIRST = 1;
-const REPOLL_MS_MAX = 512;
+/** Before the log is polled once more: SQLite publishes a commit a little after its last write. */
+const SETTLE_MS = 1;
 /** Polls that find the same misfit before it is looked at under the write lock. */
 const MISFITS_MAX = 3;
 
@@ -42,6 +41,7 @@ export interface TenantCaptureParts {
   captureId: number;
   owner: LogOwner;
   path: string;
+  lagTargetMs: number;
   pageMapPath: string | null;
   /** Where the capture goes on; null when the log holds no commit of the round yet. */
   resumedScn: Scn | null;
@@ -67,8 +67,6 @@ export class TenantCapture {
   #isBusy = false;
   #state: 'live' | 'stopping' | 'ended' = 'live';
   readonly #watch: WalWatch;
-  #repoll: NodeJS.Timeout | undefined;
-  #repollMs = REPOLL_MS_FIRST;
   #misfits = 0;
   #comment = '';
   #commentMs = 0;
@@ -96,11 +94,9 @@ export class TenantCapture {
       isEnded: () => this.#state === 'ended',
     });
     this.#rotation = new Rotation({ ...of, window: this.#window, isLive: () => this.#state === 'live' });
-    this.#watch = new WalWatch(of.path, {
-      onHint: () => {
-        this.#repollMs = REPOLL_MS_FIRST;
-        this.#poll();
-      },
+    this.#watch = new WalWatch({
+      ...of,
+      look: () => this.#poll(),
       onUnwatched: (error) => of.log.warn('capture not watched', { captureId: of.captureId, path: of.path, error }),
     });
     this.#pageFile = new PageFile({ ...of, onBroken: (because) => this.gap(because) });
@@ -140,7 +136,6 @@ export class TenantCapture {
 
   start(): void {
     this.#watch.start();
-    this.#poll();
   }
 
   #poll(): void {
@@ -152,7 +147,7 @@ export class TenantCapture {
     if (misfit === undefined) this.#misfits = 0;
     else if (++this.#misfits > MISFITS_MAX && !this.#isBusy) this.#confirm();
     this.#of.delivery.kick();
-    this.#pollAgain();
+    this.#watch.looked();
   }
 
   /** A read error is no gap yet: the same place is read again, and under the write lock it must succeed. */
@@ -166,18 +161,9 @@ export class TenantCapture {
   }
 
   #sawCommits(): void {
-    this.#repollMs = REPOLL_MS_FIRST;
+    this.#watch.wake();
     this.#activeMs = this.#of.clock.monotonicMs();
     this.#maybeRotate();
-  }
-
-  #pollAgain(): void {
-    if (this.#repoll || this.#repollMs > REPOLL_MS_MAX) return;
-    this.#repoll = setTimeout(() => {
-      this.#repoll = undefined;
-      this.#poll();
-    }, this.#repollMs);
-    this.#repollMs *= 2;
   }
 
   /** Under the write lock nobody is in the middle of anything: what does not fit there is a gap. */
@@ -303,7 +289,7 @@ export class TenantCapture {
       this.#assertLive();
       this.#poll();
       if (this.#misfits === 0) return;
-      await sleep(REPOLL_MS_FIRST);
+      await sleep(SETTLE_MS);
     }
     await this.#exclusive(async () => {
       if (!(await this.#window.enter(CALL_WAIT_MS)))
@@ -359,6 +345,7 @@ export class TenantCapture {
 
   set lagTargetMs(ms: number) {
     this.#of.delivery.lagTargetMs = ms;
+    this.#watch.lagTargetMs = ms;
   }
 
   set cutScn(scn: Scn) {
@@ -405,7 +392,6 @@ export class TenantCapture {
   #end(error: unknown): void {
     if (this.#state === 'ended') return;
     this.#state = 'ended';
-    clearTimeout(this.#repoll);
     this.#watch.close();
     this.#of.delivery.halt(error);
     const close = () => {
