@@ -6,8 +6,8 @@ import type { Log } from '../base/log.ts';
 
 /** A worker costs some 60 MB; one that had nothing to do for this long is ended. */
 const IDLE_MS = 10_000;
-/** A worker of low priority gets a tenth of what an application on the same core wants, and the whole core when none does. */
-const LOW_NICENESS = 10;
+/** A worker of low priority gets what no application on the same core wants, which is the whole core when none runs. */
+const LOW_NICENESS = 19;
 /**
  * A worker makes a MiB of garbage with each block, and its few objects live for one chunk: a young generation of 1 MiB
  * instead of 16 gives it back at once, which takes 35 MB off each worker and nothing off its speed.

@@ -43,6 +43,11 @@ const LOG_BYTES_PER_WINDOW_MIB = 8 * MIB;
 const CHECKPOINT_TRIES = 3;
 /** Delivery before a window: when it takes longer, rotation waits for a better moment. */
 const DRAIN_MS_MAX = 10_000;
+/**
+ * The reader is rolled so often while that lasts. What lies before it anybody may copy, also an application in its own
+ * commit, which would stand still for as long as gigabytes take.
+ */
+const ROLL_MS = 250;
 
 const SLOW_DESTINATION = 'the destination is too slow for the log to be recycled now';
 
@@ -129,23 +134,11 @@ export class Rotation {
   }
 
   async #rotate(): Promise<Outcome> {
-    const { captureLog, delivery, path, fill, window, isLive } = this.#of;
-    if (!(await window.enter(LOCK_WAIT_MS))) return 'blocked';
-    try {
-      // Frames behind the old pin can not be in the database file yet, so the new pin lands on a mark, which holds the
-      // WAL whether or not everything is delivered. Without such frames the pin stays.
-      if (captureLog.isPastRoll) captureLog.roll();
-    } finally {
-      window.leave();
-    }
+    const { window, isLive } = this.#of;
+    if (!(await this.#roll())) return 'blocked';
     for (let pass = 0; pass < PASSES && isLive(); pass++) {
-      const filling = fill(path);
-      this.#filled = filling;
-      const { checkpointed, isBusy } = await filling;
-      // Up to our own pin everything could be copied, if nobody reads an older state.
-      if (!isBusy && checkpointed < captureLog.rollFrame)
-        return this.#blocked('other readers keep the log from being recycled');
-      if (!(await within(delivery.drain(), DRAIN_MS_MAX))) return this.#blocked(SLOW_DESTINATION);
+      const obstacle = await this.#copyAndDeliver();
+      if (obstacle) return obstacle;
       if (!(await window.enter(LOCK_WAIT_MS))) return 'blocked';
       let outcome: Outcome;
       try {
@@ -157,6 +150,41 @@ export class Rotation {
     }
     this.#comment = 'commits come without a rest: the log is recycled a little later';
     return 'again';
+  }
+
+  /** @returns false when the write lock was not free */
+  async #roll(): Promise<boolean> {
+    const { captureLog, window } = this.#of;
+    if (!(await window.enter(LOCK_WAIT_MS))) return false;
+    try {
+      // Frames behind the old pin can not be in the database file yet, so the new pin lands on a mark, which holds the
+      // WAL whether or not everything is delivered. Without such frames the pin stays.
+      if (captureLog.isPastRoll) captureLog.roll();
+    } finally {
+      window.leave();
+    }
+    return true;
+  }
+
+  /** Everything up to the reader into the database file, and everything that is captured by now to the destination. */
+  async #copyAndDeliver(): Promise<'blocked' | undefined> {
+    const { captureLog, clock, delivery, path, fill, isLive } = this.#of;
+    const untilMs = clock.monotonicMs() + DRAIN_MS_MAX;
+    const drained = delivery.drain();
+    // Whatever becomes of it while the log is being copied is told below.
+    drained.catch(() => undefined);
+    for (;;) {
+      const filling = fill(path);
+      this.#filled = filling;
+      const { checkpointed, isBusy } = await filling;
+      // Up to our own pin everything could be copied, if nobody reads an older state.
+      if (!isBusy && checkpointed < captureLog.rollFrame)
+        return this.#blocked('other readers keep the log from being recycled');
+      if (await within(drained, ROLL_MS)) return undefined;
+      if (!isLive()) return 'blocked';
+      if (clock.monotonicMs() > untilMs) return this.#blocked(SLOW_DESTINATION);
+      if (!(await this.#roll())) return 'blocked';
+    }
   }
 
   #blocked(comment: string): 'blocked' {
