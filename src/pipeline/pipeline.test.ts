@@ -615,7 +615,7 @@ describe('worker processes', () => {
     const backup = backupOf(frozen, file());
     const result = await own.backup(backup);
     const ours = getPriority();
-    expect(pids.map((pid) => getPriority(pid) - ours)).toEqual([10, 10]);
+    expect(pids.map((pid) => getPriority(pid))).toEqual([19, 19]);
     await own.restore(restoreOf(frozen, backup, result));
     expect(pids).toHaveLength(4);
     expect(pids.slice(2).map((pid) => getPriority(pid) - ours)).toEqual([0, 0]);
