@@ -170,9 +170,7 @@ export class Rotation {
   async #copyAndDeliver(): Promise<'blocked' | undefined> {
     const { captureLog, clock, delivery, path, fill, isLive } = this.#of;
     const untilMs = clock.monotonicMs() + DRAIN_MS_MAX;
-    const drained = delivery.drain();
-    // Whatever becomes of it while the log is being copied is told below.
-    drained.catch(() => undefined);
+    let drained: Promise<void> | undefined;
     for (;;) {
       const filling = fill(path);
       this.#filled = filling;
@@ -180,6 +178,8 @@ export class Rotation {
       // Up to our own pin everything could be copied, if nobody reads an older state.
       if (!isBusy && checkpointed < captureLog.rollFrame)
         return this.#blocked('other readers keep the log from being recycled');
+      // One after the other: at once they would take two cores from the applications.
+      drained ??= delivery.drain();
       if (await within(drained, ROLL_MS)) return undefined;
       if (!isLive()) return 'blocked';
       if (clock.monotonicMs() > untilMs) return this.#blocked(SLOW_DESTINATION);
