@@ -9,6 +9,7 @@ import { fail } from './base/errors.ts';
 import { SYS_TENANT_ID } from './base/limits.ts';
 import { createLog, type Log, type LogLevel } from './base/log.ts';
 import { createCatalog } from './catalog/catalog.ts';
+import { createClean } from './clean/clean.ts';
 import type { Destination } from './destination/destination.ts';
 import { openDestination } from './destination/open-destination.ts';
 import { createSqliteDriver } from './engine/sqlite/sqlite-driver.ts';
@@ -19,6 +20,7 @@ import { isTimeZone, localTimeZone } from './model/time-zone.ts';
 import { createPipeline } from './pipeline/create-pipeline.ts';
 import { createRebuild } from './rebuild/rebuild.ts';
 import { createRestore } from './restore/restore.ts';
+import { storedWindows } from './restore/stored-windows.ts';
 import { Connections } from './server/registry.ts';
 import { type RunningServer, startServer } from './server/server.ts';
 import { ensureCertificate } from './server/tls.ts';
@@ -124,7 +126,7 @@ function buildWork(options: HoldfastOptions, store: Store, log: Log) {
     log,
     dataDir: options.dataDir,
     drivers: [sqlite],
-    holders: () => [backup, archive],
+    holders: () => [clean, backup, archive],
     isBackupRunning: (tenantId) => backup.isBusy(tenantId),
   });
   const common = {
@@ -151,14 +153,20 @@ function buildWork(options: HoldfastOptions, store: Store, log: Log) {
     checkpointOf: (tenantId) => archive.figures(tenantId)?.checkpointScn,
     tenantLocation: (tenantId: number, name: string) => tenants.locationOf(tenantId, name),
   });
+  const clean = createClean({
+    ...common,
+    ranges: (tenantId, sets, pieces) =>
+      storedWindows({ sets, pieces, rounds: store.rounds.find({ tenantId }), liveCheckpointScn: undefined }),
+  });
   const rebuild = createRebuild(common);
-  return { clock, sqlite, pipeline, tenants, archive, backup, restore, rebuild };
+  return { clock, sqlite, pipeline, tenants, archive, backup, clean, restore, rebuild };
 }
 
 type Work = ReturnType<typeof buildWork>;
 
 async function stopWork(work: Work, store: Store): Promise<void> {
   await work.restore.stop();
+  await work.clean.stop();
   await work.backup.stop();
   await work.archive.stop();
   await closeViewHost();
@@ -190,6 +198,7 @@ export async function startHoldfast(options: HoldfastOptions): Promise<Holdfast>
     const server = await listen(options, { store, work, log });
     work.archive.start();
     work.backup.start();
+    work.clean.start();
     work.restore.start();
     await work.tenants.finishDrops();
     const { host, port } = server.address;

@@ -351,6 +351,20 @@ export const ERRORS = {
     (f) => `backup can not start, because ${f.because}`,
     'Wait until STATUS in the view CDB_OB_ARCHIVELOG (in a tenant: DBA_OB_ARCHIVELOG) is DOING and DATA_BACKUP_DEST is set, then retry.',
   ),
+  BACKUP_DELETE_DATA_IN_PROGRESS: def<{ tenant: string }>(
+    9044,
+    9044,
+    'HY000',
+    (f) => `delete backup data is in progress: tenant '${f.tenant}'`,
+    'Wait for it, or ALTER SYSTEM CANCEL DELETE BACKUP.',
+  ),
+  BACKUP_DELETE_BACKUP_SET_NOT_ALLOWED: def<{ because: string }>(
+    9045,
+    9045,
+    'HY000',
+    (f) => `delete backup set do not allow: ${f.because}`,
+    'ALTER SYSTEM DELETE OBSOLETE BACKUP PREVIEW shows what may go, and why the rest stays.',
+  ),
   BACKUP_INVALID_PASSWORD: def<{ why: string }>(
     9047,
     9047,
@@ -363,6 +377,13 @@ export const ERRORS = {
     9064,
     'HY000',
     (f) => `the archive log and backup data are not continuous: ${f.detail}`,
+  ),
+  BACKUP_DELETE_BACKUP_PIECE_NOT_ALLOWED: def<{ because: string }>(
+    9069,
+    9069,
+    'HY000',
+    (f) => `deleting backup piece is not allowed: ${f.because}`,
+    'ALTER SYSTEM DELETE OBSOLETE BACKUP PREVIEW shows what may go, and why the rest stays.',
   ),
   BACKUP_DEST_NOT_CONNECT: def<{ uri: string; because: string }>(
     9070,

@@ -6,6 +6,7 @@ import type { SqlValue } from '../model/result.ts';
 import { administratorOf, type Tenant } from '../model/tenant.ts';
 import { ARCHIVE_VIEWS, V_OB_ARCHIVE_DEST_STATUS } from './archive-views.ts';
 import { BACKUP_VIEWS } from './backup-views.ts';
+import { CLEAN_VIEWS } from './clean-views.ts';
 import { INFORMATION_SCHEMA, MYSQL_SCHEMA } from './information-schema.ts';
 import type { ConnectionFacts, InfoFacts, InfoTable } from './information-schema-table.ts';
 import { RESTORE_VIEWS } from './restore-views.ts';
@@ -19,6 +20,7 @@ import type { Viewer } from './viewer.ts';
 export const SYSTEM_VIEWS: readonly View[] = [
   ...ARCHIVE_VIEWS,
   ...BACKUP_VIEWS,
+  ...CLEAN_VIEWS,
   ...RESTORE_VIEWS,
   ...TENANT_VIEWS,
   V_OB_ARCHIVE_DEST_STATUS,

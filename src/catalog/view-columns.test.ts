@@ -1,5 +1,6 @@
 // The columns of every documented view, as the documentation lists them: name and type, `a / b` where the DBA_ view has
-// another type. Two deviations, on purpose: END_SCN_DISPLAY stands after END_SCN as in the samples; BACKUP_TYPE of
+// another type. Deviations, on purpose: PARAMETER of delete jobs can hold ids, so it is a varchar in mysql mode too;
+// REDUNDANCY of delete policies is ours; END_SCN_DISPLAY stands after END_SCN as in the samples; BACKUP_TYPE of
 // BACKUP_SET_FILES is varchar(64), because its documented varchar(1) cannot hold FULL and INC.
 import { describe, expect, test } from 'vitest';
 import { SYSTEM_VIEWS } from './catalog.ts';
@@ -164,6 +165,87 @@ const DOCUMENTED: Record<string, string> = {
     CONSISTENT_SCN bigint unsigned
     MINOR_TURN_ID bigint
     MAJOR_TURN_ID bigint`,
+  OB_BACKUP_DELETE_POLICY: `
+    TENANT_ID bigint
+    POLICY_NAME varchar(256)
+    RECOVERY_WINDOW varchar(64)
+    REDUNDANCY bigint`,
+  OB_BACKUP_DELETE_JOBS: `
+    TENANT_ID bigint
+    JOB_ID bigint
+    INCARNATION bigint
+    INITIATOR_TENANT_ID bigint
+    INITIATOR_JOB_ID bigint
+    EXECUTOR_TENANT_ID varchar(65536)
+    TYPE varchar(64)
+    PARAMETER varchar(1024)
+    JOB_LEVEL varchar(64)
+    START_TIMESTAMP timestamp(6)
+    END_TIMESTAMP timestamp(6)
+    STATUS varchar(64)
+    TASK_COUNT bigint
+    SUCCESS_TASK_COUNT bigint
+    RESULT bigint
+    COMMENT varchar(4096)`,
+  OB_BACKUP_DELETE_JOB_HISTORY: `
+    TENANT_ID bigint
+    JOB_ID bigint
+    INCARNATION bigint
+    INITIATOR_TENANT_ID bigint
+    INITIATOR_JOB_ID bigint
+    EXECUTOR_TENANT_ID varchar(65536)
+    TYPE varchar(64)
+    PARAMETER varchar(1024)
+    JOB_LEVEL varchar(64)
+    START_TIMESTAMP timestamp(6)
+    END_TIMESTAMP timestamp(6)
+    STATUS varchar(64)
+    TASK_COUNT bigint
+    SUCCESS_TASK_COUNT bigint
+    RESULT bigint
+    COMMENT varchar(4096)`,
+  OB_BACKUP_DELETE_TASKS: `
+    TENANT_ID bigint
+    TASK_ID bigint
+    INCARNATION bigint
+    JOB_ID bigint
+    TASK_TYPE varchar(64)
+    ID bigint
+    ROUND_ID bigint
+    DEST_ID bigint
+    START_TIMESTAMP timestamp(6)
+    END_TIMESTAMP timestamp(6)
+    STATUS varchar(64)
+    TOTAL_LS_COUNT bigint
+    FINISH_LS_COUNT bigint
+    TOTAL_BYTES bigint
+    DELETE_BYTES bigint
+    TOTAL_FILES_COUNT bigint
+    DELETE_FILES_COUNT bigint
+    RESULT bigint
+    COMMENT varchar(4096)
+    PATH varchar(1024)`,
+  OB_BACKUP_DELETE_TASK_HISTORY: `
+    TENANT_ID bigint
+    TASK_ID bigint
+    INCARNATION bigint
+    JOB_ID bigint
+    TASK_TYPE varchar(64)
+    ID bigint
+    ROUND_ID bigint
+    DEST_ID bigint
+    START_TIMESTAMP timestamp(6)
+    END_TIMESTAMP timestamp(6)
+    STATUS varchar(64)
+    TOTAL_LS_COUNT bigint
+    FINISH_LS_COUNT bigint
+    TOTAL_BYTES bigint
+    DELETE_BYTES bigint
+    TOTAL_FILES_COUNT bigint
+    DELETE_FILES_COUNT bigint
+    RESULT bigint
+    COMMENT varchar(4096)
+    PATH varchar(1024)`,
   OB_RESTORE_PROGRESS: `
     TENANT_ID bigint
     JOB_ID bigint

@@ -339,7 +339,10 @@ export class FileDestination implements Destination {
   /** Removes a file or directory, but for what is kept in it. */
   async #removeUnlessKept(name: string, keep: ReadonlySet<string>): Promise<void> {
     if (keep.has(name)) return;
-    if ([...keep].some((kept) => kept.startsWith(`${name}/`))) return await this.#removeIn(name, keep);
+    if ([...keep].some((kept) => kept.startsWith(`${name}/`))) {
+      if (await exists(join(this.#root, name))) await this.#removeIn(name, keep);
+      return;
+    }
     // `rm` removes a symbolic link itself and never follows one.
     await rm(join(this.#root, name), { recursive: true, force: true });
   }

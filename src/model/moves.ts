@@ -13,3 +13,8 @@ export function checkMove<S extends string>(noun: string, moves: Moves<S>, from:
 export function isFinal<S extends string>(moves: Moves<S>, state: S): boolean {
   return moves[state].length === 0;
 }
+
+/** The states that something follows. */
+export function unfinished<S extends string>(moves: Moves<S>): S[] {
+  return (Object.keys(moves) as S[]).filter((state) => !isFinal(moves, state));
+}

@@ -77,6 +77,14 @@ export const PARAMETERS = {
     section: 'OBSERVER',
     info: 'Largest size of one data file of a backup set. A full backup whose server died goes on from the files that were complete, so small ones lose less.',
   },
+  backup_clean_interval: {
+    scope: 'cluster',
+    type: 'time',
+    default: '1h',
+    range: ['1s', '7d'],
+    section: 'OBSERVER',
+    info: 'How often it is looked what delete policies let go by now.',
+  },
   backup_compression_level: {
     scope: 'tenant',
     type: 'int',

@@ -6,6 +6,7 @@ import { fail } from '../base/errors.ts';
 import { SYS_TENANT_ID } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import type { Catalog } from '../catalog/catalog.ts';
+import type { CleanService } from '../clean/clean-service.ts';
 import type { Tenant } from '../model/tenant.ts';
 import type { RebuildService } from '../rebuild/rebuild-service.ts';
 import type { RestoreService } from '../restore/restore-service.ts';
@@ -22,6 +23,7 @@ export interface SqlDependencies {
   tenants: TenantService;
   archive: ArchiveService;
   backup: BackupService;
+  clean: CleanService;
   restore: RestoreService;
   rebuild: RebuildService;
   connections: ConnectionRegistry;

@@ -5,6 +5,7 @@ import { setPassword } from './accounts.ts';
 import { setArchiveDest, setArchiveDestState, setArchiveMode, setDataBackupDest } from './archive-statements.ts';
 import { cancelBackup, setEncryption, startBackup } from './backup-statements.ts';
 import { catalogBackup } from './catalog-statements.ts';
+import { addDeletePolicy, cancelDelete, deleteBackup, deleteObsolete, dropDeletePolicy } from './clean-statements.ts';
 import type { SqlDependencies } from './dependencies.ts';
 import { runOnEngine, runTransaction } from './engine-statements.ts';
 import type { Statement, StatementKind } from './grammar/statement.ts';
@@ -36,11 +37,6 @@ const NOT_BUILT: Partial<Record<StatementKind, string>> = {
   setLogRestoreSource: 'setting log_restore_source is',
   changeStorageDest: 'CHANGE EXTERNAL_STORAGE_DEST is',
   backupKey: 'BACKUP KEY is',
-  addDeletePolicy: 'ADD DELETE BACKUP POLICY is',
-  dropDeletePolicy: 'DROP DELETE BACKUP POLICY is',
-  cancelDelete: 'CANCEL DELETE BACKUP is',
-  deleteBackup: 'DELETE BACKUPSET and ARCHIVELOG_PIECE is',
-  deleteObsolete: 'DELETE OBSOLETE BACKUP is',
   validate: 'VALIDATE is',
   recoverTable: 'RECOVER TABLE is',
   cancelRecoverTable: 'CANCEL RECOVER TABLE is',
@@ -150,7 +146,25 @@ function runClusterStatement(
     case 'activateStandby':
       return activateStandby(deps, session, statement);
     default:
-      return runTenantStatement(deps, session, statement);
+      return runCleanStatement(deps, session, statement) ?? runTenantStatement(deps, session, statement);
+  }
+}
+
+/** Statements of cleaning; undefined for others. */
+function runCleanStatement(deps: SqlDependencies, session: Session, statement: Statement): StatementResult | undefined {
+  switch (statement.kind) {
+    case 'addDeletePolicy':
+      return addDeletePolicy(deps, session, statement);
+    case 'dropDeletePolicy':
+      return dropDeletePolicy(deps, session, statement);
+    case 'deleteBackup':
+      return deleteBackup(deps, session, statement);
+    case 'deleteObsolete':
+      return deleteObsolete(deps, session, statement);
+    case 'cancelDelete':
+      return cancelDelete(deps, session, statement);
+    default:
+      return undefined;
   }
 }
 

@@ -98,4 +98,20 @@ export const MIGRATIONS: readonly string[] = [
   DELETE FROM finished_pack;
   ALTER TABLE finished_pack RENAME COLUMN sha256 TO checksum;
   `,
+  /* 9 */ `
+  CREATE TABLE delete_policy (
+    tenant_id INTEGER PRIMARY KEY, policy_name TEXT NOT NULL, recovery_window TEXT, redundancy INTEGER) STRICT;
+  CREATE TABLE delete_job (
+    tenant_id INTEGER NOT NULL, job_id INTEGER NOT NULL, initiator_tenant_id INTEGER NOT NULL,
+    initiator_job_id INTEGER NOT NULL, executor_tenant_ids TEXT NOT NULL, type TEXT NOT NULL, expiry_ns INTEGER,
+    ids TEXT NOT NULL, level TEXT NOT NULL, start_ns INTEGER NOT NULL, end_ns INTEGER, status TEXT NOT NULL,
+    task_count INTEGER NOT NULL, success_task_count INTEGER NOT NULL, result INTEGER NOT NULL, comment TEXT NOT NULL,
+    description TEXT NOT NULL, PRIMARY KEY (tenant_id, job_id)) STRICT;
+  CREATE TABLE delete_task (
+    tenant_id INTEGER NOT NULL, task_id INTEGER NOT NULL, job_id INTEGER NOT NULL, task_type TEXT NOT NULL,
+    object_id INTEGER NOT NULL, round_id INTEGER NOT NULL, dest_id INTEGER NOT NULL, file_status_before TEXT NOT NULL,
+    start_ns INTEGER NOT NULL, end_ns INTEGER, status TEXT NOT NULL, total_bytes INTEGER NOT NULL,
+    deleted_bytes INTEGER NOT NULL, total_files INTEGER NOT NULL, deleted_files INTEGER NOT NULL, result INTEGER NOT NULL,
+    comment TEXT NOT NULL, uri TEXT NOT NULL, PRIMARY KEY (tenant_id, task_id)) STRICT;
+  `,
 ];

@@ -2,6 +2,7 @@
 import type { WrittenBlock } from '../format/index-pages.ts';
 import type { ArchiveDest, ArchivePiece, ArchiveRound } from '../model/archive-round.ts';
 import type { BackupJob, BackupSet, BackupTask } from '../model/backup-job.ts';
+import type { DeleteJob, DeletePolicy, DeleteTask } from '../model/delete-job.ts';
 import type { RestoreJob } from '../model/restore-job.ts';
 import type { Scn } from '../model/scn.ts';
 import type { ResourcePool, ResourceUnit, Tenant } from '../model/tenant.ts';
@@ -288,6 +289,66 @@ function backupTables(db: Statements) {
   };
 }
 
+function deleteTables(db: Statements) {
+  return {
+    deletePolicies: new Table<DeletePolicy>(
+      db,
+      'delete_policy',
+      { tenantId: int, policyName: text, recoveryWindow: orNull(text), redundancy: orNull(int) },
+      ['tenantId'],
+    ),
+    deleteJobs: new Table<DeleteJob>(
+      db,
+      'delete_job',
+      {
+        tenantId: int,
+        jobId: int,
+        initiatorTenantId: int,
+        initiatorJobId: int,
+        executorTenantIds: json,
+        type: text,
+        expiryNs: orNull(big),
+        ids: json,
+        level: text,
+        startNs: big,
+        endNs: orNull(big),
+        status: text,
+        taskCount: int,
+        successTaskCount: int,
+        result: int,
+        comment: text,
+        description: text,
+      },
+      ['tenantId', 'jobId'],
+    ),
+    deleteTasks: new Table<DeleteTask>(
+      db,
+      'delete_task',
+      {
+        tenantId: int,
+        taskId: int,
+        jobId: int,
+        taskType: text,
+        objectId: int,
+        roundId: int,
+        destId: int,
+        fileStatusBefore: text,
+        startNs: big,
+        endNs: orNull(big),
+        status: text,
+        totalBytes: big,
+        deletedBytes: big,
+        totalFiles: int,
+        deletedFiles: int,
+        result: int,
+        comment: text,
+        uri: text,
+      },
+      ['tenantId', 'taskId'],
+    ),
+  };
+}
+
 function restoreTables(db: Statements) {
   return {
     restoreJobs: new Table<RestoreJob>(
@@ -323,5 +384,5 @@ function restoreTables(db: Statements) {
 }
 
 export function tables(db: Statements) {
-  return { ...tenantTables(db), ...archiveTables(db), ...backupTables(db), ...restoreTables(db) };
+  return { ...tenantTables(db), ...archiveTables(db), ...backupTables(db), ...deleteTables(db), ...restoreTables(db) };
 }

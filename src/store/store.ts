@@ -11,6 +11,7 @@ import { DatabaseSync } from '../base/sqlite.ts';
 
 import type { ArchivePiece, ArchiveRound } from '../model/archive-round.ts';
 import type { BackupJob, BackupSet, BackupTask } from '../model/backup-job.ts';
+import type { DeleteJob, DeletePolicy, DeleteTask } from '../model/delete-job.ts';
 import { PARAMETERS, type ParameterName } from '../model/parameter.ts';
 import type { RestoreJob } from '../model/restore-job.ts';
 import type { Cluster, ResourcePool, ResourceUnit, Tenant } from '../model/tenant.ts';
@@ -40,6 +41,17 @@ const COUNTER_FIRST: Partial<Record<CounterName, number>> = {
 /** User tenants have even ids: the odd one below each belongs to its meta tenant. */
 const COUNTER_STEP: Partial<Record<CounterName, number>> = { tenant: 2 };
 
+/** Tables of what a tenant is and wants; not of what was done for it. */
+const OF_TENANTS = [
+  'account',
+  'parameter',
+  'archive_dest',
+  'archive_rest',
+  'data_dest',
+  'finished_pack',
+  'delete_policy',
+] as const;
+
 export interface OpenStoreOptions {
   /** Names for a cluster that does not exist yet. */
   clusterName: string;
@@ -64,6 +76,9 @@ export class Store implements Disposable {
   readonly backupTasks: Table<BackupTask>;
   readonly backupSets: Table<BackupSet>;
   readonly finishedPacks: Table<FinishedPack>;
+  readonly deletePolicies: Table<DeletePolicy>;
+  readonly deleteJobs: Table<DeleteJob>;
+  readonly deleteTasks: Table<DeleteTask>;
   readonly restoreJobs: Table<RestoreJob>;
   readonly #db: Statements;
   #depth = 0;
@@ -86,6 +101,9 @@ export class Store implements Disposable {
     this.backupTasks = all.backupTasks;
     this.backupSets = all.backupSets;
     this.finishedPacks = all.finishedPacks;
+    this.deletePolicies = all.deletePolicies;
+    this.deleteJobs = all.deleteJobs;
+    this.deleteTasks = all.deleteTasks;
     this.restoreJobs = all.restoreJobs;
     this.cluster = this.#loadCluster(options);
   }
@@ -205,7 +223,7 @@ export class Store implements Disposable {
   /** Removes everything that belongs to a dropped tenant but its history of jobs, sets and pieces. */
   forgetTenant(tenantId: number): void {
     this.transaction(() => {
-      for (const table of ['account', 'parameter', 'archive_dest', 'archive_rest', 'data_dest', 'finished_pack']) {
+      for (const table of OF_TENANTS) {
         this.#db.run(`DELETE FROM ${table} WHERE tenant_id = ?`, [tenantId]);
       }
       this.#db.run('UPDATE resource_pool SET tenant_id = NULL WHERE tenant_id = ?', [tenantId]);

@@ -121,6 +121,7 @@ export function testDestination(name: string, makeFixture: () => Promise<Destina
       for (const object of ['a/1', 'a/b/2', 'ab/3']) await destination.put(object, new Uint8Array(1));
       await destination.removeAll('a');
       await destination.removeAll('nothing');
+      await destination.removeAll('nothing', new Set(['nothing/1']));
       expect(await names(destination)).toEqual(['ab/3']);
       await destination.put('a/1', new Uint8Array(1));
       await destination.removeAll('');

@@ -114,7 +114,8 @@ function readPolicyName(cursor: Cursor): string {
 export function parseDelete(cursor: Cursor): AlterSystemStatement {
   if (cursor.accept('OBSOLETE')) {
     cursor.expect('BACKUP');
-    return { kind: 'deleteObsolete', tenants: readTenants(cursor), description: readDescription(cursor) };
+    const [tenants, description] = [readTenants(cursor), readDescription(cursor)];
+    return { kind: 'deleteObsolete', tenants, description, isPreview: cursor.accept('PREVIEW') };
   }
   const old = cursor.acceptOneOf(['BACKUPPIECE', 'BACKUPROUND']);
   if (old !== null) {

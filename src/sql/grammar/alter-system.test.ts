@@ -181,7 +181,14 @@ describe('ALTER SYSTEM about backup', () => {
       'ALTER SYSTEM DELETE ARCHIVELOG_PIECE 7',
       { kind: 'deleteBackup', object: 'ARCHIVELOG_PIECE', ids: [7], copy: null, tenants: null, description: null },
     ],
-    ['ALTER SYSTEM DELETE OBSOLETE BACKUP TENANT t', { kind: 'deleteObsolete', tenants: ['t'], description: null }],
+    [
+      'ALTER SYSTEM DELETE OBSOLETE BACKUP TENANT t',
+      { kind: 'deleteObsolete', tenants: ['t'], description: null, isPreview: false },
+    ],
+    [
+      'ALTER SYSTEM DELETE OBSOLETE BACKUP PREVIEW',
+      { kind: 'deleteObsolete', tenants: null, description: null, isPreview: true },
+    ],
     [
       "ALTER SYSTEM CHANGE EXTERNAL_STORAGE_DEST PATH = 'p' SET ATTRIBUTE = 'max_iops=1' ACCESS_INFO = 'access_id=a'",
       { kind: 'changeStorageDest', path: 'p', attribute: 'max_iops=1', accessInfo: 'access_id=a' },

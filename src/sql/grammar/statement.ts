@@ -185,6 +185,8 @@ export interface DeleteObsolete {
   kind: 'deleteObsolete';
   tenants: TenantSelection | null;
   description: string | null;
+  /** Ours: shows what would go and what stays, and why. */
+  isPreview: boolean;
 }
 /** `ids` null: everything at the destination. */
 export interface Validate {

@@ -1,0 +1,159 @@
+// Does one delete job: task by task, each state durable before its effect, each effect repeatable. A set or piece is
+// DELETING before its first object goes, and DELETED when the last one has gone.
+import { assert } from '../base/assert.ts';
+import type { Clock } from '../base/clock.ts';
+import { fail, toComment, toResult } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import { ServerStopping } from '../base/server-stopping.ts';
+import { readFormatFile } from '../destination/claim-destination.ts';
+import type { Destination } from '../destination/destination.ts';
+import { pieceDirectory, type SetRef, setDirectory } from '../format/layout.ts';
+import type { ArchivePiece, FileStatus } from '../model/archive-round.ts';
+import { type BackupSet, JOB_MOVES, type JobStatus } from '../model/backup-job.ts';
+import type { DeleteJob, DeleteTask } from '../model/delete-job.ts';
+import { type DestinationUri, formatDestinationUri, parseDestinationUri } from '../model/destination-uri.ts';
+import { checkMove, isFinal } from '../model/moves.ts';
+import type { Store } from '../store/store.ts';
+import { deletePiece, deleteSet, occupied } from './delete-objects.ts';
+
+export interface CleanDependencies {
+  store: Store;
+  clock: Clock;
+  log: Log;
+  openDestination(uri: DestinationUri): Destination;
+}
+
+/** A task's object as its row stands. */
+type Target =
+  | { kind: 'set'; directory: string; ref: SetRef; row: BackupSet }
+  | { kind: 'piece'; directory: string; row: ArchivePiece };
+
+export class CleanWorker {
+  readonly #deps: CleanDependencies;
+  readonly #key: { tenantId: number; jobId: number };
+  readonly #controller = new AbortController();
+
+  constructor(deps: CleanDependencies, { tenantId, jobId }: Pick<DeleteJob, 'tenantId' | 'jobId'>) {
+    this.#deps = deps;
+    this.#key = { tenantId, jobId };
+  }
+
+  /** Makes the work end behind the object that it is at. The reason decides what becomes of the job. */
+  abort(reason: Error): void {
+    this.#controller.abort(reason);
+  }
+
+  /** Works until the job has ended or the server stops. */
+  async run(): Promise<void> {
+    try {
+      if (this.#job.status === 'CANCELING') throw fail('CANCELED', {});
+      if (this.#job.status === 'INIT') this.#moveJob('DOING');
+      for (const task of this.#deps.store.deleteTasks.find(this.#key)) {
+        if (isFinal(JOB_MOVES, task.status)) continue;
+        await this.#carryOut(task);
+        this.#controller.signal.throwIfAborted();
+      }
+      this.#end('COMPLETED', null);
+    } catch (error) {
+      if (this.#controller.signal.reason instanceof ServerStopping) return;
+      this.#end(this.#job.status === 'CANCELING' ? 'CANCELED' : 'FAILED', error);
+    }
+  }
+
+  get #job(): DeleteJob {
+    const job = this.#deps.store.deleteJobs.get(this.#key);
+    assert(job, 'a running job has a row');
+    return job;
+  }
+
+  #moveJob(to: JobStatus): void {
+    const { status } = this.#job;
+    this.#deps.store.deleteJobs.change(
+      this.#key,
+      { status: checkMove('delete job', JOB_MOVES, status, to) },
+      { status },
+    );
+  }
+
+  async #carryOut(task: DeleteTask): Promise<void> {
+    const { store, clock } = this.#deps;
+    const taskKey = { tenantId: task.tenantId, taskId: task.taskId };
+    const target = targetOf(store, task);
+    const destination = this.#deps.openDestination(parseDestinationUri(task.uri));
+    try {
+      await this.#checkOwner(destination);
+      if (task.status === 'INIT') {
+        const { bytes, files } = await occupied(destination, target.directory);
+        store.transaction(() => {
+          const status = checkMove('delete task', JOB_MOVES, task.status, 'DOING');
+          const startNs = clock.nowNs();
+          store.deleteTasks.change(taskKey, { status, startNs, totalBytes: bytes, totalFiles: files });
+          setFileStatus(store, task, 'DELETING');
+        });
+      }
+      if (target.kind === 'set') await deleteSet(destination, target.ref);
+      else await deletePiece(destination, target.row);
+    } finally {
+      await destination[Symbol.asyncDispose]();
+    }
+    store.transaction(() => {
+      const { totalBytes, totalFiles } = store.deleteTasks.get(taskKey)!;
+      store.deleteTasks.change(taskKey, {
+        status: 'COMPLETED',
+        endNs: clock.nowNs(),
+        deletedBytes: totalBytes,
+        deletedFiles: totalFiles,
+      });
+      setFileStatus(store, task, 'DELETED');
+      store.deleteJobs.change(this.#key, { successTaskCount: this.#job.successTaskCount + 1 });
+    });
+  }
+
+  /** Another directory may be mounted there by now: nothing of others is ever deleted. */
+  async #checkOwner(destination: Destination): Promise<void> {
+    const format = await readFormatFile(destination);
+    const uri = formatDestinationUri(destination.uri);
+    if (!format) throw fail('BACKUP_FORMAT_FILE_NOT_EXIST', { uri });
+    const isOwn = format.clusterUuid === this.#deps.store.cluster.uuid && format.tenantId === this.#key.tenantId;
+    if (!isOwn) throw fail('BACKUP_FORMAT_FILE_NOT_MATCH', { uri, because: 'it belongs to another cluster or tenant' });
+  }
+
+  /** Ends the job, and what it did not come to gets the state back that it had. */
+  #end(to: 'COMPLETED' | 'FAILED' | 'CANCELED', error: unknown): void {
+    const { store, clock, log } = this.#deps;
+    const outcome =
+      error === null ? { result: 0, comment: '' } : { result: toResult(error), comment: toComment(error) };
+    store.transaction(() => {
+      for (const task of store.deleteTasks.find(this.#key)) {
+        if (isFinal(JOB_MOVES, task.status)) continue;
+        const status = to === 'COMPLETED' ? 'FAILED' : to;
+        store.deleteTasks.change(
+          { tenantId: task.tenantId, taskId: task.taskId },
+          { ...outcome, status, endNs: clock.nowNs() },
+        );
+        if (task.status === 'INIT') setFileStatus(store, task, task.fileStatusBefore);
+      }
+      const { status } = this.#job;
+      const moved = checkMove('delete job', JOB_MOVES, status, to);
+      store.deleteJobs.change(this.#key, { ...outcome, status: moved, endNs: clock.nowNs() });
+    });
+    log.info('delete job ended', { ...this.#key, status: to, ...outcome });
+  }
+}
+
+export function setFileStatus(store: Store, { tenantId, taskType, objectId }: DeleteTask, to: FileStatus): void {
+  if (taskType === 'BACKUP SET') store.backupSets.change({ tenantId, backupSetId: objectId }, { fileStatus: to });
+  else store.pieces.change({ tenantId, pieceId: objectId }, { fileStatus: to });
+}
+
+function targetOf(store: Store, { tenantId, taskType, objectId }: DeleteTask): Target {
+  if (taskType === 'BACKUP SET') {
+    const row = store.backupSets.get({ tenantId, backupSetId: objectId });
+    assert(row, 'a set that is deleted has a row');
+    const ref = { backupSetId: row.backupSetId, type: row.backupType };
+    return { kind: 'set', ref, row, directory: setDirectory(ref) };
+  }
+  const row = store.pieces.get({ tenantId, pieceId: objectId });
+  assert(row, 'a piece that is deleted has a row');
+  return { kind: 'piece', row, directory: pieceDirectory(row) };
+}

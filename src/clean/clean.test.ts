@@ -1,0 +1,298 @@
+// Goal: cleaning leaves nothing behind of what it deletes, everything of what it keeps, and never a lie in between.
+// Method: real sets and log on file destinations (fake engine); the server stops before, in and behind every removal.
+import { readdirSync, readFileSync } from 'node:fs';
+import { afterEach, describe, expect, test } from 'vitest';
+import { systemClock } from '../base/clock.ts';
+import { isFailure } from '../base/errors.ts';
+import { silentLog } from '../base/log.ts';
+import { listPieces, readPieceInfo } from '../destination/archive-listing.ts';
+import type { Destination } from '../destination/destination.ts';
+import { openDestination } from '../destination/open-destination.ts';
+import { type DestinationUri, parseDestinationUri } from '../model/destination-uri.ts';
+import type { Tenant } from '../model/tenant.ts';
+import { storedWindows } from '../restore/stored-windows.ts';
+import { type KnownState, until, World } from '../restore/world.fixture.ts';
+import { createClean } from './clean.ts';
+import type { CleanService } from './clean-service.ts';
+
+const BY_TENANT = { initiatorTenantId: 1002, description: 'by hand' };
+const STATUSES_OF_END = ['COMPLETED', 'FAILED', 'CANCELED'];
+
+let world: World;
+let clean: CleanService;
+let tenant: Tenant;
+/** One old point, and those that every policy keeps: behind the last full set, and now. */
+let states: { old: KnownState; behindFull: KnownState; newest: KnownState };
+
+afterEach(async () => {
+  await clean.stop();
+  await world[Symbol.asyncDispose]();
+});
+
+function service(open: (uri: DestinationUri) => Destination = openDestination): CleanService {
+  const { store } = world;
+  clean = createClean({
+    store,
+    clock: systemClock,
+    log: silentLog,
+    openDestination: open,
+    ranges: (tenantId, sets, pieces) =>
+      storedWindows({ sets, pieces, rounds: store.rounds.find({ tenantId }), liveCheckpointScn: undefined }),
+  });
+  return clean;
+}
+
+/** The world's own archive keeps no rows of pieces: they are read from where they lie. */
+async function recordPieces(): Promise<void> {
+  const { store } = world;
+  const { tenantId } = tenant;
+  const uri = world.uri(tenant.name, 'archive');
+  const destination = openDestination(parseDestinationUri(uri));
+  const round = store.rounds.find({ tenantId }).at(-1)!;
+  for (const piece of await listPieces(destination)) {
+    const info = piece.isFrozen ? await readPieceInfo(destination, piece) : undefined;
+    const { startScn, checkpointScn, maxScn, endScn } = info ?? {
+      ...round,
+      maxScn: round.checkpointScn,
+      endScn: round.checkpointScn,
+    };
+    store.pieces.insert({
+      ...{ tenantId, destId: piece.destId, roundId: piece.roundId, pieceId: piece.pieceId, createdUs: 1n, uri },
+      ...{ startScn, checkpointScn, maxScn, endScn, inputBytes: 1n, outputBytes: 1n },
+      status: piece.isFrozen ? 'FROZEN' : 'ACTIVE',
+      fileStatus: 'AVAILABLE',
+    });
+  }
+  store.archiveDests.insert({
+    ...{ tenantId, destId: round.destId, uri, binding: 'OPTIONAL', state: 'ENABLE' },
+    ...{ pieceSwitchIntervalUs: 1n, pieceSwitchIntervalText: '1d' },
+  });
+}
+
+/** Sets 1 (full), 2 (on it) and 3 (full); piece 1 ends before set 3, piece 2 behind it, piece 3 is active. */
+async function begin(): Promise<void> {
+  world = new World();
+  tenant = await world.addReadyTenant('shop');
+  world.start();
+  await world.commit(tenant, { a: '1' });
+  await world.backUp(tenant);
+  const old = await world.commit(tenant, { b: '2' });
+  await world.backUp(tenant, null, { isIncremental: true });
+  await world.archive(tenant.tenantId).switchPiece();
+  await world.commit(tenant, { c: '3' });
+  await world.backUp(tenant);
+  const behindFull = await world.commit(tenant, { d: '4' });
+  await world.archive(tenant.tenantId).switchPiece();
+  const newest = await world.commit(tenant, { e: '5' });
+  await world.archive(tenant.tenantId).flush();
+  await recordPieces();
+  states = { old, behindFull, newest };
+  service().start();
+}
+
+const jobs = () => world.store.deleteJobs.find({ tenantId: tenant.tenantId });
+const fileStatuses = () => ({
+  sets: world.store.backupSets.find({ tenantId: tenant.tenantId }).map(({ fileStatus }) => fileStatus),
+  pieces: world.store.pieces.find({ tenantId: tenant.tenantId }).map(({ fileStatus }) => fileStatus),
+});
+const CLEANED = { sets: ['DELETED', 'DELETED', 'AVAILABLE'], pieces: ['DELETED', 'AVAILABLE', 'AVAILABLE'] };
+const ended = () => until('the job ends', () => STATUSES_OF_END.includes(jobs().at(-1)?.status ?? ''));
+
+function addPolicy(): void {
+  const { tenantId } = tenant;
+  clean.addPolicy({ tenantId, policyName: 'default', recoveryWindow: null, redundancy: 1 });
+}
+
+let restores = 0;
+/** What a restore to a state gives: the very state, another one, or an error by its number. */
+async function restored({ scn, bytes }: KnownState): Promise<'the same' | 'another' | number> {
+  const name = `back${++restores}`;
+  try {
+    const uris = world.uris(tenant.name);
+    const job = await world.restoreTo(name, { uris, target: { kind: 'scn', scn } });
+    if (job.status !== 'RESTORE_SUCCESS') return Number(/-(\d+)/.exec(job.comment)?.[1] ?? 0);
+  } catch (error) {
+    if (isFailure(error, 'RESTORE_SOURCE_NOT_ENOUGH')) return 9119;
+    if (isFailure(error, 'ARCHIVE_LOG_NOT_CONTINUES_WITH_DATA')) return 9064;
+    if (isFailure(error, 'BACKUP_DATA_CORRUPT')) return 9010;
+    throw error;
+  }
+  return readFileSync(world.store.tenantNamed(name).location).equals(bytes) ? 'the same' : 'another';
+}
+
+function objectsAt(kind: 'data' | 'archive'): string[] {
+  const { path } = parseDestinationUri(world.uri(tenant.name, kind));
+  return readdirSync(path, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => `${entry.parentPath.slice(path.length + 1)}/${entry.name}`);
+}
+
+describe('cleaning', () => {
+  test('deletes what the policy lets go, with every object of it, and keeps the rest whole', async () => {
+    await begin();
+    addPolicy();
+    clean.deleteObsolete([tenant.tenantId], BY_TENANT);
+    await ended();
+    expect(jobs()).toMatchObject([
+      { type: 'DELETE OBSOLETE BACKUP', status: 'COMPLETED', taskCount: 3, successTaskCount: 3, result: 0 },
+    ]);
+    expect(fileStatuses()).toEqual(CLEANED);
+    expect(objectsAt('data').filter((name) => /set_[12]_/.test(name))).toEqual([]);
+    expect(objectsAt('archive').filter((name) => /p1\b|p1_/.test(name))).toEqual([]);
+    const tasks = world.store.deleteTasks.find({ tenantId: tenant.tenantId });
+    expect(tasks.map(({ taskType, objectId }) => [taskType, objectId])).toEqual([
+      ['BACKUP SET', 2],
+      ['BACKUP SET', 1],
+      ['BACKUP PIECE', 1],
+    ]);
+    for (const task of tasks)
+      expect(task).toMatchObject({ deletedBytes: task.totalBytes, deletedFiles: task.totalFiles });
+    expect(tasks.every(({ totalFiles }) => totalFiles > 1)).toBe(true);
+    for (const state of [states.behindFull, states.newest]) expect(await restored(state)).toBe('the same');
+    expect(await restored(states.old)).toBe(9119);
+    // Nothing is left to be done.
+    clean.deleteObsolete([tenant.tenantId], BY_TENANT);
+    await until('the second job ends', () => jobs().length === 2 && jobs()[1]!.endNs !== null);
+    expect(jobs()[1]).toMatchObject({ status: 'COMPLETED', taskCount: 0 });
+  });
+
+  test('goes on where a server stopped, and no moment in between yields a wrong state', async () => {
+    for (const moment of ['before', 'half', 'after'] as const) {
+      for (let nth = 1; ; nth++) {
+        await begin();
+        addPolicy();
+        await clean.stop();
+        let seen = 0;
+        let isStopped = false;
+        const open = (uri: DestinationUri): Destination => {
+          const target = openDestination(uri);
+          const stop = (): never => {
+            isStopped = true;
+            void clean.stop();
+            throw new Error('the server is gone');
+          };
+          const removal = (key: 'remove' | 'removeAll') => async (name: string, keep?: ReadonlySet<string>) => {
+            const isMeant = ++seen === nth;
+            if (isMeant && moment === 'before') stop();
+            const [first] = isMeant && moment === 'half' && key === 'removeAll' ? await target.list(name) : [];
+            if (first && !keep?.has(first.name)) await target.remove(first.name);
+            if (isMeant && moment === 'half') stop();
+            await target[key](name, keep);
+            if (isMeant) stop();
+          };
+          return new Proxy(target, {
+            get(of, key) {
+              if (key === 'remove' || key === 'removeAll') return removal(key);
+              const value: unknown = Reflect.get(of, key, of);
+              return typeof value === 'function' ? value.bind(of) : value;
+            },
+          });
+        };
+        service(open).start();
+        clean.deleteObsolete([tenant.tenantId], BY_TENANT);
+        await until('the job ends or stops', () => isStopped || jobs()[0]?.status === 'COMPLETED');
+        await clean.stop();
+        const what = `${moment} removal ${nth}`;
+        for (const state of [states.behindFull, states.newest]) expect(await restored(state), what).toBe('the same');
+        expect(['the same', 9010, 9064, 9119], what).toContain(await restored(states.old));
+        if (isStopped) {
+          expect(jobs()[0], what).toMatchObject({ status: 'DOING' });
+          service().start();
+          await ended();
+        }
+        expect(jobs()[0], what).toMatchObject({ comment: '', status: 'COMPLETED', successTaskCount: 3 });
+        expect(fileStatuses(), what).toEqual(CLEANED);
+        expect(
+          [...objectsAt('data'), ...objectsAt('archive')].filter((n) => /set_[12]_|p1\b|p1_/.test(n)),
+          what,
+        ).toEqual([]);
+        await clean.stop();
+        if (!isStopped) break;
+        await world[Symbol.asyncDispose]();
+      }
+      await world[Symbol.asyncDispose]();
+    }
+    await begin();
+  }, 240_000);
+
+  test('gives back what it did not come to, when it fails or is cancelled', async () => {
+    await begin();
+    addPolicy();
+    await clean.stop();
+    let isAway = true;
+    service((uri) => {
+      const target = openDestination(uri);
+      if (isAway && uri.path.endsWith('/archive')) target.list = () => Promise.reject(new Error('it is away'));
+      return target;
+    }).start();
+    clean.deleteObsolete([tenant.tenantId], BY_TENANT);
+    await ended();
+    expect(jobs()[0]).toMatchObject({
+      status: 'FAILED',
+      successTaskCount: 2,
+      comment: expect.stringContaining('it is away'),
+    });
+    expect(fileStatuses()).toEqual({ ...CLEANED, pieces: ['AVAILABLE', 'AVAILABLE', 'AVAILABLE'] });
+    isAway = false;
+    // A job that waits for its turn ends without having touched anything.
+    await clean.stop();
+    clean.deleteObsolete([tenant.tenantId], BY_TENANT);
+    expect(fileStatuses().pieces[0]).toBe('EXPIRED');
+    clean.cancel('all');
+    service().start();
+    await until('the job ends', () => jobs()[1]?.endNs !== null);
+    expect(jobs()[1]).toMatchObject({ status: 'CANCELED', result: 4072 });
+    expect(fileStatuses().pieces[0]).toBe('AVAILABLE');
+    clean.deleteObsolete([tenant.tenantId], BY_TENANT);
+    await until('the last job ends', () => jobs()[2]?.status === 'COMPLETED');
+    expect(fileStatuses()).toEqual(CLEANED);
+  });
+
+  test('deletes nothing where another owner has the directory by now', async () => {
+    await begin();
+    addPolicy();
+    await clean.stop();
+    const other = new World();
+    const foreign = await other.addReadyTenant('shop');
+    other.start();
+    await other.backUp(foreign);
+    service((uri) => openDestination({ ...uri, path: uri.path.replace(world.root, other.root) })).start();
+    clean.deleteObsolete([tenant.tenantId], BY_TENANT);
+    await ended();
+    expect(jobs()[0]).toMatchObject({ status: 'FAILED', result: 9081 });
+    expect(other.store.backupSets.find()[0]).toMatchObject({ fileStatus: 'AVAILABLE' });
+    expect((await other.restoreTo('back', { uris: other.uris('shop') })).status).toBe('RESTORE_SUCCESS');
+    await other[Symbol.asyncDispose]();
+  });
+
+  test('refuses named sets and pieces that something needs, all of them or none', async () => {
+    await begin();
+    const { tenantId } = tenant;
+    const refused = (work: () => void) => {
+      try {
+        work();
+      } catch (error) {
+        return (error as Error).message;
+      }
+      throw new Error('this should have been refused');
+    };
+    expect(refused(() => clean.deleteSets(tenantId, [1], BY_TENANT))).toContain('id=1(dependent by backup set id=2)');
+    expect(refused(() => clean.deleteSets(tenantId, [3, 9], BY_TENANT))).toContain(
+      'id=3(newer than latest full backupset id=3), id=9(get set failed)',
+    );
+    expect(refused(() => clean.deletePieces(tenantId, [1], BY_TENANT))).toContain('id=1(dependent by backup set id=1)');
+    expect(refused(() => clean.deletePieces(tenantId, [3], BY_TENANT))).toContain('id=3(is active piece)');
+    expect(jobs()).toEqual([]);
+    clean.deleteSets(tenantId, [1, 2], BY_TENANT);
+    expect(refused(() => clean.deleteSets(tenantId, [1], BY_TENANT))).toMatch(/already|in progress/);
+    await ended();
+    expect(fileStatuses().sets).toEqual(['DELETED', 'DELETED', 'AVAILABLE']);
+    expect(refused(() => clean.deleteSets(tenantId, [1], BY_TENANT))).toContain('id=1(already deleted)');
+    expect(refused(() => clean.deletePieces(tenantId, [2], BY_TENANT))).toContain('id=2(smaller piece exists id=1)');
+    clean.deletePieces(tenantId, [1], BY_TENANT);
+    await until('the piece is gone', () => jobs().at(-1)?.status === 'COMPLETED');
+    addPolicy();
+    expect(refused(() => clean.deletePieces(tenantId, [2], BY_TENANT))).toContain('when delete policy is set');
+    for (const state of [states.behindFull, states.newest]) expect(await restored(state)).toBe('the same');
+  });
+});

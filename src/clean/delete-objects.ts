@@ -1,0 +1,72 @@
+// Deletes the objects of one set or one piece, in an order in which a reader who comes at any moment, also behind a crash,
+// finds either a whole object, or one that says itself that it is not.
+import type { Destination } from '../destination/destination.ts';
+import {
+  manifestName,
+  type PieceRef,
+  parseObjectName,
+  pieceDirectory,
+  pieceInfoName,
+  type SetRef,
+  setDirectory,
+  setStartName,
+} from '../format/layout.ts';
+
+/** Names below a directory of placeholders that mean the same object. */
+async function placeholders(
+  destination: Destination,
+  directory: string,
+  isMeant: (name: string) => boolean,
+): Promise<string[]> {
+  return (await destination.list(directory)).map(({ name }) => name).filter(isMeant);
+}
+
+/** What one object occupies. */
+export interface Occupied {
+  bytes: bigint;
+  files: number;
+}
+
+export async function occupied(destination: Destination, directory: string): Promise<Occupied> {
+  const objects = await destination.list(directory);
+  return { bytes: objects.reduce((sum, { sizeBytes }) => sum + BigInt(sizeBytes), 0n), files: objects.length };
+}
+
+/**
+ * A set is complete exactly when its manifest is there, so that goes first, behind the placeholder that shows the set as
+ * complete. May be repeated.
+ * @throws the destination's errors
+ */
+export async function deleteSet(destination: Destination, ref: SetRef): Promise<void> {
+  const isEnd = (name: string) => {
+    const parsed = parseObjectName(name);
+    return parsed?.kind === 'set-end' && parsed.backupSetId === ref.backupSetId && parsed.type === ref.type;
+  };
+  for (const name of await placeholders(destination, 'backup_sets', isEnd)) await destination.remove(name);
+  await destination.remove(manifestName(ref));
+  await destination.removeAll(setDirectory(ref));
+  await destination.remove(setStartName(ref));
+}
+
+/**
+ * As long as the list of a frozen piece is there, it says which segments are missing: it goes last. Without its start file
+ * a piece of which nothing is left adds nothing to the log behind it. May be repeated.
+ * @throws the destination's errors
+ */
+export async function deletePiece(destination: Destination, ref: PieceRef): Promise<void> {
+  const isOf = (kind: 'piece-start' | 'piece-end') => (name: string) => {
+    const parsed = parseObjectName(name);
+    return (
+      parsed?.kind === kind &&
+      parsed.destId === ref.destId &&
+      parsed.roundId === ref.roundId &&
+      parsed.pieceId === ref.pieceId
+    );
+  };
+  const info = pieceInfoName(ref);
+  for (const name of await placeholders(destination, 'pieces', isOf('piece-end'))) await destination.remove(name);
+  await destination.removeAll(pieceDirectory(ref), new Set([info]));
+  for (const name of await placeholders(destination, 'pieces', isOf('piece-start'))) await destination.remove(name);
+  await destination.remove(info);
+  await destination.removeAll(pieceDirectory(ref));
+}

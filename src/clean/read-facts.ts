@@ -1,0 +1,64 @@
+// The facts that cleaning decides upon, from the store: at one moment, so that what is recorded on them holds.
+import { pieceDirectory } from '../format/layout.ts';
+import { backupSetDirectory, JOB_MOVES } from '../model/backup-job.ts';
+import type { DeletePolicy } from '../model/delete-job.ts';
+import { unfinished } from '../model/moves.ts';
+import { RESTORE_MOVES } from '../model/restore-job.ts';
+import { SCN_NONE, toScn } from '../model/scn.ts';
+import { parseDurationUs } from '../model/size-text.ts';
+import type { Store } from '../store/store.ts';
+import type { CleanFacts, PolicyAt, RestorableRanges } from './clean-facts.ts';
+import { withAncestors } from './set-chains.ts';
+
+const NS_PER_US = 1_000n;
+const UNFINISHED_BACKUP = unfinished(JOB_MOVES);
+const UNFINISHED_RESTORE = unfinished(RESTORE_MOVES);
+
+/** What unfinished work reads, by id, and in words. */
+function inUse(
+  store: Store,
+  tenantId: number,
+  { sets, pieces }: Pick<CleanFacts, 'sets' | 'pieces'>,
+): Pick<CleanFacts, 'setsInUse' | 'piecesInUse'> {
+  const setsInUse = new Map<number, string>();
+  const piecesInUse = new Map<number, string>();
+  const backups = UNFINISHED_BACKUP.flatMap((status) => store.backupJobs.find({ tenantId, status }));
+  for (const job of backups) {
+    if (!job.parent) continue;
+    const { backupSetId } = job.parent;
+    const parent = sets.filter((set) => set.backupSetId === backupSetId);
+    for (const id of withAncestors(parent, sets).keys())
+      setsInUse.set(id, `set ${job.backupSetId} is being built on it`);
+  }
+  for (const job of UNFINISHED_RESTORE.flatMap((status) => store.restoreJobs.find({ status }))) {
+    const because = `tenant ${job.restoreTenantName} is being restored from it`;
+    const read = new Set([...job.backupSetList, ...job.backupPieceList]);
+    for (const { uri, backupSetId, backupType } of sets)
+      if (read.has(`${uri}/${backupSetDirectory(backupSetId, backupType)}`)) setsInUse.set(backupSetId, because);
+    for (const piece of pieces)
+      if (read.has(`${piece.uri}/${pieceDirectory(piece)}`)) piecesInUse.set(piece.pieceId, because);
+  }
+  return { setsInUse, piecesInUse };
+}
+
+export function readFacts(store: Store, tenantId: number, ranges: RestorableRanges): CleanFacts {
+  const sets = store.backupSets.find({ tenantId });
+  const pieces = store.pieces.find({ tenantId });
+  return {
+    sets,
+    pieces,
+    dataUri: store.dataDests.get({ tenantId })?.uri ?? null,
+    archiveUri: store.archiveDests.get({ tenantId })?.uri ?? null,
+    ...inUse(store, tenantId, { sets, pieces }),
+    ranges,
+  };
+}
+
+/** A policy as it is at a moment. A window that reaches back before the epoch holds everything. */
+export function policyAt(policy: DeletePolicy, nowNs: bigint): PolicyAt {
+  if (policy.recoveryWindow === null) return { ...policy, windowStartScn: null };
+  const windowNs = (parseDurationUs(policy.recoveryWindow) ?? 0n) * NS_PER_US;
+  // A window of no length promises nothing, and lets nothing go. @source OceanBase 4.3.3, §2.10
+  const startNs = windowNs === 0n || windowNs > nowNs ? SCN_NONE : nowNs - windowNs;
+  return { ...policy, windowStartScn: toScn(startNs) };
+}
