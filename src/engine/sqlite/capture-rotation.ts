@@ -47,7 +47,7 @@ const DRAIN_MS_MAX = 10_000;
  * The reader is rolled so often while that lasts. What lies before it anybody may copy, also an application in its own
  * commit, which would stand still for as long as gigabytes take.
  */
-const ROLL_MS = 250;
+const ROLL_MS = 1000;
 
 const SLOW_DESTINATION = 'the destination is too slow for the log to be recycled now';
 
