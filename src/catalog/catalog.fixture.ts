@@ -301,8 +301,35 @@ export function addRows(store: Store): void {
     store.backupTasks.insert(taskRow(tenantId, 2));
     store.backupSets.insert(setRow(tenantId, 1));
     store.backupSets.insert(setRow(tenantId, 2, { status: 'DOING', fileStatus: 'COPYING', endNs: null }));
+    addCleaning(store, tenantId, uri);
   }
   store.backupJobs.insert(jobRow(1, 1, { encryptionMode: 'NONE' }));
+}
+
+/** A policy, and a delete job and its task that have ended, and others that have not. */
+function addCleaning(store: Store, tenantId: number, uri: string): void {
+  store.deletePolicies.insert({ tenantId, policyName: 'default', recoveryWindow: '7d', redundancy: null });
+  for (const [id, status] of [[3, 'COMPLETED'] as const, [4, 'DOING'] as const]) {
+    const isOver = status === 'COMPLETED';
+    const common = {
+      tenantId,
+      jobId: id,
+      startNs: at(300),
+      endNs: isOver ? at(301) : null,
+      status,
+      result: 0,
+      comment: '',
+    };
+    store.deleteJobs.insert({
+      ...{ ...common, initiatorTenantId: tenantId, initiatorJobId: id, executorTenantIds: [tenantId] },
+      ...{ type: 'DELETE OBSOLETE BACKUP', expiryNs: at(1), ids: [], level: 'USER_TENANT', description: '' },
+      ...{ taskCount: 1, successTaskCount: isOver ? 1 : 0 },
+    });
+    store.deleteTasks.insert({
+      ...{ ...common, taskId: id, taskType: 'BACKUP SET', objectId: 1, roundId: 0, destId: 1003, uri: `${uri}/data` },
+      ...{ fileStatusBefore: 'AVAILABLE', totalBytes: 10n, deletedBytes: 10n, totalFiles: 1, deletedFiles: 1 },
+    });
+  }
 }
 
 /** Who looks: the administrator of a tenant. */
