@@ -1,7 +1,8 @@
 // What the application feels: how long its transactions take (BEGIN IMMEDIATE to the return of COMMIT), alone, while its
 // log is archived, while full backups run one after the other on top of that, and the same while Litestream takes its first
 // snapshot, and while it replicates afterwards. `from due` counts from when the transaction was due, so that what queues behind a slow one is counted
-// too. Then the same without a pause between two transactions: how many there are in a second.
+// too. Then the same without a pause between two transactions: how many there are in a second. That comes last everywhere:
+// the system writes gigabytes back for a minute afterwards.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, rmSync } from 'node:fs';
@@ -22,6 +23,7 @@ type Write = (rate: number) => Promise<LoggedCommit[]>;
 
 /** A backup that runs is asked for no more often: the questions would be felt, too. */
 const POLL_MS = 100;
+const ARCHIVE = 'archive, default lag target';
 
 interface Window {
   startNs: bigint;
@@ -66,10 +68,6 @@ function add({ report, alone }: Measuring, name: string, figures: Record<string,
 }
 
 const isIn = ({ startNs, endNs }: Window, { dueNs }: LoggedCommit): boolean => dueNs >= startNs && dueNs <= endNs;
-
-// Without a pause comes last everywhere: the system writes gigabytes back for a minute afterwards.
-
-const ARCHIVE = 'archive, default lag target';
 
 /** Writes while backups run one after the other. @returns only the commits that were due during a backup */
 async function writeDuringBackups(server: BenchServer, { write, rate }: Measuring): Promise<LoggedCommit[]> {

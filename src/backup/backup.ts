@@ -2,12 +2,13 @@
 
 import { assert } from '../base/assert.ts';
 import { fail, toComment, toResult } from '../base/errors.ts';
-import { COMMENT_CHARS_MAX, SYS_TENANT_ID } from '../base/limits.ts';
+import { SYS_TENANT_ID } from '../base/limits.ts';
 import { ServerStopping } from '../base/server-stopping.ts';
 import { DerivedKeys } from '../format/derived-keys.ts';
 import type { PasswordKey } from '../format/key-slot.ts';
 import type { BackupJob } from '../model/backup-job.ts';
 import { JOB_MOVES } from '../model/backup-job.ts';
+import { checkDescription } from '../model/description.ts';
 import { checkMove, isFinal } from '../model/moves.ts';
 import type { Tenant } from '../model/tenant.ts';
 import type { BackupDependencies } from './backup-dependencies.ts';
@@ -99,8 +100,7 @@ class Backup implements BackupService {
     const { store, driver } = this.#deps;
     if (!driver.can.snapshot)
       throw fail('NOT_SUPPORTED', { what: `backup of tenants on the engine ${driver.name} is` });
-    if (request.description.length > COMMENT_CHARS_MAX)
-      throw fail('INVALID_ARGUMENT', { what: `DESCRIPTION: longer than ${COMMENT_CHARS_MAX} characters` });
+    checkDescription(request.description);
     const { eligible } = this.#eligible(request);
     const { password, derivedKeys } = request;
     const keys = password === null ? null : new StatementKeys(password, derivedKeys ?? new DerivedKeys());

@@ -1,7 +1,7 @@
 // The jobs that have not ended, by tenant: history grows for years, and no statement should read through it.
 import { SYS_TENANT_ID } from '../base/limits.ts';
 import { type BackupJob, JOB_MOVES } from '../model/backup-job.ts';
-import { isFinal } from '../model/moves.ts';
+import { isFinal, unfinished } from '../model/moves.ts';
 import type { Store } from '../store/store.ts';
 
 /** What identifies a job and the statement it belongs to; none of it ever changes. */
@@ -16,8 +16,7 @@ export class OpenJobs {
   /** Reads the unfinished jobs once; afterwards whoever inserts one adds it. */
   constructor(store: Store) {
     this.#store = store;
-    for (const status of ['INIT', 'DOING', 'CANCELING'] as const)
-      for (const job of store.backupJobs.find({ status })) this.add(job);
+    for (const status of unfinished(JOB_MOVES)) for (const job of store.backupJobs.find({ status })) this.add(job);
   }
 
   add({ tenantId, jobId, backupSetId, initiatorTenantId, initiatorJobId }: BackupJob): void {

@@ -187,45 +187,7 @@ const DOCUMENTED: Record<string, string> = {
     SUCCESS_TASK_COUNT bigint
     RESULT bigint
     COMMENT varchar(4096)`,
-  OB_BACKUP_DELETE_JOB_HISTORY: `
-    TENANT_ID bigint
-    JOB_ID bigint
-    INCARNATION bigint
-    INITIATOR_TENANT_ID bigint
-    INITIATOR_JOB_ID bigint
-    EXECUTOR_TENANT_ID varchar(65536)
-    TYPE varchar(64)
-    PARAMETER varchar(1024)
-    JOB_LEVEL varchar(64)
-    START_TIMESTAMP timestamp(6)
-    END_TIMESTAMP timestamp(6)
-    STATUS varchar(64)
-    TASK_COUNT bigint
-    SUCCESS_TASK_COUNT bigint
-    RESULT bigint
-    COMMENT varchar(4096)`,
   OB_BACKUP_DELETE_TASKS: `
-    TENANT_ID bigint
-    TASK_ID bigint
-    INCARNATION bigint
-    JOB_ID bigint
-    TASK_TYPE varchar(64)
-    ID bigint
-    ROUND_ID bigint
-    DEST_ID bigint
-    START_TIMESTAMP timestamp(6)
-    END_TIMESTAMP timestamp(6)
-    STATUS varchar(64)
-    TOTAL_LS_COUNT bigint
-    FINISH_LS_COUNT bigint
-    TOTAL_BYTES bigint
-    DELETE_BYTES bigint
-    TOTAL_FILES_COUNT bigint
-    DELETE_FILES_COUNT bigint
-    RESULT bigint
-    COMMENT varchar(4096)
-    PATH varchar(1024)`,
-  OB_BACKUP_DELETE_TASK_HISTORY: `
     TENANT_ID bigint
     TASK_ID bigint
     INCARNATION bigint
@@ -308,6 +270,8 @@ const DOCUMENTED: Record<string, string> = {
 const ALIKE: Record<string, string> = {
   OB_ARCHIVELOG_SUMMARY: 'OB_ARCHIVELOG',
   OB_BACKUP_JOB_HISTORY: 'OB_BACKUP_JOBS',
+  OB_BACKUP_DELETE_JOB_HISTORY: 'OB_BACKUP_DELETE_JOBS',
+  OB_BACKUP_DELETE_TASK_HISTORY: 'OB_BACKUP_DELETE_TASKS',
 };
 const TASK_HISTORY_LACKS = ['DATA_PROGRESS', 'LOG_FILE_COUNT', 'FINISH_LOG_FILE_COUNT', 'LOG_PROGRESS'];
 

@@ -5,16 +5,16 @@ import type { Clock } from '../base/clock.ts';
 import { fail, toComment, toResult } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { ServerStopping } from '../base/server-stopping.ts';
-import { readFormatFile } from '../destination/claim-destination.ts';
+import { proveOwner } from '../destination/claim-destination.ts';
 import type { Destination } from '../destination/destination.ts';
-import { pieceDirectory, type SetRef, setDirectory } from '../format/layout.ts';
+import { pieceDirectory, setDirectory } from '../format/layout.ts';
 import type { ArchivePiece, FileStatus } from '../model/archive-round.ts';
-import { type BackupSet, JOB_MOVES, type JobStatus } from '../model/backup-job.ts';
+import { JOB_MOVES, type JobStatus } from '../model/backup-job.ts';
 import type { DeleteJob, DeleteTask } from '../model/delete-job.ts';
-import { type DestinationUri, formatDestinationUri, parseDestinationUri } from '../model/destination-uri.ts';
+import { type DestinationUri, parseDestinationUri } from '../model/destination-uri.ts';
 import { checkMove, isFinal } from '../model/moves.ts';
 import type { Store } from '../store/store.ts';
-import { deletePiece, deleteSet, occupied } from './delete-objects.ts';
+import { deletePiece, deleteRound, deleteSet, occupied } from './delete-objects.ts';
 
 export interface CleanDependencies {
   store: Store;
@@ -23,10 +23,11 @@ export interface CleanDependencies {
   openDestination(uri: DestinationUri): Destination;
 }
 
-/** A task's object as its row stands. */
-type Target =
-  | { kind: 'set'; directory: string; ref: SetRef; row: BackupSet }
-  | { kind: 'piece'; directory: string; row: ArchivePiece };
+/** Where a task's object lies, and how it is removed; removing may be repeated. */
+interface Target {
+  directory: string;
+  remove(destination: Destination): Promise<void>;
+}
 
 export class CleanWorker {
   readonly #deps: CleanDependencies;
@@ -81,7 +82,8 @@ export class CleanWorker {
     const target = targetOf(store, task);
     const destination = this.#deps.openDestination(parseDestinationUri(task.uri));
     try {
-      await this.#checkOwner(destination);
+      const destKind = task.taskType === 'BACKUP SET' ? 'backup_data' : 'archive_log';
+      await proveOwner(destination, { clusterUuid: store.cluster.uuid, tenantId: task.tenantId, destKind });
       if (task.status === 'INIT') {
         const { bytes, files } = await occupied(destination, target.directory);
         store.transaction(() => {
@@ -91,8 +93,7 @@ export class CleanWorker {
           setFileStatus(store, task, 'DELETING');
         });
       }
-      if (target.kind === 'set') await deleteSet(destination, target.ref);
-      else await deletePiece(destination, target.row);
+      await target.remove(destination);
     } finally {
       await destination[Symbol.asyncDispose]();
     }
@@ -107,15 +108,6 @@ export class CleanWorker {
       setFileStatus(store, task, 'DELETED');
       store.deleteJobs.change(this.#key, { successTaskCount: this.#job.successTaskCount + 1 });
     });
-  }
-
-  /** Another directory may be mounted there by now: nothing of others is ever deleted. */
-  async #checkOwner(destination: Destination): Promise<void> {
-    const format = await readFormatFile(destination);
-    const uri = formatDestinationUri(destination.uri);
-    if (!format) throw fail('BACKUP_FORMAT_FILE_NOT_EXIST', { uri });
-    const isOwn = format.clusterUuid === this.#deps.store.cluster.uuid && format.tenantId === this.#key.tenantId;
-    if (!isOwn) throw fail('BACKUP_FORMAT_FILE_NOT_MATCH', { uri, because: 'it belongs to another cluster or tenant' });
   }
 
   /** Ends the job, and what it did not come to gets the state back that it had. */
@@ -151,9 +143,25 @@ function targetOf(store: Store, { tenantId, taskType, objectId }: DeleteTask): T
     const row = store.backupSets.get({ tenantId, backupSetId: objectId });
     assert(row, 'a set that is deleted has a row');
     const ref = { backupSetId: row.backupSetId, type: row.backupType };
-    return { kind: 'set', ref, row, directory: setDirectory(ref) };
+    return { directory: setDirectory(ref), remove: (destination) => deleteSet(destination, ref) };
   }
   const row = store.pieces.get({ tenantId, pieceId: objectId });
   assert(row, 'a piece that is deleted has a row');
-  return { kind: 'piece', row, directory: pieceDirectory(row) };
+  return {
+    directory: pieceDirectory(row),
+    async remove(destination) {
+      await deletePiece(destination, row);
+      if (isLastOfRound(store, row)) await deleteRound(destination, row);
+    },
+  };
+}
+
+/** Whether nothing of a round is left behind a piece, and nothing will come: a piece is only deleted when it is frozen. */
+function isLastOfRound(store: Store, { tenantId, roundId, pieceId }: ArchivePiece): boolean {
+  const status = store.rounds.get({ tenantId, roundId })?.status;
+  const isOver = status === 'STOP' || (status === 'INTERRUPTED' && store.currentRound(tenantId)?.roundId !== roundId);
+  if (!isOver) return false;
+  return store.pieces
+    .find({ tenantId, roundId })
+    .every((piece) => piece.pieceId === pieceId || piece.fileStatus === 'DELETED');
 }

@@ -1,14 +1,15 @@
 // The clean service: policies, the jobs that statements and policies start, and a bounded number of workers.
-import { setInterval as every } from 'node:timers';
 import { assert } from '../base/assert.ts';
 import { fail } from '../base/errors.ts';
-import { COMMENT_CHARS_MAX, SYS_TENANT_ID } from '../base/limits.ts';
+import { SYS_TENANT_ID } from '../base/limits.ts';
 import { ServerStopping } from '../base/server-stopping.ts';
-import { JOB_MOVES, type JobLevel } from '../model/backup-job.ts';
+import type { ArchivePiece } from '../model/archive-round.ts';
+import { type BackupSet, JOB_MOVES, type JobLevel } from '../model/backup-job.ts';
 import type { DeleteJob, DeletePolicy, DeleteTask, DeleteType } from '../model/delete-job.ts';
-import { checkMove, unfinished } from '../model/moves.ts';
+import { checkDescription } from '../model/description.ts';
+import { checkMove, isFinal, unfinished } from '../model/moves.ts';
 import { parseDurationUs } from '../model/size-text.ts';
-import type { CleanPlan, RestorableRange } from './clean-facts.ts';
+import type { CleanPlan, PolicyAt, RestorableRange } from './clean-facts.ts';
 import type { CleanService, DeleteStatement, PreviewedObject } from './clean-service.ts';
 import { type CleanDependencies, CleanWorker, setFileStatus } from './clean-worker.ts';
 import { planObsolete } from './plan-clean.ts';
@@ -23,11 +24,7 @@ const US_PER_MS = 1000n;
 
 export interface CleanRoomDependencies extends CleanDependencies {
   /** The points that sets and pieces of a tenant lead to, with the rounds that it has. */
-  ranges(
-    tenantId: number,
-    sets: Parameters<typeof planObsolete>[0]['sets'],
-    pieces: Parameters<typeof planObsolete>[0]['pieces'],
-  ): RestorableRange[];
+  ranges(tenantId: number, sets: readonly BackupSet[], pieces: readonly ArchivePiece[]): RestorableRange[];
 }
 
 /** Builds the service; nothing works before `start`. */
@@ -35,35 +32,36 @@ export function createClean(deps: CleanRoomDependencies): CleanService {
   return new Clean(deps);
 }
 
-type OpenJob = Pick<DeleteJob, 'tenantId' | 'jobId'>;
-
-/** What a job is recorded with. */
+/** What a job is recorded with: what it deletes, in its order. */
 interface NewJob {
   tenantId: number;
   type: DeleteType;
+  /** The objects that were named; empty for a policy. */
   ids: readonly number[];
   expiryNs: bigint | null;
+  sets: readonly BackupSet[];
+  pieces: readonly ArchivePiece[];
   statement: DeleteStatement;
-  plan: Pick<CleanPlan, 'sets' | 'pieces'>;
 }
 
 class Clean implements CleanService {
   readonly #deps: CleanRoomDependencies;
-  /** Jobs that wait for a worker, in their turn; one of a tenant at a time. */
-  #waiting: OpenJob[] = [];
+  /** The newest job of each tenant whose worker has not ended, in their turn: a tenant has one at a time. */
+  readonly #open = new Map<number, number>();
   readonly #running = new Map<number, { worker: CleanWorker; ended: Promise<void> }>();
   #tick: NodeJS.Timeout | undefined;
   #checkedMs = Number.NEGATIVE_INFINITY;
 
   constructor(deps: CleanRoomDependencies) {
     this.#deps = deps;
-    this.#waiting = unfinished(JOB_MOVES).flatMap((status) => deps.store.deleteJobs.find({ status }));
+    for (const status of unfinished(JOB_MOVES))
+      for (const { tenantId, jobId } of deps.store.deleteJobs.find({ status })) this.#open.set(tenantId, jobId);
   }
 
   start(): void {
-    for (const { tenantId, jobId } of this.#waiting) this.#deps.log.info('delete job taken up', { tenantId, jobId });
+    for (const [tenantId, jobId] of this.#open) this.#deps.log.info('delete job taken up', { tenantId, jobId });
     this.#checkedMs = this.#deps.clock.monotonicMs();
-    this.#tick = every(() => this.#checkIfDue(), TICK_MS);
+    this.#tick = setInterval(() => this.#onTick(), TICK_MS);
     this.#tick.unref();
     this.#pump();
   }
@@ -90,29 +88,17 @@ class Clean implements CleanService {
   }
 
   deleteSets(tenantId: number, ids: readonly number[], statement: DeleteStatement): void {
-    const facts = this.#facts(tenantId);
-    const named = namedSets(ids, facts, this.#hasPolicy(tenantId));
+    const named = namedSets(ids, this.#facts(tenantId), this.#hasPolicy(tenantId));
     if ('refused' in named) throw fail('BACKUP_DELETE_BACKUP_SET_NOT_ALLOWED', { because: named.refused });
-    refuseSeveral(
-      named.chosen.map(({ uri }) => uri),
-      'backup set',
-    );
-    const sets = named.chosen.map((of) => ({ of, isDeleted: true, because: '' }));
-    const job = { tenantId, ids, expiryNs: null, statement, plan: { sets, pieces: [] } };
-    this.#record([{ ...job, type: 'DELETE BACKUPSET' }]);
+    const chosen = { type: 'DELETE BACKUPSET' as const, sets: named.chosen, pieces: [] };
+    this.#recordNamed({ ...chosen, tenantId, ids, expiryNs: null, statement });
   }
 
   deletePieces(tenantId: number, ids: readonly number[], statement: DeleteStatement): void {
-    const facts = this.#facts(tenantId);
-    const named = namedPieces(ids, facts, this.#hasPolicy(tenantId));
+    const named = namedPieces(ids, this.#facts(tenantId), this.#hasPolicy(tenantId));
     if ('refused' in named) throw fail('BACKUP_DELETE_BACKUP_PIECE_NOT_ALLOWED', { because: named.refused });
-    refuseSeveral(
-      named.chosen.map(({ uri }) => uri),
-      'archive piece',
-    );
-    const pieces = named.chosen.map((of) => ({ of, isDeleted: true, because: '' }));
-    const job = { tenantId, ids, expiryNs: null, statement, plan: { sets: [], pieces } };
-    this.#record([{ ...job, type: 'DELETE ARCHIVELOG_PIECE' }]);
+    const chosen = { type: 'DELETE ARCHIVELOG_PIECE' as const, sets: [], pieces: named.chosen };
+    this.#recordNamed({ ...chosen, tenantId, ids, expiryNs: null, statement });
   }
 
   deleteObsolete(tenantIds: readonly number[], statement: DeleteStatement): void {
@@ -122,7 +108,7 @@ class Clean implements CleanService {
   previewObsolete(tenantIds: readonly number[]): PreviewedObject[] {
     return tenantIds.flatMap((tenantId) => {
       const tenantName = this.#deps.store.tenants.get({ tenantId })?.name ?? '';
-      const { plan } = this.#obsolete(tenantId, { initiatorTenantId: tenantId, description: '' });
+      const { plan } = this.#plan(tenantId);
       const sets = plan.sets.map(({ of, ...verdict }) => ({
         ...{ tenantId, tenantName, ...verdict, objectType: 'BACKUP SET' as const, objectId: of.backupSetId },
         ...{ endScn: of.minRestoreScn, bytes: of.outputBytes, uri: of.uri },
@@ -137,10 +123,10 @@ class Clean implements CleanService {
 
   cancel(tenants: readonly number[] | 'all'): void {
     const { store } = this.#deps;
-    const open = unfinished(JOB_MOVES).flatMap((status) => store.deleteJobs.find({ status }));
-    const meant = open.filter(({ tenantId }) => tenants === 'all' || tenants.includes(tenantId));
-    for (const { tenantId, jobId, status } of meant) {
-      if (status === 'CANCELING') continue;
+    for (const [tenantId, jobId] of this.#open) {
+      if (tenants !== 'all' && !tenants.includes(tenantId)) continue;
+      const { status } = this.#row(tenantId, jobId);
+      if (status === 'CANCELING' || isFinal(JOB_MOVES, status)) continue;
       const canceling = checkMove('delete job', JOB_MOVES, status, 'CANCELING');
       store.deleteJobs.change({ tenantId, jobId }, { status: canceling }, { status });
       this.#running.get(tenantId)?.worker.abort(fail('CANCELED', {}));
@@ -151,6 +137,12 @@ class Clean implements CleanService {
   async forget(tenantId: number): Promise<void> {
     this.cancel([tenantId]);
     while (this.#running.has(tenantId)) await this.#running.get(tenantId)?.ended;
+  }
+
+  /** A job whose worker broke is taken up again here, and not in a tight loop. */
+  #onTick(): void {
+    this.#pump();
+    this.#checkIfDue();
   }
 
   /** What policies let go by now, when it was not looked for so long. */
@@ -165,7 +157,7 @@ class Clean implements CleanService {
       if (this.#isBusy(tenantId)) continue;
       try {
         const job = this.#obsolete(tenantId, { initiatorTenantId: tenantId, description: '' });
-        if (tasksOf(job.plan).length > 0) this.#record([job]);
+        if (job.sets.length + job.pieces.length > 0) this.#record([job]);
       } catch (error) {
         log.error('delete policy was not applied', { tenantId, error });
       }
@@ -186,34 +178,58 @@ class Clean implements CleanService {
     return readFacts(this.#deps.store, tenantId, (sets, pieces) => this.#deps.ranges(tenantId, sets, pieces));
   }
 
-  #obsolete(tenantId: number, statement: DeleteStatement): NewJob {
+  /** What the tenant's policy deletes and keeps now. @throws ENTRY_NOT_EXIST (4018) */
+  #plan(tenantId: number): { policy: PolicyAt; plan: CleanPlan } {
     const policy = policyAt(this.#policyOf(tenantId), this.#deps.clock.nowNs());
-    const plan = planObsolete(this.#facts(tenantId), policy);
-    return { tenantId, type: 'DELETE OBSOLETE BACKUP', ids: [], expiryNs: policy.windowStartScn, statement, plan };
+    return { policy, plan: planObsolete(this.#facts(tenantId), policy) };
+  }
+
+  #obsolete(tenantId: number, statement: DeleteStatement): NewJob {
+    const { policy, plan } = this.#plan(tenantId);
+    return {
+      ...{ tenantId, type: 'DELETE OBSOLETE BACKUP', ids: [], expiryNs: policy.windowStartScn, statement },
+      sets: plan.sets.filter(({ isDeleted }) => isDeleted).map(({ of }) => of),
+      pieces: plan.pieces.filter(({ isDeleted }) => isDeleted).map(({ of }) => of),
+    };
   }
 
   #isBusy(tenantId: number): boolean {
-    return unfinished(JOB_MOVES).some((status) => this.#deps.store.deleteJobs.find({ tenantId, status }).length > 0);
+    const jobId = this.#open.get(tenantId);
+    return jobId !== undefined && !isFinal(JOB_MOVES, this.#row(tenantId, jobId).status);
+  }
+
+  #row(tenantId: number, jobId: number): DeleteJob {
+    const job = this.#deps.store.deleteJobs.get({ tenantId, jobId });
+    assert(job, 'a job that has not ended has a row');
+    return job;
+  }
+
+  /** @throws NOT_SUPPORTED (4007): one job works at one destination */
+  #recordNamed(job: NewJob): void {
+    if (new Set([...job.sets, ...job.pieces].map(({ uri }) => uri)).size > 1)
+      throw fail('NOT_SUPPORTED', { what: 'deleting from multiple dest in one statement is' });
+    this.#record([job]);
   }
 
   /** Records jobs, all or none: what they chose is EXPIRED from then on, and nothing new leans on it. */
   #record(jobs: readonly NewJob[]): void {
     const { store } = this.#deps;
-    const open = store.transaction(() => jobs.map((job) => this.#insert(job)));
-    this.#waiting.push(...open);
+    const jobIds = store.transaction(() => jobs.map((job) => this.#insert(job)));
+    for (const [i, { tenantId }] of jobs.entries()) this.#open.set(tenantId, jobIds[i]!);
     this.#pump();
   }
 
-  #insert({ tenantId, type, ids, expiryNs, statement, plan }: NewJob): OpenJob {
+  /** @returns the job's id */
+  #insert(job: NewJob): number {
+    const { tenantId, type, ids, expiryNs, statement } = job;
     const { store, clock } = this.#deps;
     const { initiatorTenantId, description } = statement;
-    if (description.length > COMMENT_CHARS_MAX)
-      throw fail('INVALID_ARGUMENT', { what: `DESCRIPTION: longer than ${COMMENT_CHARS_MAX} characters` });
+    checkDescription(description);
     if (this.#isBusy(tenantId))
       throw fail('BACKUP_DELETE_DATA_IN_PROGRESS', { tenant: store.tenants.get({ tenantId })?.name ?? '' });
     const jobId = store.nextId(tenantId, 'job');
     const startNs = clock.nowNs();
-    const tasks = tasksOf(plan);
+    const tasks = tasksOf(job);
     const level: JobLevel = initiatorTenantId === SYS_TENANT_ID ? 'SYS_TENANT' : 'USER_TENANT';
     const fresh = { startNs, endNs: null, status: 'INIT' as const, result: 0, comment: '' };
     store.deleteJobs.insert({
@@ -225,40 +241,35 @@ class Clean implements CleanService {
       store.deleteTasks.insert(row);
       if (row.fileStatusBefore !== 'DELETING') setFileStatus(store, row, 'EXPIRED');
     }
-    return { tenantId, jobId };
+    return jobId;
   }
 
   /** Starts workers for waiting jobs while there is room. */
   #pump(): void {
     if (!this.#tick) return;
-    for (const job of [...this.#waiting]) {
+    for (const [tenantId, jobId] of this.#open) {
       if (this.#running.size >= WORKING_JOBS_MAX) return;
-      if (this.#running.has(job.tenantId)) continue;
-      this.#waiting = this.#waiting.filter((other) => other !== job);
-      this.#run(job);
+      if (!this.#running.has(tenantId)) this.#run(tenantId, jobId);
     }
   }
 
-  #run(job: OpenJob): void {
-    const worker = new CleanWorker(this.#deps, job);
+  #run(tenantId: number, jobId: number): void {
+    const worker = new CleanWorker(this.#deps, { tenantId, jobId });
     const ended = worker
       .run()
-      .catch((error: unknown) => this.#deps.log.error('delete worker broke', { ...job, error }))
+      .catch((error: unknown) => this.#deps.log.error('delete worker broke', { tenantId, jobId, error }))
       .then(() => {
-        this.#running.delete(job.tenantId);
+        this.#running.delete(tenantId);
+        if (!isFinal(JOB_MOVES, this.#row(tenantId, jobId).status)) return;
+        // The next one may have been recorded already.
+        if (this.#open.get(tenantId) === jobId) this.#open.delete(tenantId);
         this.#pump();
       });
-    this.#running.set(job.tenantId, { worker, ended });
+    this.#running.set(tenantId, { worker, ended });
   }
 }
 
 const noPolicy = (whose: string) => fail('ENTRY_NOT_EXIST', { what: `a delete policy ${whose}` });
-
-/** @throws NOT_SUPPORTED (4007): one job works at one destination */
-function refuseSeveral(uris: readonly string[], what: string): void {
-  if (new Set(uris).size > 1)
-    throw fail('NOT_SUPPORTED', { what: `deleting a ${what} from multiple dest in one statement is` });
-}
 
 type TaskOfPlan = Pick<
   DeleteTask,
@@ -275,20 +286,16 @@ type TaskOfPlan = Pick<
 >;
 
 /** Sets first: log alone is of use to the sets that stay, a set alone still stands for its own point. */
-function tasksOf({ sets, pieces }: Pick<CleanPlan, 'sets' | 'pieces'>): TaskOfPlan[] {
-  const none = { deletedBytes: 0n, totalFiles: 0, deletedFiles: 0 };
+function tasksOf({ sets, pieces }: Pick<NewJob, 'sets' | 'pieces'>): TaskOfPlan[] {
+  const common = ({ destId, uri, fileStatus, outputBytes }: BackupSet | ArchivePiece) => ({
+    ...{ destId, uri, fileStatusBefore: fileStatus, totalBytes: outputBytes },
+    ...{ deletedBytes: 0n, totalFiles: 0, deletedFiles: 0 },
+  });
   return [
-    ...sets
-      .filter(({ isDeleted }) => isDeleted)
-      .map(({ of }) => ({
-        ...{ taskType: 'BACKUP SET' as const, objectId: of.backupSetId, roundId: 0, destId: of.destId, uri: of.uri },
-        ...{ fileStatusBefore: of.fileStatus, totalBytes: of.outputBytes, ...none },
-      })),
-    ...pieces
-      .filter(({ isDeleted }) => isDeleted)
-      .map(({ of }) => ({
-        ...{ taskType: 'BACKUP PIECE' as const, objectId: of.pieceId, roundId: of.roundId, destId: of.destId },
-        ...{ uri: of.uri, fileStatusBefore: of.fileStatus, totalBytes: of.outputBytes, ...none },
-      })),
+    ...sets.map((set) => ({ ...common(set), taskType: 'BACKUP SET' as const, objectId: set.backupSetId, roundId: 0 })),
+    ...pieces.map((piece) => ({
+      ...common(piece),
+      ...{ taskType: 'BACKUP PIECE' as const, objectId: piece.pieceId, roundId: piece.roundId },
+    })),
   ];
 }

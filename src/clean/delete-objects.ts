@@ -2,11 +2,16 @@
 // finds either a whole object, or one that says itself that it is not.
 import type { Destination } from '../destination/destination.ts';
 import {
+  BACKUP_SETS_DIRECTORY,
   manifestName,
+  PIECES_DIRECTORY,
   type PieceRef,
   parseObjectName,
   pieceDirectory,
   pieceInfoName,
+  type RoundRef,
+  roundEndName,
+  roundStartName,
   type SetRef,
   setDirectory,
   setStartName,
@@ -42,7 +47,7 @@ export async function deleteSet(destination: Destination, ref: SetRef): Promise<
     const parsed = parseObjectName(name);
     return parsed?.kind === 'set-end' && parsed.backupSetId === ref.backupSetId && parsed.type === ref.type;
   };
-  for (const name of await placeholders(destination, 'backup_sets', isEnd)) await destination.remove(name);
+  for (const name of await placeholders(destination, BACKUP_SETS_DIRECTORY, isEnd)) await destination.remove(name);
   await destination.remove(manifestName(ref));
   await destination.removeAll(setDirectory(ref));
   await destination.remove(setStartName(ref));
@@ -64,9 +69,17 @@ export async function deletePiece(destination: Destination, ref: PieceRef): Prom
     );
   };
   const info = pieceInfoName(ref);
-  for (const name of await placeholders(destination, 'pieces', isOf('piece-end'))) await destination.remove(name);
+  for (const name of await placeholders(destination, PIECES_DIRECTORY, isOf('piece-end')))
+    await destination.remove(name);
   await destination.removeAll(pieceDirectory(ref), new Set([info]));
-  for (const name of await placeholders(destination, 'pieces', isOf('piece-start'))) await destination.remove(name);
+  for (const name of await placeholders(destination, PIECES_DIRECTORY, isOf('piece-start')))
+    await destination.remove(name);
   await destination.remove(info);
   await destination.removeAll(pieceDirectory(ref));
+}
+
+/** What is left of a round whose pieces are all gone. May be repeated. @throws the destination's errors */
+export async function deleteRound(destination: Destination, ref: RoundRef): Promise<void> {
+  await destination.remove(roundStartName(ref));
+  await destination.remove(roundEndName(ref));
 }

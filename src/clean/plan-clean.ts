@@ -1,7 +1,7 @@
 // What a policy deletes and what it keeps: pure decisions over the rows of one tenant.
 // The promise comes first: every point from the start of the recovery window on that could be restored before can be
 // restored afterwards. What the promise does not need goes, oldest log first, dependents before what they lean on.
-import type { ArchivePiece } from '../model/archive-round.ts';
+import { type ArchivePiece, lastScnOf } from '../model/archive-round.ts';
 import type { BackupSet } from '../model/backup-job.ts';
 import { SCN_NONE, type Scn } from '../model/scn.ts';
 import type { CleanFacts, CleanPlan, PolicyAt, RestorableRange, Verdict } from './clean-facts.ts';
@@ -59,9 +59,8 @@ function piecesBefore(scn: Scn, pieces: readonly ArchivePiece[], facts: CleanFac
   const own = pieces.filter((piece) => piece.uri === facts.archiveUri).toSorted((a, b) => a.pieceId - b.pieceId);
   for (const [i, piece] of own.entries()) {
     const next = own[i + 1];
-    const end = piece.maxScn > piece.checkpointScn ? piece.maxScn : piece.checkpointScn;
     // The log goes on in the next piece: the newest one stays whatever it holds.
-    const isPast = piece.status === 'FROZEN' && end < scn && next !== undefined && next.startScn <= scn;
+    const isPast = piece.status === 'FROZEN' && lastScnOf(piece) < scn && next !== undefined && next.startScn <= scn;
     if (!isPast || facts.piecesInUse.has(piece.pieceId)) break;
     doomed.push(piece);
   }
@@ -104,29 +103,25 @@ function decide(facts: CleanFacts, policy: PolicyAt, point: CleanPoint | null): 
       return { of: set, isDeleted: false, because: because(set, { neededBy, cleanPoint }) };
     return { of: set, isDeleted: true, because: `set ${cleanPoint?.backupSetId} makes it obsolete` };
   });
-  const inUseOrKept = sets.filter(({ of, isDeleted }) => !isDeleted && isUsable(of) && of.uri === facts.dataUri);
-  // Where somebody reads an old set, its log stays, too.
-  const logFrom = logStart(policy, cleanPoint, inUseOrKept, facts);
-  const doomed = new Set(logFrom === null ? [] : piecesBefore(logFrom, facts.pieces.filter(isThere), facts));
-  const pieces = facts.pieces.filter(isThere).map(
-    (piece): Verdict<ArchivePiece> => ({
-      of: piece,
-      isDeleted: doomed.has(piece),
-      because: pieceBecause(piece, doomed.has(piece), facts),
-    }),
-  );
+  const deleted = new Set(sets.filter(({ isDeleted }) => isDeleted).map(({ of }) => of));
+  const logFrom = logStart(policy, { cleanPoint, kept: usable.filter((set) => !deleted.has(set)), facts });
+  const piecesThere = facts.pieces.filter(isThere);
+  const doomed = new Set(logFrom === null ? [] : piecesBefore(logFrom, piecesThere, facts));
+  const pieces = piecesThere.map((piece): Verdict<ArchivePiece> => {
+    const isDeleted = doomed.has(piece);
+    return { of: piece, isDeleted, because: pieceBecause(piece, isDeleted, facts) };
+  });
   return inOrder({ sets, pieces });
 }
 
-/** The point that log is kept from; null keeps all of it. */
+/** The point that log is kept from; null keeps all of it. Where somebody reads an old set, its log stays, too. */
 function logStart(
   policy: PolicyAt,
-  cleanPoint: BackupSet | null,
-  kept: readonly Verdict<BackupSet>[],
-  facts: CleanFacts,
+  of: { cleanPoint: BackupSet | null; kept: readonly BackupSet[]; facts: CleanFacts },
 ): Scn | null {
-  const isRead = ({ of }: Verdict<BackupSet>) => facts.setsInUse.has(of.backupSetId);
-  const starts = kept.filter(isRead).map(({ of }) => of.startReplayScn);
+  const { cleanPoint, kept, facts } = of;
+  const isRead = ({ backupSetId }: BackupSet) => facts.setsInUse.has(backupSetId);
+  const starts = kept.filter(isRead).map(({ startReplayScn }) => startReplayScn);
   if (cleanPoint) starts.push(cleanPoint.startReplayScn);
   else if (policy.policyName === 'default' || kept.length > 0) return null;
   if (policy.policyName === 'log_only' && policy.windowStartScn !== null) starts.push(policy.windowStartScn);

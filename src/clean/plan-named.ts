@@ -1,6 +1,6 @@
 // Which named sets and pieces may be deleted, and why others may not. Pure.
 // @source OceanBase 4.4.2, refusals of DELETE BACKUPSET and DELETE ARCHIVELOG_PIECE: `id=N(reason)`
-import type { ArchivePiece } from '../model/archive-round.ts';
+import { type ArchivePiece, lastScnOf } from '../model/archive-round.ts';
 import type { BackupSet } from '../model/backup-job.ts';
 import type { CleanFacts } from './clean-facts.ts';
 import { isUsable, withAncestors } from './set-chains.ts';
@@ -66,8 +66,8 @@ export function namedPieces(ids: readonly number[], facts: CleanFacts, hasPolicy
       return refusal(id, 'cannot delete current writing backup/archive dest when delete policy is set');
     const smaller = there.find(({ pieceId, uri }) => uri === piece.uri && pieceId < id && !wanted.has(pieceId));
     if (smaller) return refusal(id, `smaller piece exists id=${smaller.pieceId}`);
-    const end = piece.maxScn > piece.checkpointScn ? piece.maxScn : piece.checkpointScn;
-    if (needed && end >= needed.scn) return refusal(id, `dependent by backup set id=${needed.backupSetId}`);
+    if (needed && lastScnOf(piece) >= needed.scn)
+      return refusal(id, `dependent by backup set id=${needed.backupSetId}`);
     return piece;
   };
   return answer([...wanted].map(look), (a, b) => a.pieceId - b.pieceId);

@@ -1,5 +1,4 @@
 // Claiming a destination: the first use writes `format.obbak`, which says whose it is; every later use must match it.
-
 import { randomBytes } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -18,6 +17,7 @@ const DIRECTORY_MODE = 0o700;
 const NOT_CONTENT = new Set(['lost+found', '.snapshot', '.snapshots']);
 /** Facts that make two owners the same. Names may change; creation time and destination id differ between claims. */
 const OWNER_FACTS = ['clusterUuid', 'tenantId', 'destKind'] as const;
+type Owner = Pick<FormatFile, (typeof OWNER_FACTS)[number]>;
 
 /**
  * Takes a destination for an owner, or finds that it is the owner's already. Proves that it can be written and read.
@@ -74,7 +74,17 @@ export async function readFormatFile(destination: Destination): Promise<FormatFi
   }
 }
 
-function checkOwner(destination: Destination, there: FormatFile, owner: FormatFile): void {
+/**
+ * Another directory may be mounted there by now: nothing of others is ever changed.
+ * @throws BACKUP_FORMAT_FILE_NOT_EXIST (9080), BACKUP_FORMAT_FILE_NOT_MATCH (9081)
+ */
+export async function proveOwner(destination: Destination, owner: Owner): Promise<void> {
+  const there = await readFormatFile(destination);
+  if (!there) throw fail('BACKUP_FORMAT_FILE_NOT_EXIST', { uri: formatDestinationUri(destination.uri) });
+  checkOwner(destination, there, owner);
+}
+
+function checkOwner(destination: Destination, there: FormatFile, owner: Owner): void {
   const different = OWNER_FACTS.find((fact) => there[fact] !== owner[fact]);
   if (different === undefined) return;
   const because = {

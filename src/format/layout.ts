@@ -7,9 +7,9 @@ export const FORMAT_FILE_NAME = 'format.obbak';
 const MANIFEST_NAME = 'single_backup_set_info.obbak';
 export const INDEX_NAME = 'index.obbak';
 export const PAGE_MAP_NAME = 'page_map.obbak';
-const BACKUP_SETS_DIRECTORY = 'backup_sets';
+export const BACKUP_SETS_DIRECTORY = 'backup_sets';
 const ROUNDS_DIRECTORY = 'rounds';
-const PIECES_DIRECTORY = 'pieces';
+export const PIECES_DIRECTORY = 'pieces';
 const CHECK_FILES_DIRECTORY = 'check_file';
 const PIECE_INFO_NAME = 'single_piece_info.obarc';
 /** A tenant's log is one stream here; the field's number for a tenant's own first stream. */

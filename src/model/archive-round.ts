@@ -1,7 +1,7 @@
 // Log archive: destination attributes, rounds and pieces, and their states.
 import { assert } from '../base/assert.ts';
 import { checkMove, type Moves } from './moves.ts';
-import { type Scn, toScn } from './scn.ts';
+import { later, type Scn, toScn } from './scn.ts';
 
 /**
  * - PREPARE: the round has an id; its start is not chosen yet.
@@ -107,6 +107,11 @@ export interface ArchivePiece {
   inputBytes: bigint;
   outputBytes: bigint;
   uri: string;
+}
+
+/** The last point that a piece says anything of. */
+export function lastScnOf({ maxScn, checkpointScn }: ArchivePiece): Scn {
+  return later(maxScn, checkpointScn);
 }
 
 /** The planned end (exclusive) of a piece that starts at `startScn`. */

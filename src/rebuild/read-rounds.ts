@@ -90,10 +90,10 @@ async function readRound(
   rows.pieces.push(...found);
   const repairedScn = start.base && (await findRepair(reading, of.pieces));
   rows.rounds.push(roundRow(reading, { start, end, pieces: found, repairedScn }));
-  // A hole is told by its first piece: whoever looks for the log behind it looks there.
+  // A hole is told by its first piece: whoever looks for the log behind it looks there. Cleaning takes the oldest ones.
   const lastId = end?.lastPieceId ?? of.pieces.at(-1)?.pieceId ?? start.basePieceId - 1;
   const there = new Set(of.pieces.map(({ pieceId }) => pieceId));
-  for (let pieceId = start.basePieceId; pieceId <= lastId; pieceId++) {
+  for (let pieceId = of.pieces[0]?.pieceId ?? start.basePieceId; pieceId <= lastId; pieceId++) {
     if (there.has(pieceId)) continue;
     warnings.missing(pieceInfoName({ ...ref, pieceId }), destination);
     return;

@@ -17,7 +17,14 @@ import type { Destination } from '../destination/destination.ts';
 import { dropMemoryDestination, MemoryDestination } from '../destination/memory-destination.ts';
 import { type BackupSetManifest, encodeManifest, manifestSha256 } from '../format/backup-set-manifest.ts';
 import { FORMAT_FILE_VERSION } from '../format/format-file.ts';
-import { manifestName, pieceInfoName, roundEndName, setDirectory, setStartName } from '../format/layout.ts';
+import {
+  manifestName,
+  pieceDirectory,
+  pieceInfoName,
+  roundEndName,
+  setDirectory,
+  setStartName,
+} from '../format/layout.ts';
 import { xxh3 } from '../format/xxh3.ts';
 import type { DestinationUri } from '../model/destination-uri.ts';
 import { SCN_NONE, toScn } from '../model/scn.ts';
@@ -444,14 +451,26 @@ describe('damage', () => {
       { fileStatus: 'BROKEN', status: 'FROZEN' },
       { fileStatus: 'BROKEN', checkpointScn: second!.checkpointScn },
     ]);
-    await world.memory.removeAll(`piece_d1001r1p${first!.pieceId}`);
-    const names = (await world.memory.list('pieces')).filter(({ name }) => name.includes(`p${first!.pieceId}_`));
-    for (const { name } of names) await world.memory.remove(name);
+  });
+
+  test.each([
+    ['a piece between others leaves a hole, which is told', 1],
+    ['what cleaning took from the beginning is no hole', 0],
+  ])('%s', async (_what, lost) => {
+    await archive();
+    world.clock.advanceUs(DAY_US);
+    await world.commit(1);
+    await world.archive.flush(TENANT_ID);
+    await stopArchive();
+    const { pieces } = rowsOf(world.store);
+    expect(pieces).toHaveLength(3);
+    const piece = pieces[lost]!;
+    await world.memory.removeAll(pieceDirectory(piece));
+    const placeholders = await world.memory.list('pieces');
+    for (const { name } of placeholders) if (name.includes(`p${piece.pieceId}_`)) await world.memory.remove(name);
     const { warnings } = await rebuild(other);
-    expect(warnings.map(({ message }) => message)).toEqual([
-      expect.stringContaining(`p${second!.pieceId}/logstream_1`),
-      expect.stringContaining(`p${first!.pieceId}/single_piece_info`),
-    ]);
+    const told = lost === 0 ? [] : [expect.stringContaining(`p${piece.pieceId}/single_piece_info`)];
+    expect(warnings.map(({ message }) => message)).toEqual(told);
   });
 
   test('a round whose end is damaged counts as one without end', async () => {

@@ -1,12 +1,13 @@
 // The restore service: plans, checks passwords and pools, records the job with its tenant, and keeps workers going.
 
 import { fail } from '../base/errors.ts';
-import { COMMENT_CHARS_MAX, MIB, SYS_TENANT_ID } from '../base/limits.ts';
+import { MIB, SYS_TENANT_ID } from '../base/limits.ts';
 import { ServerStopping } from '../base/server-stopping.ts';
 import { DerivedKeys } from '../format/derived-keys.ts';
+import { checkDescription } from '../model/description.ts';
 import { formatWithOptions, maskUri } from '../model/destination-uri.ts';
-import { checkMove, isFinal } from '../model/moves.ts';
-import { RESTORE_MOVES, type RestoreJob, type RestoreStatus } from '../model/restore-job.ts';
+import { checkMove, unfinished } from '../model/moves.ts';
+import { RESTORE_MOVES, type RestoreJob } from '../model/restore-job.ts';
 import { SCN_NONE } from '../model/scn.ts';
 import { isName, isReservedTenantName } from '../model/tenant.ts';
 import { planRestore, type RestorePlan } from './plan-restore.ts';
@@ -33,8 +34,7 @@ export function createRestore(deps: RestoreDependencies): RestoreService {
 /** A smaller database is written by one worker before another one has come up. */
 const ONE_WORKER_BYTES = 32 * MIB;
 
-/** The states that something follows. */
-const UNFINISHED = (Object.keys(RESTORE_MOVES) as RestoreStatus[]).filter((status) => !isFinal(RESTORE_MOVES, status));
+const UNFINISHED = unfinished(RESTORE_MOVES);
 
 type Plan = RestorePlan<FoundSet, FoundRun>;
 
@@ -89,8 +89,7 @@ class Restore implements RestoreService {
 
   async restore(request: RestoreRequest): Promise<void> {
     const name = this.#checkName(request.tenantName);
-    if (request.description.length > COMMENT_CHARS_MAX)
-      throw fail('INVALID_ARGUMENT', { what: `DESCRIPTION: longer than ${COMMENT_CHARS_MAX} characters` });
+    checkDescription(request.description);
     const option = parseRestoreOption(request.option);
     this.#checkPools(option.pools);
     await this.#checkLocation(option.location);

@@ -1,6 +1,6 @@
 // Goal: whoever knows the manual's pages on cleaning finds every statement, view and error of them, on real databases.
 // Method: a real server and an application's SQLite file; policies, deletion by hand, preview, the automatic check.
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import type { Connection } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { archiveTenant, backUp, failure, HoldfastFixture, query, restore, waitFor } from './holdfast-fixture.ts';
@@ -161,6 +161,9 @@ describe('DELETE OBSOLETE BACKUP', () => {
       await rows("SELECT FILE_STATUS FROM oceanbase.CDB_OB_ARCHIVELOG_PIECE_FILES WHERE PATH LIKE '%shop%'"),
     ).toEqual([{ FILE_STATUS: 'DELETED' }, { FILE_STATUS: 'AVAILABLE' }]);
     expect(existsSync(fixture.path('backup', 'shop', 'data', 'backup_set_1_full'))).toBe(false);
+    // The first round went with its last piece.
+    const rounds = readdirSync(fixture.path('backup', 'shop', 'archive', 'rounds'));
+    expect(rounds).toEqual([expect.stringMatching(/^round_d\d+r2_start\.obarc$/)]);
     await shop.query("INSERT INTO item VALUES (3, 'three')");
     await backUp(sys, 'ALTER SYSTEM BACKUP INCREMENTAL TENANT = shop');
     const from = `FROM '${fixture.uri('backup', 'shop', 'data')},${fixture.uri('backup', 'shop', 'archive')}'`;
