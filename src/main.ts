@@ -21,6 +21,8 @@ import { createPipeline } from './pipeline/create-pipeline.ts';
 import { createRebuild } from './rebuild/rebuild.ts';
 import { createRestore } from './restore/restore.ts';
 import { storedWindows } from './restore/stored-windows.ts';
+import { createSchedule } from './schedule/schedule.ts';
+import { scheduledBackups } from './scheduled-work.ts';
 import { Connections } from './server/registry.ts';
 import { type RunningServer, startServer } from './server/server.ts';
 import { ensureCertificate } from './server/tls.ts';
@@ -126,7 +128,7 @@ function buildWork(options: HoldfastOptions, store: Store, log: Log) {
     log,
     dataDir: options.dataDir,
     drivers: [sqlite],
-    holders: () => [clean, backup, archive],
+    holders: () => [schedule, clean, backup, archive],
     isBackupRunning: (tenantId) => backup.isBusy(tenantId),
   });
   const common = {
@@ -159,12 +161,15 @@ function buildWork(options: HoldfastOptions, store: Store, log: Log) {
       storedWindows({ sets, pieces, rounds: store.rounds.find({ tenantId }), liveCheckpointScn: undefined }),
   });
   const rebuild = createRebuild(common);
-  return { clock, sqlite, pipeline, tenants, archive, backup, clean, restore, rebuild };
+  const backups = scheduledBackups(store, backup);
+  const schedule = createSchedule({ store, clock, log, works: { FULL: backups, INCREMENTAL: backups } });
+  return { clock, sqlite, pipeline, tenants, archive, backup, clean, restore, rebuild, schedule };
 }
 
 type Work = ReturnType<typeof buildWork>;
 
 async function stopWork(work: Work, store: Store): Promise<void> {
+  await work.schedule.stop();
   await work.restore.stop();
   await work.clean.stop();
   await work.backup.stop();
@@ -200,6 +205,7 @@ export async function startHoldfast(options: HoldfastOptions): Promise<Holdfast>
     work.backup.start();
     work.clean.start();
     work.restore.start();
+    work.schedule.start();
     await work.tenants.finishDrops();
     const { host, port } = server.address;
     log.info('server ready', { host, port, version: VERSION, cluster: store.cluster.name });

@@ -26,6 +26,7 @@ const RANK: Record<string, number> = {
   rebuild: 4,
   restore: 4,
   clean: 4,
+  schedule: 4,
   tenant: 4,
   catalog: 5,
   sql: 6,

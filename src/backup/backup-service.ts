@@ -2,7 +2,7 @@
 import type { Capture } from '../engine/engine-driver.ts';
 import type { DerivedKeys } from '../format/derived-keys.ts';
 import type { RoundStatus } from '../model/archive-round.ts';
-import type { JobLevel } from '../model/backup-job.ts';
+import type { BackupJob, JobLevel } from '../model/backup-job.ts';
 import type { Scn } from '../model/scn.ts';
 
 /** What a backup needs of the archive (kept by the archive room). */
@@ -26,6 +26,8 @@ export interface BackupRequest {
   password: string | null;
   /** What the session has derived from it already; left out: nothing is kept for the next statement. */
   derivedKeys?: DerivedKeys;
+  /** Called in the transaction that records the jobs, with the one that stands for the statement. */
+  onRecord?(job: Pick<BackupJob, 'tenantId' | 'jobId'>): void;
 }
 
 /** A tenant that a sys-wide backup left out: it has a FAILED child row and is a warning of the statement. */

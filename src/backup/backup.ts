@@ -260,6 +260,8 @@ class Backup implements BackupService {
     }
     for (const job of jobs) store.backupJobs.insert(job);
     for (const candidate of skipped) this.#recordSkipped(request, candidate, { initiatorJobId, nowNs });
+    // The sys tenant's row comes first; a user tenant's only one is his own.
+    request.onRecord?.(jobs[0]!);
     return { skipped: leftOut, full, jobs };
   }
 

@@ -302,6 +302,7 @@ export function addRows(store: Store): void {
     store.backupSets.insert(setRow(tenantId, 1));
     store.backupSets.insert(setRow(tenantId, 2, { status: 'DOING', fileStatus: 'COPYING', endNs: null }));
     addCleaning(store, tenantId, uri);
+    addSchedule(store, tenantId);
   }
   store.backupJobs.insert(jobRow(1, 1, { encryptionMode: 'NONE' }));
 }
@@ -330,6 +331,21 @@ function addCleaning(store: Store, tenantId: number, uri: string): void {
       ...{ fileStatusBefore: 'AVAILABLE', totalBytes: 10n, deletedBytes: 10n, totalFiles: 1, deletedFiles: 1 },
     });
   }
+}
+
+function addSchedule(store: Store, tenantId: number): void {
+  store.schedules.insert({
+    ...{ tenantId, name: 'nightly', type: 'FULL', cron: '0 2 * * *', targets: [tenantId], sealedPassword: null },
+    ...{ level: null, budgetBytes: null, isPaused: false, description: '', createdNs: at(1), nextNs: at(400) },
+    ...{
+      runStatus: 'RUNNING',
+      runDueNs: at(300),
+      runStartNs: at(300),
+      runEndNs: null,
+      runJobs: [{ tenantId, jobId: 2 }],
+    },
+    ...{ runResult: 0, runComment: '', runCount: 1, failedCount: 0, skippedCount: 0 },
+  });
 }
 
 /** Who looks: the administrator of a tenant. */

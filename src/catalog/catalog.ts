@@ -10,6 +10,7 @@ import { CLEAN_VIEWS } from './clean-views.ts';
 import { INFORMATION_SCHEMA, MYSQL_SCHEMA } from './information-schema.ts';
 import type { ConnectionFacts, InfoFacts, InfoTable } from './information-schema-table.ts';
 import { RESTORE_VIEWS } from './restore-views.ts';
+import { SCHEDULE_VIEWS } from './schedule-views.ts';
 import { factsOfEngineTable, factsOfView, type TableFacts } from './table-facts.ts';
 import { TENANT_VIEWS } from './tenant-views.ts';
 import { type ShownColumn, shownColumns, toValues, type View } from './view.ts';
@@ -21,6 +22,7 @@ export const SYSTEM_VIEWS: readonly View[] = [
   ...ARCHIVE_VIEWS,
   ...BACKUP_VIEWS,
   ...CLEAN_VIEWS,
+  ...SCHEDULE_VIEWS,
   ...RESTORE_VIEWS,
   ...TENANT_VIEWS,
   V_OB_ARCHIVE_DEST_STATUS,

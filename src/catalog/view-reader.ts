@@ -68,12 +68,12 @@ export class ViewReader {
 
   /** A moment in the tenant's time zone, to the microsecond; null stays null. A dropped tenant's in the cluster's zone. */
   showTime(tenantId: number, ns: bigint | null): string | null {
-    return ns === null ? null : this.#format(ns, this.#zoneOf(tenantId));
+    return ns === null ? null : this.#format(ns, this.zoneOf(tenantId));
   }
 
   /** An scn as a time; null for "none yet". */
   showScn(tenantId: number, scn: Scn): string | null {
-    return scn === 0n ? null : this.#format(scn, this.#zoneOf(tenantId));
+    return scn === 0n ? null : this.#format(scn, this.zoneOf(tenantId));
   }
 
   /** Of many tenants most times are of the same few seconds, and to find a second's offset in a named zone is slow. */
@@ -84,7 +84,8 @@ export class ViewReader {
     return `${second}.${String((ns % NS_PER_SECOND) / 1000n).padStart(6, '0')}`;
   }
 
-  #zoneOf(tenantId: number): string {
+  /** In which a tenant's times are shown. */
+  zoneOf(tenantId: number): string {
     const own = this.#timeZones().get(tenantId);
     return own || this.store.recordedSources.get({ tenantId })?.timeZone || this.store.cluster.timeZone;
   }

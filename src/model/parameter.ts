@@ -37,6 +37,13 @@ export const PARAMETERS = {
     section: 'LOG_ARCHIVE',
     info: "Size of the tenant's WAL beyond which an Optional archive gives up (INTERRUPTED) instead of letting it grow; 0M means never.",
   },
+  archive_new_tenants: {
+    scope: 'cluster',
+    type: 'string',
+    default: '',
+    section: 'LOG_ARCHIVE',
+    info: "Destination below which new tenants are protected without another statement: `file:///backup` gives tenant t with the id 1004 the destinations `/backup/t_1004/archive` and `/backup/t_1004/data`, and turns its log archive on; '' leaves that to statements.",
+  },
   gap_repair: {
     scope: 'tenant',
     type: 'string',

@@ -10,6 +10,7 @@ import type { CleanService } from '../clean/clean-service.ts';
 import type { Tenant } from '../model/tenant.ts';
 import type { RebuildService } from '../rebuild/rebuild-service.ts';
 import type { RestoreService } from '../restore/restore-service.ts';
+import type { ScheduleService } from '../schedule/schedule-service.ts';
 import type { Store } from '../store/store.ts';
 import type { TenantService } from '../tenant/tenant-service.ts';
 import type { ConnectionRegistry } from './connections.ts';
@@ -26,6 +27,7 @@ export interface SqlDependencies {
   clean: CleanService;
   restore: RestoreService;
   rebuild: RebuildService;
+  schedule: ScheduleService;
   connections: ConnectionRegistry;
   serverVersion: string;
 }

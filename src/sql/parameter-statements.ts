@@ -1,6 +1,7 @@
 // ALTER SYSTEM SET name = value: cluster and tenant parameters.
 import { fail } from '../base/errors.ts';
 import { SYS_TENANT_ID } from '../base/limits.ts';
+import { parseDestinationUri } from '../model/destination-uri.ts';
 import { isParameterName, isParameterValue, PARAMETERS, type ParameterDefinition } from '../model/parameter.ts';
 import { okResult, type StatementResult } from '../model/result.ts';
 import { isSys, type SqlDependencies } from './dependencies.ts';
@@ -29,6 +30,7 @@ function check(deps: SqlDependencies, session: Session, assignment: ParameterAss
     throw fail('INVALID_ARGUMENT', { what: `${name} = '${value}'${range}` });
   }
   if (definition.scope === 'cluster') {
+    if (name === 'archive_new_tenants' && value !== '') parseDestinationUri(value);
     if (!isSys(session)) throw fail('NO_PRIVILEGE', { privilege: 'SUPER (a cluster parameter belongs to root@sys)' });
     return () => deps.store.setParameter(SYS_TENANT_ID, name, value);
   }

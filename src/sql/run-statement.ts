@@ -20,6 +20,7 @@ import {
   restoreTenant,
   setDecryption,
 } from './restore-statements.ts';
+import { addSchedule, changeSchedule } from './schedule-statements.ts';
 import { runSelect } from './select.ts';
 import type { Session } from './session.ts';
 import { kill, runSet, setTransaction, useDatabase } from './session-statements.ts';
@@ -150,7 +151,7 @@ function runClusterStatement(
   }
 }
 
-/** Statements of cleaning; undefined for others. */
+/** Statements of cleaning and of schedules; undefined for others. */
 function runCleanStatement(deps: SqlDependencies, session: Session, statement: Statement): StatementResult | undefined {
   switch (statement.kind) {
     case 'addDeletePolicy':
@@ -163,6 +164,10 @@ function runCleanStatement(deps: SqlDependencies, session: Session, statement: S
       return deleteObsolete(deps, session, statement);
     case 'cancelDelete':
       return cancelDelete(deps, session, statement);
+    case 'addSchedule':
+      return addSchedule(deps, session, statement);
+    case 'changeSchedule':
+      return changeSchedule(deps, session, statement);
     default:
       return undefined;
   }

@@ -5,6 +5,7 @@ import type { TenantMode } from '../model/tenant.ts';
 import { isTimeZone } from '../model/time-zone.ts';
 import { requireSys, type SqlDependencies } from './dependencies.ts';
 import type { StatementOf } from './grammar/statement.ts';
+import { protectNewTenant } from './protect-new-tenant.ts';
 import type { Session } from './session.ts';
 
 /** Engine of a tenant that names none. */
@@ -33,6 +34,7 @@ export async function createTenant(
   statement: StatementOf<'createTenant'>,
 ): Promise<StatementResult> {
   requireSys(session, 'CREATE TENANT');
+  const isThere = deps.store.tenantByName(statement.name) !== undefined;
   await deps.tenants.create({
     name: statement.name,
     isIfNotExists: statement.isIfNotExists,
@@ -43,7 +45,8 @@ export async function createTenant(
     poolNames: statement.poolList,
     comment: statement.comment ?? '',
   });
-  return okResult();
+  if (!isThere) await protectNewTenant(deps, session, deps.store.tenantNamed(statement.name));
+  return okResult(0n, 0n, session.warnings.length);
 }
 
 export function alterTenant(

@@ -114,4 +114,13 @@ export const MIGRATIONS: readonly string[] = [
     deleted_bytes INTEGER NOT NULL, total_files INTEGER NOT NULL, deleted_files INTEGER NOT NULL, result INTEGER NOT NULL,
     comment TEXT NOT NULL, uri TEXT NOT NULL, PRIMARY KEY (tenant_id, task_id)) STRICT;
   `,
+  /* 10 */ `
+  CREATE TABLE backup_schedule (
+    tenant_id INTEGER NOT NULL, name TEXT NOT NULL COLLATE NOCASE, type TEXT NOT NULL, cron TEXT NOT NULL, targets TEXT,
+    sealed_password BLOB, level TEXT, budget_bytes INTEGER, is_paused INTEGER NOT NULL, description TEXT NOT NULL,
+    created_ns INTEGER NOT NULL, next_ns INTEGER NOT NULL, run_status TEXT, run_due_ns INTEGER, run_start_ns INTEGER,
+    run_end_ns INTEGER, run_jobs TEXT NOT NULL, run_result INTEGER NOT NULL, run_comment TEXT NOT NULL,
+    run_count INTEGER NOT NULL, failed_count INTEGER NOT NULL, skipped_count INTEGER NOT NULL,
+    PRIMARY KEY (tenant_id, name)) STRICT;
+  `,
 ];

@@ -4,6 +4,7 @@ import type { ArchiveDest, ArchivePiece, ArchiveRound } from '../model/archive-r
 import type { BackupJob, BackupSet, BackupTask } from '../model/backup-job.ts';
 import type { DeleteJob, DeletePolicy, DeleteTask } from '../model/delete-job.ts';
 import type { RestoreJob } from '../model/restore-job.ts';
+import type { Schedule } from '../model/schedule.ts';
 import type { Scn } from '../model/scn.ts';
 import type { ResourcePool, ResourceUnit, Tenant } from '../model/tenant.ts';
 import type { Statements } from './statements.ts';
@@ -383,6 +384,47 @@ function restoreTables(db: Statements) {
   };
 }
 
+function scheduleTables(db: Statements) {
+  return {
+    schedules: new Table<Schedule>(
+      db,
+      'backup_schedule',
+      {
+        tenantId: int,
+        name: text,
+        type: text,
+        cron: text,
+        targets: orNull(json),
+        sealedPassword: orNull(bytes),
+        level: orNull(text),
+        budgetBytes: orNull(big),
+        isPaused: bool,
+        description: text,
+        createdNs: big,
+        nextNs: big,
+        runStatus: orNull(text),
+        runDueNs: orNull(big),
+        runStartNs: orNull(big),
+        runEndNs: orNull(big),
+        runJobs: json,
+        runResult: int,
+        runComment: text,
+        runCount: int,
+        failedCount: int,
+        skippedCount: int,
+      },
+      ['tenantId', 'name'],
+    ),
+  };
+}
+
 export function tables(db: Statements) {
-  return { ...tenantTables(db), ...archiveTables(db), ...backupTables(db), ...deleteTables(db), ...restoreTables(db) };
+  return {
+    ...tenantTables(db),
+    ...archiveTables(db),
+    ...backupTables(db),
+    ...deleteTables(db),
+    ...restoreTables(db),
+    ...scheduleTables(db),
+  };
 }

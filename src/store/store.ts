@@ -8,12 +8,12 @@ import { fail } from '../base/errors.ts';
 import { SYS_TENANT_ID, USER_TENANT_ID_FIRST } from '../base/limits.ts';
 import { makeDirectorySync } from '../base/make-directory.ts';
 import { DatabaseSync } from '../base/sqlite.ts';
-
 import type { ArchivePiece, ArchiveRound } from '../model/archive-round.ts';
 import type { BackupJob, BackupSet, BackupTask } from '../model/backup-job.ts';
 import type { DeleteJob, DeletePolicy, DeleteTask } from '../model/delete-job.ts';
 import { PARAMETERS, type ParameterName } from '../model/parameter.ts';
 import type { RestoreJob } from '../model/restore-job.ts';
+import type { Schedule } from '../model/schedule.ts';
 import type { Cluster, ResourcePool, ResourceUnit, Tenant } from '../model/tenant.ts';
 import { type ClusterKey, loadClusterKey } from './cluster-key.ts';
 import { MIGRATIONS } from './migrations.ts';
@@ -50,6 +50,7 @@ const OF_TENANTS = [
   'data_dest',
   'finished_pack',
   'delete_policy',
+  'backup_schedule',
 ] as const;
 
 export interface OpenStoreOptions {
@@ -80,6 +81,7 @@ export class Store implements Disposable {
   readonly deleteJobs: Table<DeleteJob>;
   readonly deleteTasks: Table<DeleteTask>;
   readonly restoreJobs: Table<RestoreJob>;
+  readonly schedules: Table<Schedule>;
   readonly #db: Statements;
   #depth = 0;
 
@@ -105,6 +107,7 @@ export class Store implements Disposable {
     this.deleteJobs = all.deleteJobs;
     this.deleteTasks = all.deleteTasks;
     this.restoreJobs = all.restoreJobs;
+    this.schedules = all.schedules;
     this.cluster = this.#loadCluster(options);
   }
 

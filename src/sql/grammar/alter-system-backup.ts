@@ -1,5 +1,6 @@
 // ALTER SYSTEM statements about archiving, backing up, cleaning and validating.
 import { fail } from '../../base/errors.ts';
+import { parseAddSchedule, parseChangeSchedule } from './alter-system-schedule.ts';
 import {
   readDescription,
   readNumberOption,
@@ -89,6 +90,7 @@ export function parseAdd(cursor: Cursor): AlterSystemStatement {
     cursor.expect('SOURCE');
     return { kind: 'addRestoreSource', uri: cursor.string() };
   }
+  if (cursor.accept('BACKUP', 'SCHEDULE')) return parseAddSchedule(cursor);
   return {
     kind: 'addDeletePolicy',
     policy: readPolicyName(cursor),
@@ -101,6 +103,7 @@ export function parseAdd(cursor: Cursor): AlterSystemStatement {
 
 /** DROP …, the word already read. */
 export function parseDrop(cursor: Cursor): AlterSystemStatement {
+  if (cursor.accept('BACKUP', 'SCHEDULE')) return parseChangeSchedule(cursor, 'DROP');
   return { kind: 'dropDeletePolicy', policy: readPolicyName(cursor), tenants: readTenants(cursor) };
 }
 

@@ -407,3 +407,40 @@ test('an oracle tenant writes the same words, with identifiers in double quotes'
   expect(failureOf('ALTER SYSTEM BACKUP DATABASE DESCRIPTION "d"', 'oracle')).toBe('near "d"');
   expect(failureOf('ALTER SYSTEM BACKUP DATABASE DESCRIPTION "d"', 'mysql')).toBe('no error');
 });
+
+describe('schedules', () => {
+  const none = { tenants: null, password: null, level: null, budget: null, description: null };
+  test.each([
+    [
+      "ALTER SYSTEM ADD BACKUP SCHEDULE 'weekly' TYPE = FULL CRON = '0 2 * * 0'",
+      { ...none, kind: 'addSchedule', name: 'weekly', type: 'FULL', cron: '0 2 * * 0' },
+    ],
+    [
+      "alter system add backup schedule s cron '@daily' tenant = a, b type validate level 'physical' budget '10G' password 'p' description 'd'",
+      {
+        ...{ kind: 'addSchedule', name: 's', type: 'VALIDATE', cron: '@daily', tenants: ['a', 'b'], password: 'p' },
+        ...{ level: 'physical', budget: '10G', description: 'd' },
+      },
+    ],
+    [
+      "ALTER SYSTEM ADD BACKUP SCHEDULE = 'd' TYPE = DRILL CRON = '0 3 1 * *' TENANT = ALL",
+      { ...none, kind: 'addSchedule', name: 'd', type: 'DRILL', cron: '0 3 1 * *', tenants: 'ALL' },
+    ],
+    ["ALTER SYSTEM DROP BACKUP SCHEDULE 'w'", { kind: 'changeSchedule', change: 'DROP', name: 'w' }],
+    ['ALTER SYSTEM PAUSE BACKUP SCHEDULE = w;', { kind: 'changeSchedule', change: 'PAUSE', name: 'w' }],
+    ["ALTER SYSTEM RESUME BACKUP SCHEDULE 'w'", { kind: 'changeSchedule', change: 'RESUME', name: 'w' }],
+    ['ALTER SYSTEM RESUME BACKUP', { kind: 'dead', what: 'RESUME BACKUP is' }],
+  ])('reads %s', (sql, statement) => {
+    expect(parse(sql)).toEqual(statement);
+  });
+
+  test.each([
+    ["ALTER SYSTEM ADD BACKUP SCHEDULE 'w' TYPE = FULL", 'near '],
+    ["ALTER SYSTEM ADD BACKUP SCHEDULE 'w' CRON = '@daily'", 'near '],
+    ["ALTER SYSTEM ADD BACKUP SCHEDULE 'w' TYPE = HOURLY CRON = '@daily'", "near HOURLY CRON = '@daily'"],
+    ["ALTER SYSTEM ADD BACKUP SCHEDULE 'w' TYPE = FULL TYPE = FULL CRON = '@daily'", 'near TYPE = FULL CRON'],
+    ["ALTER SYSTEM PAUSE BACKUP 'w'", "near 'w'"],
+  ])('refuses %s', (sql, near) => {
+    expect(failureOf(sql)).toContain(near);
+  });
+});

@@ -12,6 +12,7 @@ import {
   skipToEnd,
 } from './alter-system-backup.ts';
 import { parseActivate, parseRecover, parseRestore, parseRun, parseSwitchover } from './alter-system-restore.ts';
+import { parseChangeSchedule } from './alter-system-schedule.ts';
 import { parseAlterSystemSet } from './alter-system-set.ts';
 import type { Cursor } from './cursor.ts';
 import type { AlterSystemStatement } from './statement.ts';
@@ -43,9 +44,14 @@ const VERBS: Record<string, Parse> = {
   DROP: parseDrop,
   MODIFY: parseChange,
   NOARCHIVELOG: (cursor) => parseArchiveMode(cursor, false),
+  PAUSE: (cursor) => {
+    cursor.expect('BACKUP', 'SCHEDULE');
+    return parseChangeSchedule(cursor, 'PAUSE');
+  },
   RECOVER: parseRecover,
   RESTORE: parseRestore,
-  RESUME: parseDead('RESUME', 'BACKUP'),
+  RESUME: (cursor) =>
+    cursor.accept('BACKUP', 'SCHEDULE') ? parseChangeSchedule(cursor, 'RESUME') : parseDead('RESUME', 'BACKUP')(cursor),
   RUN: parseRun,
   START: parseDead('START', 'BACKUP', 'ARCHIVELOG'),
   STOP: parseDead('STOP', 'BACKUP', 'ARCHIVELOG'),

@@ -2,6 +2,7 @@
 // Every union is told apart by `kind`. Optional clauses that were not written are null, never missing.
 import type { DestState } from '../../model/archive-round.ts';
 import type { SqlValue } from '../../model/result.ts';
+import type { ScheduleType } from '../../model/schedule.ts';
 import type { Scn } from '../../model/scn.ts';
 
 // ## Parts that several statements share
@@ -187,6 +188,25 @@ export interface DeleteObsolete {
   description: string | null;
   /** Ours: shows what would go and what stays, and why. */
   isPreview: boolean;
+}
+/** Ours: work at times of a cron expression. Options that were not written are null. */
+export interface AddSchedule {
+  kind: 'addSchedule';
+  name: string;
+  type: ScheduleType;
+  cron: string;
+  tenants: TenantSelection | null;
+  /** A secret. */
+  password: string | null;
+  level: string | null;
+  /** As written, for example `10G`. */
+  budget: string | null;
+  description: string | null;
+}
+export interface ChangeSchedule {
+  kind: 'changeSchedule';
+  change: 'DROP' | 'PAUSE' | 'RESUME';
+  name: string;
 }
 /** `ids` null: everything at the destination. */
 export interface Validate {
@@ -550,6 +570,8 @@ export type AlterSystemStatement =
   | CancelDelete
   | DeleteBackup
   | DeleteObsolete
+  | AddSchedule
+  | ChangeSchedule
   | Validate
   | CatalogBackup
   | Restore
