@@ -3,9 +3,11 @@
 // Run it with `npm run docs`.
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { ERRORS } from '../src/base/errors.ts';
+import { ERRORS, ORA_INTERNAL } from '../src/base/errors.ts';
 import { SYSTEM_VIEWS } from '../src/catalog/catalog.ts';
+import { oracleTypeText } from '../src/catalog/oracle-types.ts';
 import { typeText } from '../src/catalog/type-text.ts';
+import { oracleTypeOf } from '../src/catalog/view.ts';
 import { PARAMETERS, type ParameterDefinition } from '../src/model/parameter.ts';
 import { pagesWithBenchmarks } from './benchmark-tables.ts';
 
@@ -21,11 +23,14 @@ function placeholders(): never {
 
 function errorsPage(): string {
   const rows = Object.entries(ERRORS).map(([name, error]) => {
-    const ora = 'ora' in error && error.ora !== undefined ? `ORA-${String(error.ora).padStart(5, '0')}` : 'ORA-00600';
-    const message = (error.message as (facts: never) => string)(placeholders());
+    const oraNumber = 'ora' in error && error.ora !== undefined ? error.ora : ORA_INTERNAL;
+    const textOf = (text: unknown) => cell((text as (facts: never) => string)(placeholders()));
+    const oraText = 'oraMessage' in error && error.oraMessage !== undefined ? `: ${textOf(error.oraMessage)}` : '';
+    const ora = `ORA-${String(oraNumber).padStart(5, '0')}${oraText}`;
+    const message = textOf(error.message);
     return [
       error.code,
-      `| ${error.code} | ${error.errno} (${error.sqlState}) | ${ora} | ${cell(message)} | ${cell(error.hint)} | ${name} |`,
+      `| ${error.code} | ${error.errno} (${error.sqlState}) | ${ora} | ${message} | ${cell(error.hint)} | ${name} |`,
     ] as const;
   });
   rows.sort(([a], [b]) => a - b);
@@ -35,7 +40,7 @@ function errorsPage(): string {
     GENERATED,
     '',
     'Number: the OceanBase number without its sign. A client of a mysql tenant sees errno and SQLSTATE; one of an oracle tenant',
-    'the ORA number (ORA-00600 carries `-number` in its text). The next step follows the message on a line `HINT:`.',
+    'the ORA number (ORA-00600 carries `-number` in its text), with its own text where one is given. The next step follows the message on a line `HINT:`.',
     '',
     '| number | mysql | oracle | message | next step | name |',
     '|--:|---|---|---|---|---|',
@@ -66,7 +71,8 @@ function parametersPage(): string {
 function viewsPage(): string {
   const sections = SYSTEM_VIEWS.map((view) => {
     const columns = Object.entries(view.columns).map(([name, column], at) => {
-      const oracle = column.oracle === null ? 'absent' : column.oracle ? typeText(column.oracle) : '';
+      const type = oracleTypeOf(name, column);
+      const oracle = view.audience === 'sys' ? '' : type ? oracleTypeText(type) : 'absent';
       return `| ${at + 1} | ${name} | ${typeText(column.type)} | ${oracle} | ${cell(column.info)} |`;
     });
     const audience = view.audience === 'sys' ? 'sys tenant only' : 'every tenant';

@@ -72,17 +72,23 @@ export interface ShownColumn {
   isNullable: boolean;
 }
 
+/** The type of a column in an oracle tenant; null when it is not there. */
+export function oracleTypeOf(name: string, { type, oracle }: ViewColumn): ColumnType | null {
+  if (oracle === null) return null;
+  return oracle ? oracleType(oracle) : oracleColumnType(name, type);
+}
+
 /** The columns of a view in a tenant of this mode. */
 export function shownColumns(columns: ViewColumns, mode: TenantMode): ShownColumn[] {
   const shown: ShownColumn[] = [];
-  for (const [name, { type, oracle, isNullable: isDocumented }] of Object.entries(columns)) {
+  for (const [name, column] of Object.entries(columns)) {
+    const type = mode === 'oracle' ? oracleTypeOf(name, column) : column.type;
+    if (type === null) continue;
+    const { base } = column.type;
     // The documentation calls times NOT NULL that are NULL while something has not happened yet.
     const isNullable =
-      isDocumented || type.base === 'datetime' || type.base === 'timestamp' || /(_DISPLAY|_TIMESTAMP)$/.test(name);
-    if (mode === 'mysql') shown.push({ name, type, isNullable });
-    else if (oracle !== null) {
-      shown.push({ name, type: oracle ? oracleType(oracle) : oracleColumnType(name, type), isNullable });
-    }
+      column.isNullable || base === 'datetime' || base === 'timestamp' || /(_DISPLAY|_TIMESTAMP)$/.test(name);
+    shown.push({ name, type, isNullable });
   }
   return shown;
 }
