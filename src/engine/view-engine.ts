@@ -6,6 +6,7 @@ import { MIB } from '../base/limits.ts';
 import { sqliteConstants as constants, DatabaseSync } from '../base/sqlite.ts';
 import type { Column, ColumnType, SqlValue } from '../model/result.ts';
 import { registerMysqlFunctions } from './mysql-functions.ts';
+import { oracleColumnNamer } from './oracle-sql.ts';
 import type { SessionFacts } from './session-facts.ts';
 import { quoteName } from './sql-tokens.ts';
 import { translateError } from './sqlite/sql-errors.ts';
@@ -102,7 +103,9 @@ function answer(db: DatabaseSync, query: ViewQuery, sql: string): ViewAnswer {
   );
   const rows = readAll(statement.iterate(...bound) as IterableIterator<unknown>);
   const columns = statement.columns().map((origin, at) => toColumn(query, origin, rows, at));
-  return { columns, rows };
+  if (query.mode === 'mysql') return { columns, rows };
+  const nameColumn = oracleColumnNamer(query.sql);
+  return { columns: columns.map((column) => ({ ...column, name: nameColumn(column.name) })), rows };
 }
 
 /** The query that runs: what functions such as USER() answer in it, and what it was refused. */
