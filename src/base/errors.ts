@@ -560,6 +560,12 @@ export interface ClientError {
 
 /** The ORA number of what has none of its own. */
 export const ORA_INTERNAL = 600;
+/** The number under which a client of a mode knows an error, for warnings that are none. */
+export function clientErrno(name: ErrorName, mode: 'mysql' | 'oracle'): number {
+  const { errno, ora } = ERRORS[name] as ErrorDefinition<unknown>;
+  return mode === 'mysql' ? errno : (ora ?? ORA_INTERNAL);
+}
+
 const oraText = (ora: number, text: string) => `ORA-${String(ora).padStart(5, '0')}: ${text}`;
 
 /**
