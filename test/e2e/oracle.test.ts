@@ -165,7 +165,9 @@ describe('the runbook', () => {
     const message = (await failure(copy.query("INSERT INTO t VALUES (3, 'three')"))).sqlMessage;
     expect(message).toMatch(/^ORA-00600: internal error code, arguments: -\d+, The tenant 'copy' is a STANDBY/);
     await copy.query('ALTER SYSTEM ACTIVATE STANDBY');
-    await copy.query("INSERT INTO t VALUES (3, 'three')");
+    // The sessions of before were those of a read-only tenant.
+    const opened = await fixture.login('SYS@copy');
+    await opened.query("INSERT INTO t VALUES (3, 'three')");
   });
 });
 
