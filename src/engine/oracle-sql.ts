@@ -86,7 +86,7 @@ function keysOf(pieces: readonly Piece[], { start, end }: { start: number; end: 
   return keys;
 }
 
-/** Clauses that come before ROWNUM counts in a LIMIT, and after it in Oracle. */
+/** What is done before a LIMIT cuts, and in Oracle only after ROWNUM has; and what makes a condition none of every row. */
 const AFTER_ROWNUM = 'ORDER GROUP DISTINCT UNION MINUS INTERSECT COUNT SUM MIN MAX AVG OR'.split(' ');
 
 /** @throws NOT_SUPPORTED (4007) for a condition on ROWNUM that is no plain bound */
