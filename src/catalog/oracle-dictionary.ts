@@ -165,6 +165,13 @@ const NLS: InfoTable[] = ['NLS_SESSION_PARAMETERS', 'NLS_DATABASE_PARAMETERS', '
       .map((one) => ({ PARAMETER: one.name.toUpperCase(), VALUE: one.value })),
 }));
 
+/** `FROM DUAL` alone needs no table; beside others, or as SYS.DUAL, it is this one. */
+const DUAL: InfoTable = {
+  name: 'DUAL',
+  columns: { DUMMY: varchar(1, 'X.', NULLABLE) },
+  rows: () => [{ DUMMY: 'X' }],
+};
+
 export const ORACLE_DICTIONARY: readonly InfoTable[] = [
   ...TABLES,
   ...VIEWS,
@@ -173,4 +180,5 @@ export const ORACLE_DICTIONARY: readonly InfoTable[] = [
   ...USERS,
   ...NLS,
   VERSION,
+  DUAL,
 ];

@@ -81,6 +81,10 @@ describe('names in quotes', () => {
     expect(() => ask('SELECT * FROM "dba_ob_jobs"')).toThrow(isUnknown);
   });
 
+  test('of what there is not are told as Oracle reads them', () => {
+    expect(() => ask('SELECT j.nosuch FROM dba_ob_jobs j')).toThrow("Unknown column 'J.NOSUCH'");
+  });
+
   test('may be given to columns and queries', () => {
     expect(rows('SELECT job_id "id" FROM dba_ob_jobs ORDER BY "id"')).toEqual([['1'], ['2'], ['3']]);
     expect(rows('WITH "w" AS (SELECT job_id AS "i" FROM dba_ob_jobs) SELECT MAX("i") FROM "w"')).toEqual([[3n]]);
@@ -150,6 +154,15 @@ describe('words of Oracle', () => {
     ["DECODE(2, 1, 'one', 2, 'two')", 'two'],
   ])('%s', (expression, expected) => {
     expect(rows(`SELECT ${expression} FROM DUAL`)).toEqual([[expected]]);
+  });
+
+  test.each([
+    ['SELECT * FROM DUAL', 'X'],
+    ['SELECT d.dummy FROM dual d WHERE d.dummy IS NOT NULL', 'X'],
+    ['SELECT COUNT(*) FROM dual', 1n],
+    ['SELECT MAX(job_id) + 1 FROM dba_ob_jobs, (SELECT 1 FROM dual)', 4n],
+  ])('DUAL has its one row: %s', (sql, value) => {
+    expect(rows(sql)).toEqual([[value]]);
   });
 
   test('MINUS takes rows away', () => {

@@ -189,11 +189,18 @@ function rewriteFunctions(pieces: Piece[]): void {
   }
 }
 
+/** DUAL is a table of one row and one column. */
+function rewriteDual(pieces: Piece[]): void {
+  for (const at of pieces.keys())
+    if (isAt(pieces, at, 'FROM', 'DUAL') && !isAt(pieces, at + 2, '.')) pieces[at + 1]!.out = `(SELECT 'X' AS "DUMMY")`;
+}
+
 /** Changes the pieces of a query of an oracle tenant, calls already rewritten. @throws UNKNOWN_TABLE, UNKNOWN_COLUMN, NOT_SUPPORTED */
 export function rewriteOracle(pieces: Piece[]): void {
   checkQuotedNames(pieces);
   rewriteRownum(pieces);
   rewriteFetch(pieces);
   rewriteDays(pieces);
+  rewriteDual(pieces);
   rewriteFunctions(pieces);
 }

@@ -344,7 +344,7 @@ export function translateViewQuery(sql: string, mode: 'mysql' | 'oracle'): { sql
   dropClauses(pieces);
   rewriteFunctions(pieces);
   rewriteIntervals(pieces);
-  dropFromDual(pieces);
+  if (isMysql) dropFromDual(pieces);
   rewriteCalls(pieces, mode);
   rewriteBareTimes(pieces);
   if (!isMysql) rewriteOracle(pieces);
