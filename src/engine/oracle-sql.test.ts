@@ -116,6 +116,19 @@ describe('the number of rows', () => {
     expect(rows('SELECT job_id FROM dba_ob_jobs ORDER BY job_id DESC FETCH FIRST 1 ROWS ONLY')).toEqual([['3']]);
   });
 
+  test('stands in a query of its own, inside another or beside it', () => {
+    const newest = '(SELECT MAX(job_id) FROM dba_ob_jobs WHERE job_id > 0)';
+    expect(rows(`SELECT ${newest}, ROWNUM FROM dba_ob_jobs WHERE ROWNUM <= 1`)).toEqual([[3n, 1n]]);
+    expect(
+      rows('SELECT job_id FROM dba_ob_jobs WHERE job_id IN (SELECT job_id FROM dba_ob_jobs WHERE ROWNUM <= 1)'),
+    ).toEqual([['3']]);
+  });
+
+  test('is not asked for a thousand times', () => {
+    const many = Array(1000).fill('ROWNUM').join(', ');
+    expect(() => rows(`SELECT ${many} FROM dba_ob_jobs`)).toThrow('ROWNUM more than 16 times is not supported');
+  });
+
   test('ROWNUM among the items counts', () => {
     expect(rows('SELECT ROWNUM FROM dba_ob_jobs')).toEqual([[1n], [2n], [3n]]);
   });

@@ -66,14 +66,16 @@ const isCount = (piece: Piece | undefined) => piece?.token.kind === 'number' && 
 
 /** Where the query that a piece stands in begins and ends: its brackets, or the text's. */
 function levelOf(pieces: readonly Piece[], at: number): { start: number; end: number } {
-  let start = 0;
-  let end = pieces.length;
-  for (let i = 0; i < at; i++) {
-    if (!isAt(pieces, i, '(')) continue;
-    const close = closingOf(pieces, i);
-    if (close > at) [start, end] = [i + 1, close];
-  }
-  return { start, end };
+  const edge = (step: 1 | -1, inwards: string, outwards: string) => {
+    let depth = 0;
+    let i = at;
+    for (; i >= 0 && i < pieces.length; i += step) {
+      if (isAt(pieces, i, inwards)) depth++;
+      else if (isAt(pieces, i, outwards) && depth-- === 0) break;
+    }
+    return i;
+  };
+  return { start: edge(-1, ')', '(') + 1, end: edge(1, '(', ')') };
 }
 
 /** Keys of a level itself; what stands in brackets inside it is left out. */
@@ -89,12 +91,17 @@ function keysOf(pieces: readonly Piece[], { start, end }: { start: number; end: 
 /** What is done before a LIMIT cuts, and in Oracle only after ROWNUM has; and what makes a condition none of every row. */
 const AFTER_ROWNUM = 'ORDER GROUP DISTINCT UNION MINUS INTERSECT COUNT SUM MIN MAX AVG OR'.split(' ');
 
-/** @throws NOT_SUPPORTED (4007) for a condition on ROWNUM that is no plain bound */
+/** Each is looked at with the whole text around it: more are a mistake. */
+const ROWNUMS_MAX = 16;
+
+/** @throws NOT_SUPPORTED (4007) for a condition on ROWNUM that is no plain bound, and for very many of them */
 function rewriteRownum(pieces: Piece[]): void {
-  for (const [at, piece] of pieces.entries()) {
-    if (piece.token.kind !== 'word' || piece.key !== 'ROWNUM' || isAt(pieces, at - 1, '.')) continue;
+  const places = [...pieces.keys()].filter((at) => isAt(pieces, at, 'ROWNUM') && !isAt(pieces, at - 1, '.'));
+  if (places.length > ROWNUMS_MAX) throw fail('NOT_SUPPORTED', { what: `ROWNUM more than ${ROWNUMS_MAX} times is` });
+  for (const at of places) {
+    const piece = pieces[at]!;
     const level = levelOf(pieces, at);
-    const isCondition = pieces.slice(level.start, at).some((before) => before.key === 'WHERE');
+    const isCondition = keysOf(pieces, { start: level.start, end: at }).has('WHERE');
     if (!isCondition) {
       piece.out = 'row_number() OVER ()';
       continue;

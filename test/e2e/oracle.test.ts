@@ -111,7 +111,7 @@ describe('the runbook', () => {
       '600 HY000 ORA-00600: internal error code, arguments: -9040, backup can not start, because log archive status is not doing.',
     );
     expect(await rows('SHOW WARNINGS')).toEqual([
-      { Level: 'Error', Code: '600', Message: expect.stringMatching(/^ORA-00600: .*-9040.*\nHINT: /s) },
+      { LEVEL: 'Error', CODE: '600', MESSAGE: expect.stringMatching(/^ORA-00600: .*-9040.*\nHINT: /s) },
     ]);
     await ora.query('ALTER SYSTEM ARCHIVELOG');
     await waitFor(ora, 'SELECT * FROM SYS.DBA_OB_ARCHIVELOG', ([row]) => row?.STATUS === 'DOING');
