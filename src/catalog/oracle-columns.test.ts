@@ -189,6 +189,11 @@ describe('the rule', () => {
     expect(oracleTypeText(oracleColumnType(name, type))).toBe(text);
   });
 
+  test('keeps the digits that a table of the tenant declares', () => {
+    expect(oracleTypeText({ base: 'decimal', length: 10, scale: 2 })).toBe('NUMBER(10,2)');
+    expect(oracleTypeText({ base: 'decimal', length: 10, scale: 0 })).toBe('NUMBER(10)');
+  });
+
   test('is the same for a type that is Oracle’s already', () => {
     for (const [, type] of cases) expect(oracleType(oracleType(type))).toEqual(oracleType(type));
   });

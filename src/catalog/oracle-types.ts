@@ -25,8 +25,6 @@ export function oracleType(type: ColumnType): ColumnType {
       return type.length === undefined
         ? { base: 'decimal', length: NUMBER_DIGITS, scale: 0 }
         : { base: 'decimal', scale: 0 };
-    case 'decimal':
-      return type.length === NUMBER_DIGITS ? type : { base: 'decimal', scale: type.scale ?? 0 };
     default:
       return type;
   }
@@ -37,6 +35,8 @@ export function oracleColumnType(name: string, type: ColumnType): ColumnType {
   if (name.endsWith('_SCN_DISPLAY')) return { base: 'datetime', scale: SCN_DIGITS };
   if (TIME_AS_TEXT.test(name)) return { base: 'varchar', length: TIME_CHARS };
   if (name.endsWith('_BYTES_DISPLAY')) return { base: 'varchar', length: BYTES_CHARS };
+  // A number that is computed has no bound of its own.
+  if (type.base === 'decimal') return { base: 'decimal', scale: type.scale ?? 0 };
   return oracleType(type);
 }
 
