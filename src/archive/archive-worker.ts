@@ -9,6 +9,7 @@ import type { Scn } from '../model/scn.ts';
 import type { ArchiveRest } from '../store/records.ts';
 import type { ArchiveContext } from './archive-context.ts';
 import { ArchiveDamaged } from './archive-damaged.ts';
+import { recordGapRepaired } from './archive-events.ts';
 import type { ArchiveFigures } from './archive-service.ts';
 import { pause } from './attachment.ts';
 import { insertFirstPiece, openRound, startRound } from './begin-round.ts';
@@ -331,7 +332,9 @@ export class ArchiveWorker {
       // A capture that starts in a round that repairs a gap has archived the repair.
       const isRepaired = Boolean(round.baseRoundId) && !round.repairedScn;
       const repaired = isRepaired ? { repairedScn: attached.repairScn ?? capture.startScn } : {};
-      if (round.status === 'BEGINNING') this.#save(round, STEP_ENDS.attach, { comment: '', ...repaired });
+      if (round.status !== 'BEGINNING') return;
+      this.#save(round, STEP_ENDS.attach, { comment: '', ...repaired });
+      if (isRepaired) recordGapRepaired(this.#context, { ...round, ...repaired });
     });
     this.#held.clearComment();
   }

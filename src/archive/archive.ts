@@ -12,6 +12,7 @@ import { type DestinationUri, formatDestinationUri, parseDestinationUri } from '
 import { SCN_NONE, type Scn, toScn } from '../model/scn.ts';
 import type { Tenant } from '../model/tenant.ts';
 import { ARCHIVE_TIMING, type ArchiveContext, type ArchiveTiming } from './archive-context.ts';
+import { recordSetting } from './archive-events.ts';
 import type { ArchiveDestRequest, ArchiveFigures, ArchiveService } from './archive-service.ts';
 import { type ArchiveShared, ArchiveWorker } from './archive-worker.ts';
 import { pause } from './attachment.ts';
@@ -162,7 +163,10 @@ class Archive implements ArchiveService {
     const tenant = this.#tenant(tenantId);
     this.#checkDestMayChange(tenantId);
     if (request === null) {
-      store.archiveDests.remove({ tenantId });
+      store.transaction(() => {
+        store.archiveDests.remove({ tenantId });
+        recordSetting(this.#context, 'clear_log_archive_dest', { tenant_id: tenantId });
+      });
       return;
     }
     assert(request.pieceSwitchIntervalUs > 0n, 'a piece has a length');
@@ -178,29 +182,42 @@ class Archive implements ArchiveService {
       const interval = { pieceSwitchIntervalUs, pieceSwitchIntervalText };
       store.archiveDests.insert({ tenantId, destId, uri, binding, ...interval, state: 'ENABLE' });
       store.setDestinationOptions(tenantId, uri, parsed.options);
+      const settings = { binding, piece_switch_interval: pieceSwitchIntervalText };
+      const facts = { tenant_id: tenantId, dest_id: destId, path: uri, ...settings };
+      recordSetting(this.#context, 'set_log_archive_dest', facts);
     });
     this.#kick(tenantId);
   }
 
   setDestState(tenantId: number, state: DestState): void {
-    const isSet = this.#context.store.archiveDests.update({ tenantId }, { state });
-    if (!isSet) throw fail('ENTRY_NOT_EXIST', { what: 'log_archive_dest is not set' });
+    const { store } = this.#context;
+    store.transaction(() => {
+      const isSet = store.archiveDests.update({ tenantId }, { state });
+      if (!isSet) throw fail('ENTRY_NOT_EXIST', { what: 'log_archive_dest is not set' });
+      recordSetting(this.#context, 'set_log_archive_dest_state', { tenant_id: tenantId, state });
+    });
     this.#kick(tenantId);
   }
 
   enable(tenantId: number): void {
-    const { store } = this.#context;
     const tenant = this.#tenant(tenantId);
     if (tenant.isArchiveMode) throw fail('ALREADY_IN_ARCHIVE_MODE', {});
     if (tenant.status !== 'NORMAL') throw fail('CANNOT_START_LOG_ARCHIVE', { because: 'tenant status is not normal.' });
-    store.tenants.change({ tenantId }, { isArchiveMode: true }, { isArchiveMode: false });
-    this.#kickSoon(tenantId);
+    this.#saveMode(tenantId, true);
   }
 
   disable(tenantId: number): void {
-    const { store } = this.#context;
     if (!this.#tenant(tenantId).isArchiveMode) throw fail('ALREADY_IN_NOARCHIVE_MODE', {});
-    store.tenants.change({ tenantId }, { isArchiveMode: false }, { isArchiveMode: true });
+    this.#saveMode(tenantId, false);
+  }
+
+  #saveMode(tenantId: number, isArchiveMode: boolean): void {
+    const { store } = this.#context;
+    store.transaction(() => {
+      store.tenants.change({ tenantId }, { isArchiveMode }, { isArchiveMode: !isArchiveMode });
+      const facts = { tenant_id: tenantId, log_mode: isArchiveMode ? 'ARCHIVELOG' : 'NOARCHIVELOG' };
+      recordSetting(this.#context, 'set_log_mode', facts);
+    });
     this.#kickSoon(tenantId);
   }
 

@@ -8,6 +8,7 @@ import { type ArchiveRound, pieceEndScn } from '../model/archive-round.ts';
 import { parseDestinationUri } from '../model/destination-uri.ts';
 import { nextScn, SCN_NONE, type Scn } from '../model/scn.ts';
 import type { ArchiveContext } from './archive-context.ts';
+import { recordRoundMove } from './archive-events.ts';
 import { writeRoundStart } from './archive-files.ts';
 import { archiveOwner, segmentOwner } from './archive-owner.ts';
 import { findRepairBase } from './gap-repair.ts';
@@ -15,7 +16,8 @@ import { checkArchiveDestination } from './log-tail.ts';
 import { newPiece, raiseLastScn } from './round-log.ts';
 
 /** A new round: it has its number before anything of it exists. */
-export function openRound({ store, log }: ArchiveContext, tenantId: number): void {
+export function openRound(context: ArchiveContext, tenantId: number): void {
+  const { store, log } = context;
   store.transaction(() => {
     const dest = store.archiveDests.get({ tenantId });
     assert(dest, 'a round has a destination');
@@ -33,6 +35,7 @@ export function openRound({ store, log }: ArchiveContext, tenantId: number): voi
       outputBytes: 0n,
       comment: '',
     });
+    recordRoundMove(context, { tenantId, destId, roundId }, { from: null, to: 'PREPARE', because: '' });
     log.info('archive round moved', { tenantId, roundId, from: null, to: 'PREPARE' });
   });
 }

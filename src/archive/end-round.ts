@@ -1,6 +1,7 @@
 // How a round comes to its end at the destination, or is left without one when that stays away or is damaged.
 import type { ArchiveRound } from '../model/archive-round.ts';
 import type { ArchiveContext } from './archive-context.ts';
+import { recordPieceFrozen } from './archive-events.ts';
 import type { HeldRound } from './held-round.ts';
 
 /** Freezes the last piece and writes the end of the round. Safe to repeat; no capture is attached any more. */
@@ -13,13 +14,17 @@ export async function writeEnd(held: HeldRound, round: ArchiveRound, status: 'ST
 }
 
 /** The round ends without its last objects: what is at the destination can be restored as that of a running round. */
-export function leaveUnfinished({ store, log }: ArchiveContext, round: ArchiveRound, error: unknown): void {
+export function leaveUnfinished(context: ArchiveContext, round: ArchiveRound, error: unknown): void {
+  const { store, log } = context;
   const { tenantId, roundId, usedPieceId: pieceId } = round;
   log.warn('archive round ends without its end at the destination', { tenantId, roundId, pieceId, error });
   const piece = store.pieces.get({ tenantId, pieceId });
   if (!piece || piece.status === 'FROZEN') return;
   const patch = { status: 'FROZEN', fileStatus: 'INCOMPLETE' } as const;
-  store.pieces.change({ tenantId, pieceId }, patch, { status: piece.status });
+  store.transaction(() => {
+    store.pieces.change({ tenantId, pieceId }, patch, { status: piece.status });
+    recordPieceFrozen(context, { ...piece, ...patch });
+  });
 }
 
 /** How long a round that is to end waits for a destination that is away. */

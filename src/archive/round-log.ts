@@ -22,6 +22,7 @@ import { checkMove } from '../model/moves.ts';
 import { later, SCN_NONE, type Scn, toScn } from '../model/scn.ts';
 import type { ArchiveContext } from './archive-context.ts';
 import { ArchiveDamaged } from './archive-damaged.ts';
+import { recordPieceFrozen } from './archive-events.ts';
 import { writePieceStart, writeRoundEnd } from './archive-files.ts';
 import { archiveOwner, segmentOwner } from './archive-owner.ts';
 import { freezePiece } from './freeze-piece.ts';
@@ -335,8 +336,12 @@ export class RoundLog {
   #movePiece(to: PieceStatus, patch: Partial<ArchivePiece> = {}): void {
     const { tenantId, pieceId, status: from } = this.#piece;
     const status = checkMove('archive piece', PIECE_MOVES, from, to);
-    this.#context.store.pieces.change({ tenantId, pieceId }, { ...patch, status }, { status: from });
-    this.#piece = { ...this.#piece, ...patch, status };
+    const moved = { ...this.#piece, ...patch, status };
+    this.#context.store.transaction(() => {
+      this.#context.store.pieces.change({ tenantId, pieceId }, { ...patch, status }, { status: from });
+      if (status === 'FROZEN') recordPieceFrozen(this.#context, moved);
+    });
+    this.#piece = moved;
     this.#context.log.info('archive piece moved', { tenantId, roundId: this.#round.roundId, pieceId, from, to });
   }
 

@@ -22,6 +22,7 @@ import { commentText, joinRemarks, NO_FIGURES, newSet, WITHOUT_KEYS } from './ba
 import { becameFull, predecessorIds } from './choose-parent.ts';
 import { copyOptions, workersFor } from './copy-options.ts';
 import { type Leftover, removeUnused, takeLeftover } from './finished-packs.ts';
+import { recordBecameFull, recordJobEnd } from './job-events.ts';
 import { damageText, type OpenParent, openParent } from './open-parent.ts';
 import { savePageMap } from './save-page-map.ts';
 import { attachedCapture, awaitLog } from './watch-archive.ts';
@@ -198,9 +199,10 @@ export class BackupWorker {
 
   /** The rows say so first. What the increment has begun at the destination goes with the next clearing. */
   #becomeFull(because: string): void {
-    const { store, log } = this.#deps;
+    const { store, log, clock } = this.#deps;
     const comment = commentText(becameFull(because));
     store.transaction(() => {
+      recordBecameFull(store, this.#job, { nowNs: clock.nowNs(), because: comment });
       store.backupJobs.change(this.#key, { backupType: 'FULL', comment }, { status: this.#job.status });
       const none = { prevFullBackupSetId: 0, prevIncBackupSetId: 0 };
       if (store.backupSets.get(this.#setKey)) store.backupSets.change(this.#setKey, { ...none, backupType: 'FULL' });
@@ -364,6 +366,7 @@ export class BackupWorker {
       );
       this.#move(task, 'COMPLETED', done);
       store.backupJobs.change(this.#key, { status: 'COMPLETED', endNs, ...WITHOUT_KEYS }, { status: 'DOING' });
+      recordJobEnd(store, this.#job, { ...this.#job, endNs });
     });
     log.info('backup set available', { ...this.#setKey, jobId: this.#key.jobId, outputBytes });
   }
@@ -395,6 +398,7 @@ export class BackupWorker {
       store.backupTasks.change(this.#taskKey, { ...ended, status });
       if (set) store.backupSets.change(this.#setKey, { ...ended, status: 'FAILED', fileStatus: 'INCOMPLETE' });
       store.backupJobs.change(this.#key, { ...ended, status, ...WITHOUT_KEYS }, { status: this.#job.status });
+      recordJobEnd(store, this.#job, { ...ended, status });
     });
   }
 

@@ -23,6 +23,7 @@ import {
 } from './backup-service.ts';
 import { BackupWorker } from './backup-worker.ts';
 import { findParents, type ParentAnswer } from './find-parents.ts';
+import { recordJobCancel, recordJobEnd, recordJobStart } from './job-events.ts';
 import { type OpenJob, OpenJobs } from './open-jobs.ts';
 import { setDataDest } from './set-data-dest.ts';
 
@@ -171,14 +172,17 @@ class Backup implements BackupService {
       { status: job.status },
     );
     const task = store.backupTasks.find(key)[0];
+    recordJobCancel(store, job, clock.nowNs());
     if (!task) return;
     const taskKey = { tenantId: task.tenantId, taskId: task.taskId };
     store.backupTasks.change(taskKey, { status: 'CANCELING' }, { status: task.status });
     if (task.status !== 'INIT' || this.#running.has(keyOf(job))) return;
     const error = fail('CANCELED', {});
     const ended = { endNs: clock.nowNs(), result: toResult(error), comment: toComment(error) };
-    store.backupTasks.change(taskKey, { ...ended, status: 'CANCELED' });
-    store.backupJobs.change(key, { ...ended, status: 'CANCELED', ...WITHOUT_KEYS });
+    const canceled = { ...ended, status: 'CANCELED' } as const;
+    store.backupTasks.change(taskKey, canceled);
+    store.backupJobs.change(key, { ...canceled, ...WITHOUT_KEYS });
+    recordJobEnd(store, job, canceled);
   }
 
   /** @throws BACKUP_CAN_NOT_START (9040), BACKUP_IN_PROGRESS (9036) when the statement as a whole is refused */
@@ -258,7 +262,10 @@ class Backup implements BackupService {
         sysJob(request, { jobId: initiatorJobId, executorTenantIds, skipped: leftOut, isIncremental, nowNs }),
       );
     }
-    for (const job of jobs) store.backupJobs.insert(job);
+    for (const job of jobs) {
+      store.backupJobs.insert(job);
+      recordJobStart(store, job);
+    }
     for (const candidate of skipped) this.#recordSkipped(request, candidate, { initiatorJobId, nowNs });
     // The sys tenant's row comes first; a user tenant's only one is his own.
     request.onRecord?.(jobs[0]!);
@@ -321,6 +328,7 @@ class Backup implements BackupService {
     const status = checkMove('backup job', JOB_MOVES, job.status, 'FAILED');
     const ended = { endNs: of.nowNs, result: toResult(error), comment: toComment(error) };
     store.backupJobs.change({ tenantId, jobId }, { ...ended, status }, { status: job.status });
+    recordJobEnd(store, job, { ...ended, status });
   }
 
   /** Starts workers for waiting jobs while there is room; one job of a tenant at a time. */
@@ -373,7 +381,9 @@ class Backup implements BackupService {
       if (sys.status === 'INIT') store.backupJobs.change(key, { status: 'DOING' }, { status: 'INIT' });
       const from = sys.status === 'INIT' ? 'DOING' : sys.status;
       const status = checkMove('backup job', JOB_MOVES, from, outcome.status);
-      store.backupJobs.change(key, { ...outcome, status, endNs: clock.nowNs() });
+      const ended = { ...outcome, status, endNs: clock.nowNs() };
+      store.backupJobs.change(key, ended);
+      recordJobEnd(store, sys, ended);
       log.info('backup statement ended', { jobId, status, result: outcome.result });
     });
   }

@@ -3,6 +3,7 @@ import { fail } from '../base/errors.ts';
 import { claimDestination } from '../destination/claim-destination.ts';
 import { FORMAT_FILE_VERSION } from '../format/format-file.ts';
 import { formatDestinationUri, parseDestinationUri } from '../model/destination-uri.ts';
+import type { NewEvent } from '../model/event.ts';
 import type { BackupDependencies } from './backup-dependencies.ts';
 
 /** @see BackupService.setDataDest */
@@ -10,9 +11,14 @@ export async function setDataDest(
   { store, clock, openDestination }: Pick<BackupDependencies, 'store' | 'clock' | 'openDestination'>,
   { tenantId, uri, isBusy }: { tenantId: number; uri: string | null; isBusy: () => boolean },
 ): Promise<void> {
+  const record = (event: string, facts: NewEvent['facts']) =>
+    store.recordEvent(clock.nowNs(), { module: 'backup_data', event, facts });
   if (isBusy()) throw fail('BACKUP_IN_PROGRESS', {});
   if (uri === null || uri.trim() === '') {
-    store.dataDests.remove({ tenantId });
+    store.transaction(() => {
+      store.dataDests.remove({ tenantId });
+      record('clear_data_backup_dest', { tenant_id: tenantId });
+    });
     return;
   }
   const parsed = parseDestinationUri(uri.trim());
@@ -38,5 +44,6 @@ export async function setDataDest(
     store.dataDests.remove({ tenantId });
     store.dataDests.insert({ tenantId, destId, uri: shown });
     store.setDestinationOptions(tenantId, shown, parsed.options);
+    record('set_data_backup_dest', { tenant_id: tenantId, dest_id: destId, path: shown });
   });
 }

@@ -305,6 +305,12 @@ export function addRows(store: Store): void {
     addSchedule(store, tenantId);
   }
   store.backupJobs.insert(jobRow(1, 1, { encryptionMode: 'NONE' }));
+  store.recordEvent(at(300), {
+    module: 'backup_data',
+    event: 'end_backup_data',
+    facts: { tenant_id: MYSQL_ID, job_id: 2, backup_set_id: 2, status: 'FAILED', result: 4016 },
+    extraInfo: 'Internal error',
+  });
 }
 
 /** A policy, and a delete job and its task that have ended, and others that have not. */

@@ -486,3 +486,24 @@ describe('information_schema', () => {
     },
   );
 });
+
+describe('the event history', () => {
+  test('has names and values in order, and empty ones behind them', async () => {
+    addRows(fixture.store);
+    const [row] = await select(1, 'DBA_OB_ROOTSERVICE_EVENT_HISTORY');
+    expect(Object.values(row!)).toEqual([
+      '2025-03-01 09:05:00.120000',
+      ...['backup_data', 'end_backup_data'],
+      ...['tenant_id', '1002', 'job_id', '2', 'backup_set_id', '2', 'status', 'FAILED', 'result', '4016', '', ''],
+      ...['Internal error', '127.0.0.1', 2881n],
+    ]);
+  });
+
+  test('belongs to sys alone', () => {
+    const { catalog, store } = fixture;
+    for (const tenantId of [MYSQL_ID, ORACLE_ID]) {
+      const viewer = viewerFor(store, tenantId);
+      expect(catalog.find(viewer, catalog.systemSchema(viewer), 'DBA_OB_ROOTSERVICE_EVENT_HISTORY')).toBeUndefined();
+    }
+  });
+});

@@ -7,6 +7,7 @@ import { administratorOf, type Tenant } from '../model/tenant.ts';
 import { ARCHIVE_VIEWS, V_OB_ARCHIVE_DEST_STATUS } from './archive-views.ts';
 import { BACKUP_VIEWS } from './backup-views.ts';
 import { CLEAN_VIEWS } from './clean-views.ts';
+import { DBA_OB_ROOTSERVICE_EVENT_HISTORY } from './event-views.ts';
 import { INFORMATION_SCHEMA, MYSQL_SCHEMA } from './information-schema.ts';
 import type { ConnectionFacts, InfoFacts, InfoTable } from './information-schema-table.ts';
 import { ORACLE_DICTIONARY } from './oracle-dictionary.ts';
@@ -27,6 +28,7 @@ export const SYSTEM_VIEWS: readonly View[] = [
   ...RESTORE_VIEWS,
   ...TENANT_VIEWS,
   V_OB_ARCHIVE_DEST_STATUS,
+  DBA_OB_ROOTSERVICE_EVENT_HISTORY,
 ];
 
 /** Views with a row or more for each tenant, where a reader for one tenant leaves out exactly the rows of the others. */
@@ -44,7 +46,6 @@ export interface CatalogContext extends ViewSources {
   /** Every open connection of the server; the catalog keeps to those the viewer may see. */
   connections(): readonly ConnectionFacts[];
   serverVersion: string;
-  listenAddress: { host: string; port: number };
 }
 
 /** A system view as one viewer has it. */

@@ -329,6 +329,12 @@ describe('the documented columns', () => {
     );
   });
 
+  test('DBA_OB_ROOTSERVICE_EVENT_HISTORY has six names and values', () => {
+    const pairs = [1, 2, 3, 4, 5, 6].flatMap((at) => [`NAME${at}`, `VALUE${at}`]);
+    const columns = ['TIMESTAMP', 'MODULE', 'EVENT', ...pairs, 'EXTRA_INFO', 'RS_SVR_IP', 'RS_SVR_PORT'];
+    expect(Object.keys(viewNamed('DBA_OB_ROOTSERVICE_EVENT_HISTORY').columns)).toEqual(columns);
+  });
+
   test('an oracle tenant has its own types: times of backups as text, no CREATE_TIMESTAMP of pieces', () => {
     expect(declared('DBA_OB_BACKUP_JOBS', 'oracle')).toContain('START_TIMESTAMP varchar(256)');
     expect(declared('DBA_OB_ARCHIVELOG_PIECE_FILES', 'oracle').join()).not.toContain('CREATE_TIMESTAMP');

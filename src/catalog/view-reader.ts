@@ -15,6 +15,8 @@ export interface ViewSources {
   clock: Clock;
   archive: Pick<ArchiveService, 'figures'>;
   restore: Pick<RestoreService, 'windows'>;
+  /** Where clients reach this server. */
+  listenAddress: { host: string; port: number };
 }
 
 /** Reads for one statement: what it has read of tenants and figures stays the same throughout. */
@@ -60,6 +62,10 @@ export class ViewReader {
   figures(tenantId: number): ArchiveFigures | undefined {
     if (!this.#figures.has(tenantId)) this.#figures.set(tenantId, this.#sources.archive.figures(tenantId));
     return this.#figures.get(tenantId);
+  }
+
+  get address(): ViewSources['listenAddress'] {
+    return this.#sources.listenAddress;
   }
 
   windows(tenantId: number) {

@@ -92,6 +92,14 @@ export const PARAMETERS = {
     section: 'OBSERVER',
     info: 'How often it is looked what delete policies let go by now.',
   },
+  event_history_retention: {
+    scope: 'cluster',
+    type: 'time',
+    default: '30d',
+    range: ['1h', '3650d'],
+    section: 'OBSERVER',
+    info: 'How long DBA_OB_ROOTSERVICE_EVENT_HISTORY shows an event; of more than 50000 the oldest go before.',
+  },
   backup_compression_level: {
     scope: 'tenant',
     type: 'int',

@@ -291,7 +291,10 @@ describe('what the views show of recorded rows', () => {
       },
     };
     const reader = new ViewReader(
-      { store: other, clock: world.clock, archive: { figures: () => undefined }, restore },
+      {
+        ...{ store: other, clock: world.clock, archive: { figures: () => undefined }, restore },
+        listenAddress: { host: '127.0.0.1', port: 2881 },
+      },
       null,
     );
     const show = (name: string) => {

@@ -4,7 +4,7 @@
 import { dirname } from 'node:path';
 import { assert, unreachable } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
-import { fail, toComment } from '../base/errors.ts';
+import { fail, toComment, toResult } from '../base/errors.ts';
 import { COMMENT_CHARS_MAX } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import { ServerStopping } from '../base/server-stopping.ts';
@@ -19,6 +19,7 @@ import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { Store } from '../store/store.ts';
 import { type BuildRequest, type BuiltFile, buildFile, isLogGone } from './build-file.ts';
 import type { OpenDestination } from './read-sources.ts';
+import { recordRestoreEnd } from './restore-events.ts';
 import { decodeSeed, encodeSeed, type RestoreSeed } from './restore-seed.ts';
 import type { RestoreArchive } from './restore-service.ts';
 import {
@@ -257,6 +258,7 @@ export class RestoreWorker {
       store.tenants.change({ tenantId }, patch, { status: tenant.status });
       this.#copyAccounts(tenant, owner);
       this.#move(job, 'RESTORE_SUCCESS', { ...ENDED, endNs: clock.nowNs(), tabletCount });
+      recordRestoreEnd(store, job, { nowNs: clock.nowNs(), result: 0, comment: '' });
     });
     log.info('tenant restored', { jobId: job.jobId, tenantId, restoreScn });
   }
@@ -292,6 +294,7 @@ export class RestoreWorker {
       const status = checkMove('restore job', RESTORE_MOVES, job.status, 'RESTORE_FAIL');
       const ended = { ...ENDED, endNs: clock.nowNs(), comment: comment.slice(0, COMMENT_CHARS_MAX) };
       store.restoreJobs.change({ jobId: job.jobId }, { ...ended, status }, { status: job.status });
+      recordRestoreEnd(store, job, { nowNs: ended.endNs, result: toResult(cause), comment: ended.comment });
     });
   }
 

@@ -14,6 +14,7 @@ import { planRestore, type RestorePlan } from './plan-restore.ts';
 import { provePresent } from './prove-present.ts';
 import type { FoundRun } from './read-log.ts';
 import { type FoundSet, type FoundSources, readSources } from './read-sources.ts';
+import { idsOf, recordRestore } from './restore-events.ts';
 import { parseRestoreOption, type RestoreOption, workersOf } from './restore-option.ts';
 import { encodeSeed, seedOf } from './restore-seed.ts';
 import type { RestorePreview, RestoreRequest, RestoreService, RestoreWindow } from './restore-service.ts';
@@ -118,21 +119,28 @@ class Restore implements RestoreService {
       throw fail('ENTRY_NOT_EXIST', { what: `a running restore of tenant '${tenantName}'` });
     if (job.status !== 'CANCELING') {
       const status = checkMove('restore job', RESTORE_MOVES, job.status, 'CANCELING');
-      this.#deps.store.restoreJobs.change({ jobId: job.jobId }, { status }, { status: job.status });
+      const { store, clock } = this.#deps;
+      store.transaction(() => {
+        store.restoreJobs.change({ jobId: job.jobId }, { status }, { status: job.status });
+        recordRestore(store, clock.nowNs(), 'restore_cancel', idsOf(job));
+      });
     }
     running?.worker.abort(fail('CANCELED', {}));
     this.#pump();
   }
 
   async activate(tenantId: number, { isVerifyOnly }: { isVerifyOnly: boolean }): Promise<void> {
-    const { store, driver, log } = this.#deps;
+    const { store, driver, log, clock } = this.#deps;
     const tenant = store.tenants.get({ tenantId });
     if (!tenant) throw fail('TENANT_NOT_EXIST', { tenant: String(tenantId) });
     if (tenant.role !== 'STANDBY')
       throw fail('NOT_ALLOWED', { what: `activating the tenant '${tenant.name}', whose role is ${tenant.role}, is` });
     if (tenant.status !== 'NORMAL') throw fail('TENANT_NOT_NORMAL', { tenant: tenant.name, status: tenant.status });
     if (isVerifyOnly) return;
-    store.tenants.change({ tenantId }, { role: 'PRIMARY' }, { role: 'STANDBY', status: 'NORMAL' });
+    store.transaction(() => {
+      store.tenants.change({ tenantId }, { role: 'PRIMARY' }, { role: 'STANDBY', status: 'NORMAL' });
+      recordRestore(store, clock.nowNs(), 'activate_standby', { tenant_id: tenantId });
+    });
     log.info('tenant activated', { tenantId });
     // Sessions that were opened read-only end; their clients' next ones may write.
     await driver.closeSessions(tenantId);
@@ -274,6 +282,9 @@ class Restore implements RestoreService {
       description: request.description,
       comment: plan.comment,
     });
+    const source = { backup_tenant_id: sources.owner.tenantId, restore_scn: plan.restoreScn };
+    const facts = { tenant_id: tenantId, job_id: jobId, tenant_name: name, ...source };
+    recordRestore(store, nowNs, 'restore_start', facts);
   }
 
   #workers({ concurrency, pools }: RestoreOption): number {

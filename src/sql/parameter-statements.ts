@@ -1,12 +1,13 @@
 // ALTER SYSTEM SET name = value: cluster and tenant parameters.
 import { fail } from '../base/errors.ts';
 import { SYS_TENANT_ID } from '../base/limits.ts';
-import { parseDestinationUri } from '../model/destination-uri.ts';
+import { maskUri, parseDestinationUri } from '../model/destination-uri.ts';
 import {
   isParameterName,
   isParameterValue,
   PARAMETERS,
   type ParameterDefinition,
+  type ParameterName,
   RETIRED_PARAMETERS,
 } from '../model/parameter.ts';
 import { okResult, type StatementResult } from '../model/result.ts';
@@ -26,6 +27,13 @@ function tenantIdsOf(deps: SqlDependencies, session: Session, assignment: Parame
   return someTenants(deps, session, selection, `ALTER SYSTEM SET ${name}`).tenants.map(({ tenantId }) => tenantId);
 }
 
+/** To the caller's transaction. */
+function save(deps: SqlDependencies, tenantId: number, { name, value }: { name: ParameterName; value: string }): void {
+  deps.store.setParameter(tenantId, name, value);
+  const facts = { tenant_id: tenantId, name, value: maskUri(value) };
+  deps.store.recordEvent(deps.clock.nowNs(), { module: 'parameter', event: 'set_parameter', facts });
+}
+
 function check(deps: SqlDependencies, session: Session, assignment: ParameterAssignment): () => void {
   const { name, value } = assignment;
   if (Object.hasOwn(RETIRED_PARAMETERS, name)) {
@@ -42,7 +50,7 @@ function check(deps: SqlDependencies, session: Session, assignment: ParameterAss
   if (definition.scope === 'cluster') {
     if (name === 'archive_new_tenants' && value !== '') parseDestinationUri(value);
     if (!isSys(session)) throw fail('NO_PRIVILEGE', { privilege: 'SUPER (a cluster parameter belongs to root@sys)' });
-    return () => deps.store.setParameter(SYS_TENANT_ID, name, value);
+    return () => save(deps, SYS_TENANT_ID, { name, value });
   }
   const tenantIds = tenantIdsOf(deps, session, assignment);
   if (name === 'archive_lag_target') {
@@ -53,7 +61,7 @@ function check(deps: SqlDependencies, session: Session, assignment: ParameterAss
   }
   return () => {
     for (const tenantId of tenantIds) {
-      deps.store.setParameter(tenantId, name, value);
+      save(deps, tenantId, { name, value });
       if (name === 'archive_lag_target' || name === 'gap_repair') deps.archive.refreshLagTarget(tenantId);
     }
   };

@@ -123,4 +123,10 @@ export const MIGRATIONS: readonly string[] = [
     run_count INTEGER NOT NULL, failed_count INTEGER NOT NULL, skipped_count INTEGER NOT NULL,
     PRIMARY KEY (tenant_id, name)) STRICT;
   `,
+  /* 11 */ `
+  CREATE TABLE event (
+    event_id INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL, module TEXT NOT NULL, event TEXT NOT NULL,
+    facts TEXT NOT NULL, extra_info TEXT NOT NULL) STRICT;
+  CREATE INDEX event_by_time ON event (time_ns);
+  `,
 ];

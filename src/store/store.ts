@@ -11,11 +11,14 @@ import { DatabaseSync } from '../base/sqlite.ts';
 import type { ArchivePiece, ArchiveRound } from '../model/archive-round.ts';
 import type { BackupJob, BackupSet, BackupTask } from '../model/backup-job.ts';
 import type { DeleteJob, DeletePolicy, DeleteTask } from '../model/delete-job.ts';
+import type { NewEvent } from '../model/event.ts';
 import { PARAMETERS, type ParameterName } from '../model/parameter.ts';
 import type { RestoreJob } from '../model/restore-job.ts';
 import type { Schedule } from '../model/schedule.ts';
+import { parseDurationUs } from '../model/size-text.ts';
 import type { Cluster, ResourcePool, ResourceUnit, Tenant } from '../model/tenant.ts';
 import { type ClusterKey, loadClusterKey } from './cluster-key.ts';
+import { EventLog } from './event-log.ts';
 import { MIGRATIONS } from './migrations.ts';
 import {
   type Account,
@@ -53,6 +56,8 @@ const OF_TENANTS = [
   'backup_schedule',
 ] as const;
 
+const NS_PER_US = 1000n;
+
 export interface OpenStoreOptions {
   /** Names for a cluster that does not exist yet. */
   clusterName: string;
@@ -82,6 +87,7 @@ export class Store implements Disposable {
   readonly deleteTasks: Table<DeleteTask>;
   readonly restoreJobs: Table<RestoreJob>;
   readonly schedules: Table<Schedule>;
+  readonly events: EventLog;
   readonly #db: Statements;
   #depth = 0;
 
@@ -108,6 +114,7 @@ export class Store implements Disposable {
     this.deleteTasks = all.deleteTasks;
     this.restoreJobs = all.restoreJobs;
     this.schedules = all.schedules;
+    this.events = new EventLog(db, () => this.#eventRetentionNs());
     this.cluster = this.#loadCluster(options);
   }
 
@@ -194,6 +201,20 @@ export class Store implements Disposable {
       'INSERT INTO parameter (tenant_id, name, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
       [tenantId, name, value],
     );
+  }
+
+  /**
+   * Tells the event history what was done or asked for: in the transaction that changes the state, never on a path that
+   * runs for each batch.
+   */
+  recordEvent(nowNs: bigint, event: NewEvent): void {
+    this.events.record(nowNs, event);
+  }
+
+  #eventRetentionNs(): bigint {
+    const retentionUs = parseDurationUs(this.parameter(SYS_TENANT_ID, 'event_history_retention'));
+    assert(retentionUs !== undefined, 'a parameter has a value of its type');
+    return retentionUs * NS_PER_US;
   }
 
   tenantByName(name: string): Tenant | undefined {

@@ -7,6 +7,7 @@ import { fail } from '../base/errors.ts';
 import { SYS_TENANT_ID } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import type { EngineDriver, EngineTenant } from '../engine/engine-driver.ts';
+import type { NewEvent } from '../model/event.ts';
 import { checkMove } from '../model/moves.ts';
 import { SCN_NONE } from '../model/scn.ts';
 import {
@@ -134,7 +135,11 @@ class Tenants implements TenantService {
     } finally {
       this.#creating.delete(tenant.tenantId);
     }
-    this.#move(tenant, 'NORMAL');
+    const { tenantId: tenant_id, name: tenant_name, isAdopted } = tenant;
+    store.transaction(() => {
+      this.#move(tenant, 'NORMAL');
+      this.#record('create_tenant', { tenant_id, tenant_name, is_adopted: isAdopted ? 'YES' : 'NO' });
+    });
     this.#deps.log.info('tenant created', {
       tenantId: tenant.tenantId,
       name: tenant.name,
@@ -153,10 +158,19 @@ class Tenants implements TenantService {
     if (this.#creating.has(tenant.tenantId))
       throw fail('TENANT_NOT_NORMAL', { tenant: tenant.name, status: tenant.status });
     if (!options.isForced && this.#deps.isBackupRunning(tenant.tenantId)) throw fail('BACKUP_IN_PROGRESS', {});
-    if (tenant.status !== 'DROPPING') this.#move(tenant, 'DROPPING');
+    if (tenant.status !== 'DROPPING') {
+      this.#deps.store.transaction(() => {
+        this.#move(tenant, 'DROPPING');
+        this.#record('drop_tenant', { tenant_id: tenant.tenantId, tenant_name: tenant.name });
+      });
+    }
     for (const holder of this.#deps.holders()) await holder.forget(tenant.tenantId);
     await this.#remove({ ...tenant, status: 'DROPPING' });
     this.#deps.log.info('tenant dropped', { tenantId: tenant.tenantId, name: tenant.name });
+  }
+
+  #record(event: string, facts: NewEvent['facts']): void {
+    this.#deps.store.recordEvent(this.#deps.clock.nowNs(), { module: 'tenant', event, facts });
   }
 
   #move(tenant: Tenant, to: TenantStatus): void {
