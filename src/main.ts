@@ -14,7 +14,12 @@ import type { Destination } from './destination/destination.ts';
 import { openDestination } from './destination/open-destination.ts';
 import { createSqliteDriver } from './engine/sqlite/sqlite-driver.ts';
 import { closeViewHost } from './engine/view-query.ts';
-import { type DestinationUri, formatDestinationUri } from './model/destination-uri.ts';
+import {
+  type DestinationLimits,
+  type DestinationUri,
+  formatDestinationUri,
+  limitsOf,
+} from './model/destination-uri.ts';
 import { SCN_NONE } from './model/scn.ts';
 import { isTimeZone, localTimeZone } from './model/time-zone.ts';
 import { createPipeline } from './pipeline/create-pipeline.ts';
@@ -106,7 +111,19 @@ function openOutside(dataDir: string, store: Store, uri: DestinationUri): Destin
     throw fail('BACKUP_PERMISSION_DENIED', { uri: formatDestinationUri(uri), because });
   }
   const isSaid = Object.keys(uri.options).length > 0;
-  return openDestination(isSaid ? uri : { ...uri, options: store.destinationOptions(formatDestinationUri(uri)) });
+  return isSaid ? openDestination(uri) : openDestination(uri, liveLimits(store, formatDestinationUri(uri)));
+}
+
+/** CHANGE EXTERNAL_STORAGE_DEST reaches a destination that is open. */
+function liveLimits(store: Store, uri: string): () => DestinationLimits | undefined {
+  let seen = -1;
+  let limits: DestinationLimits | undefined;
+  return () => {
+    if (seen === store.destinationsVersion) return limits;
+    seen = store.destinationsVersion;
+    limits = limitsOf({ options: store.destinationOptions(uri) });
+    return limits;
+  };
 }
 
 /** The rooms below SQL, wired to each other. */

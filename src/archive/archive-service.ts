@@ -19,6 +19,8 @@ export interface ArchiveFigures {
   outputBytes: bigint;
   pendingCommits: number;
   logBytes: number;
+  /** The segment that batches are appended to; left out when none is open. */
+  openSegment?: { segmentNo: number; sizeBytes: number } | undefined;
   /** False while the figures are those of the store: nothing is known of the tenant's log at present. */
   isAttached: boolean;
   /** Why nothing moves; '' when all is well. */

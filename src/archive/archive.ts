@@ -2,10 +2,10 @@
 import { assert } from '../base/assert.ts';
 import { fail } from '../base/errors.ts';
 import { SYS_TENANT_ID } from '../base/limits.ts';
-import { claimDestination } from '../destination/claim-destination.ts';
+import { claimDestination, claimedFacts } from '../destination/claim-destination.ts';
 import { DestinationDeadlines } from '../destination/deadline-destination.ts';
 import type { Capture } from '../engine/engine-driver.ts';
-import { FORMAT_FILE_VERSION } from '../format/format-file.ts';
+import { FORMAT_FILE_VERSION, type FormatFile } from '../format/format-file.ts';
 import { removeKeptPageMaps } from '../format/kept-page-map.ts';
 import { type ArchiveRound, type DestState, isRoundRunning } from '../model/archive-round.ts';
 import { type DestinationUri, formatDestinationUri, parseDestinationUri } from '../model/destination-uri.ts';
@@ -173,7 +173,7 @@ class Archive implements ArchiveService {
     const parsed = parseDestinationUri(request.uri);
     const uri = formatDestinationUri(parsed);
     const destId = store.destIdFor(tenantId, uri);
-    await this.#claim(tenant, parsed, destId);
+    const format = await this.#claim(tenant, parsed, destId);
     store.transaction(() => {
       // The claim took its time; a round may have begun at the old destination.
       this.#checkDestMayChange(tenantId);
@@ -181,7 +181,8 @@ class Archive implements ArchiveService {
       const { binding, pieceSwitchIntervalUs, pieceSwitchIntervalText } = request;
       const interval = { pieceSwitchIntervalUs, pieceSwitchIntervalText };
       store.archiveDests.insert({ tenantId, destId, uri, binding, ...interval, state: 'ENABLE' });
-      store.setDestinationOptions(tenantId, uri, parsed.options);
+      const { options } = parsed;
+      store.changeDestination(tenantId, uri, { options, ...claimedFacts(format, this.#context.clock.nowNs()) });
       const settings = { binding, piece_switch_interval: pieceSwitchIntervalText };
       const facts = { tenant_id: tenantId, dest_id: destId, path: uri, ...settings };
       recordSetting(this.#context, 'set_log_archive_dest', facts);
@@ -316,10 +317,10 @@ class Archive implements ArchiveService {
       throw fail('NOT_SUPPORTED', { what: 'change archive dest when archive is running is' });
   }
 
-  async #claim(tenant: Tenant, uri: DestinationUri, destId: number): Promise<void> {
+  async #claim(tenant: Tenant, uri: DestinationUri, destId: number): Promise<FormatFile> {
     const { store, clock } = this.#context;
     await using destination = this.#context.openDestination(uri);
-    await claimDestination(destination, {
+    return await claimDestination(destination, {
       formatVersion: FORMAT_FILE_VERSION,
       clusterName: store.cluster.name,
       clusterId: store.cluster.clusterId,

@@ -136,6 +136,7 @@ export class HeldRound {
       inputBytes: row.inputBytes,
       outputBytes: row.outputBytes,
       pendingCommits: status?.pendingCommits ?? 0,
+      openSegment: log?.openSegment,
       logBytes: status?.logBytes ?? this.#pin.figures?.logBytes ?? 0,
       isAttached: status !== undefined,
       comment:

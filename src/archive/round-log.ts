@@ -131,6 +131,10 @@ export class RoundLog {
     return this.#destination.can.append;
   }
 
+  get openSegment(): { segmentNo: number; sizeBytes: number } | undefined {
+    return this.#writer.openSegment;
+  }
+
   /** Settles when the destination has answered; undefined when nothing was asked. */
   get pending(): Promise<void> | undefined {
     return this.#inFlight;

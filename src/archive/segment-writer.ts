@@ -67,6 +67,11 @@ export class SegmentWriter {
     return this.#position;
   }
 
+  get openSegment(): { segmentNo: number; sizeBytes: number } | undefined {
+    const open = this.#open;
+    return open && { segmentNo: open.segmentNo, sizeBytes: open.appender.sizeBytes };
+  }
+
   /**
    * Makes one batch durable.
    * @returns bytes written

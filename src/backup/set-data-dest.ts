@@ -1,6 +1,6 @@
 // DATA_BACKUP_DEST: checks and claims a tenant's destination for backup sets, then records it.
 import { fail } from '../base/errors.ts';
-import { claimDestination } from '../destination/claim-destination.ts';
+import { claimDestination, claimedFacts } from '../destination/claim-destination.ts';
 import { FORMAT_FILE_VERSION } from '../format/format-file.ts';
 import { formatDestinationUri, parseDestinationUri } from '../model/destination-uri.ts';
 import type { NewEvent } from '../model/event.ts';
@@ -27,7 +27,7 @@ export async function setDataDest(
   if (!tenant) throw fail('TENANT_NOT_EXIST', { tenant: String(tenantId) });
   const destId = store.destIdFor(tenantId, shown);
   await using destination = openDestination(parsed);
-  await claimDestination(destination, {
+  const format = await claimDestination(destination, {
     formatVersion: FORMAT_FILE_VERSION,
     clusterName: store.cluster.name,
     clusterId: store.cluster.clusterId,
@@ -43,7 +43,8 @@ export async function setDataDest(
     if (isBusy()) throw fail('BACKUP_IN_PROGRESS', {});
     store.dataDests.remove({ tenantId });
     store.dataDests.insert({ tenantId, destId, uri: shown });
-    store.setDestinationOptions(tenantId, shown, parsed.options);
+    const { options } = parsed;
+    store.changeDestination(tenantId, shown, { options, ...claimedFacts(format, clock.nowNs()) });
     record('set_data_backup_dest', { tenant_id: tenantId, dest_id: destId, path: shown });
   });
 }

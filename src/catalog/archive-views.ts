@@ -25,6 +25,8 @@ const ORACLE_BYTES = { oracle: { base: 'varchar', length: 42 } } as const;
 /** The field's name of the compression that log batches have. */
 const COMPRESSION = 'zstd_1.3.8';
 const UNIT_SIZE = 1;
+/** A tenant's log is one log stream here. */
+const LS_ID = 1;
 
 const earlier = (a: Scn, b: Scn): Scn => (a < b ? a : b);
 const larger = (a: bigint, b: bigint): bigint => (a > b ? a : b);
@@ -320,10 +322,65 @@ const CDB_OB_BACKUP_PARAMETER = view({
   },
 });
 
+const CDB_OB_LS_LOG_ARCHIVE_PROGRESS = view({
+  name: 'CDB_OB_LS_LOG_ARCHIVE_PROGRESS',
+  source: 'OceanBase 4.3.3 docs, CDB_OB_LS_LOG_ARCHIVE_PROGRESS',
+  columns: {
+    TENANT_ID: bigint('The tenant.'),
+    DEST_ID: bigint('Number of the destination, from 1001.'),
+    LS_ID: bigint('The log stream; there is one, 1.'),
+    ROUND_ID: bigint('The round.'),
+    PIECE_ID: bigint('The piece.'),
+    INCARNATION: bigint('Always 1.'),
+    START_SCN: ubigint('Start of the round.'),
+    MIN_LSN: ubigint('Bytes of captured commits before the piece, in its round.'),
+    MAX_LSN: ubigint('The same at the end of the piece.'),
+    CHECKPOINT_SCN: ubigint('Everything up to here is archived.'),
+    STATUS: varchar(64, 'As in CDB_OB_ARCHIVELOG for the newest piece of a round; STOP for those before it.'),
+    FILE_ID: bigint('Number of the segment that is open for appending; NULL when none is.', { isNullable: true }),
+    FILE_OFFSET: bigint('Its size, bytes.', { isNullable: true }),
+    INPUT_BYTES: bigint('Bytes of captured commits.'),
+    OUTPUT_BYTES: bigint('Bytes written to the destination.'),
+  },
+  *rows(reader) {
+    const known = new Map<string, ArchiveRound>();
+    for (const { round } of rounds(reader)) known.set(`${round.tenantId}/${round.roundId}`, round);
+    let lsn = { key: '', bytes: 0n };
+    for (const stored of reader.store.pieces.find(reader.where)) {
+      const key = `${stored.tenantId}/${stored.roundId}`;
+      const round = known.get(key);
+      if (!round) continue;
+      const piece = freshPiece(reader, stored);
+      const minLsn = lsn.key === key ? lsn.bytes : 0n;
+      lsn = { key, bytes: minLsn + piece.inputBytes };
+      const isNewest = piece.pieceId === round.usedPieceId;
+      const open = isNewest && isRoundRunning(round.status) ? reader.figures(piece.tenantId)?.openSegment : undefined;
+      yield {
+        TENANT_ID: piece.tenantId,
+        DEST_ID: piece.destId,
+        LS_ID,
+        ROUND_ID: piece.roundId,
+        PIECE_ID: piece.pieceId,
+        INCARNATION,
+        START_SCN: round.startScn,
+        MIN_LSN: minLsn,
+        MAX_LSN: lsn.bytes,
+        CHECKPOINT_SCN: piece.checkpointScn,
+        STATUS: isNewest ? round.status : 'STOP',
+        FILE_ID: open?.segmentNo ?? null,
+        FILE_OFFSET: open?.sizeBytes ?? null,
+        INPUT_BYTES: piece.inputBytes,
+        OUTPUT_BYTES: piece.outputBytes,
+      };
+    }
+  },
+});
+
 export const ARCHIVE_VIEWS: readonly View[] = [
   CDB_OB_ARCHIVE_DEST,
   CDB_OB_ARCHIVELOG,
   CDB_OB_ARCHIVELOG_SUMMARY,
   CDB_OB_ARCHIVELOG_PIECE_FILES,
+  CDB_OB_LS_LOG_ARCHIVE_PROGRESS,
   CDB_OB_BACKUP_PARAMETER,
 ].flatMap((cdb) => [cdb, deriveDba(cdb)]);

@@ -291,6 +291,7 @@ export function addRows(store: Store): void {
       state: 'ENABLE',
     });
     store.dataDests.insert({ tenantId, destId: 1003, uri: `${uri}/data` });
+    addDestinations(store, tenantId, uri);
     store.rounds.insert(roundRow(tenantId, 1, { status: 'STOP' }));
     store.rounds.insert(roundRow(tenantId, 2));
     store.pieces.insert(pieceRow(tenantId, 1, { status: 'FROZEN', fileStatus: 'DELETED' }));
@@ -311,6 +312,14 @@ export function addRows(store: Store): void {
     facts: { tenant_id: MYSQL_ID, job_id: 2, backup_set_id: 2, status: 'FAILED', result: 4016 },
     extraInfo: 'Internal error',
   });
+}
+
+/** Two paths as they were claimed; the limits of the first have been changed since. */
+function addDestinations(store: Store, tenantId: number, uri: string): void {
+  const claimed = { options: {}, checkFileName: `check_file/${tenantId}_connect_file_x.obbak`, lastCheckNs: at(0) };
+  store.destinations.insert({ ...claimed, tenantId, destId: 1001, uri: `${uri}/archive`, destType: 'archive_log' });
+  store.destinations.insert({ ...claimed, tenantId, destId: 1003, uri: `${uri}/data`, destType: 'backup_data' });
+  store.changeDestination(tenantId, `${uri}/archive`, { options: { max_iops: '100' } });
 }
 
 /** A policy, and a delete job and its task that have ended, and others that have not. */

@@ -116,7 +116,7 @@ describe('archive views', () => {
     expect(rows.map(({ NAME, VALUE }) => `${NAME}=${VALUE}`)).toEqual([
       'binding=OPTIONAL',
       'dest_id=1001',
-      'path=file:///backup/1002/archive',
+      'path=file:///backup/1002/archive?max_iops=100',
       'piece_switch_interval=1d',
       'state=ENABLE',
     ]);
@@ -505,5 +505,65 @@ describe('the event history', () => {
       const viewer = viewerFor(store, tenantId);
       expect(catalog.find(viewer, catalog.systemSchema(viewer), 'DBA_OB_ROOTSERVICE_EVENT_HISTORY')).toBeUndefined();
     }
+  });
+});
+
+describe('storage views', () => {
+  test('show each path once with what is true now, and in the history what was before', async () => {
+    addRows(fixture.store);
+    expect(await select(MYSQL_ID, 'DBA_OB_BACKUP_STORAGE_INFO')).toEqual([
+      {
+        TENANT_ID: 1002n,
+        PATH: 'file:///backup/1002/archive',
+        ENDPOINT: '',
+        DEST_ID: 1001n,
+        DEST_TYPE: 'archive_log',
+        AUTHORIZATION: '',
+        EXTENSION: 'max_iops=100',
+        CHECK_FILE_NAME: 'check_file/1002_connect_file_x.obbak',
+        LAST_CHECK_TIMESTAMP: '2025-03-01 09:00:00.120000',
+      },
+      expect.objectContaining({ PATH: 'file:///backup/1002/data', DEST_TYPE: 'backup_data', EXTENSION: '' }),
+    ]);
+    const history = await select(1, 'CDB_OB_BACKUP_STORAGE_INFO_HISTORY');
+    expect(history.map(({ TENANT_ID, DEST_ID, EXTENSION }) => [TENANT_ID, DEST_ID, EXTENSION])).toEqual([
+      [1002n, 1001n, ''],
+      [1004n, 1001n, ''],
+    ]);
+  });
+
+  test('keep a bounded history of a path, and say nothing of one that was never claimed', async () => {
+    const { store } = fixture;
+    store.destIdFor(MYSQL_ID, 'file:///wanted');
+    expect(await select(1, 'CDB_OB_BACKUP_STORAGE_INFO')).toEqual([]);
+    store.changeDestination(MYSQL_ID, 'file:///wanted', { destType: 'archive_log' });
+    for (let iops = 1; iops <= 150; iops++)
+      store.changeDestination(MYSQL_ID, 'file:///wanted', { options: { max_iops: String(iops) } });
+    store.changeDestination(MYSQL_ID, 'file:///wanted', { options: { max_iops: '150' }, lastCheckNs: at(1) });
+    const history = await select(1, 'CDB_OB_BACKUP_STORAGE_INFO_HISTORY');
+    expect(history).toHaveLength(100);
+    expect(history.at(-1)).toMatchObject({ EXTENSION: 'max_iops=149' });
+    expect(await select(1, 'CDB_OB_BACKUP_STORAGE_INFO')).toMatchObject([{ EXTENSION: 'max_iops=150' }]);
+  });
+});
+
+describe('LS_LOG_ARCHIVE_PROGRESS', () => {
+  test('has a row for each piece, and counts bytes through a round', async () => {
+    addRows(fixture.store);
+    fixture.store.pieces.insert(pieceRow(MYSQL_ID, 3, { roundId: 2 }));
+    fixture.store.rounds.change({ tenantId: MYSQL_ID, roundId: 2 }, { usedPieceId: 3 });
+    const figures = { checkpointScn: scnAt(150), maxScn: scnAt(150), inputBytes: 0n, outputBytes: 0n };
+    const openSegment = { segmentNo: 2, sizeBytes: 777 };
+    const idle = { pendingCommits: 0, logBytes: 0, isAttached: true, comment: '' };
+    fixture.figures.set(MYSQL_ID, { ...figures, ...idle, openSegment });
+    const rows = await select(MYSQL_ID, 'DBA_OB_LS_LOG_ARCHIVE_PROGRESS');
+    const shown = rows.map((row) => [row.ROUND_ID, row.PIECE_ID, row.STATUS, row.MIN_LSN, row.MAX_LSN, row.FILE_ID]);
+    const bytes = fixture.store.pieces.get({ tenantId: MYSQL_ID, pieceId: 2 })!.inputBytes;
+    expect(shown).toEqual([
+      [1n, 1n, 'STOP', 0n, 1000n, null],
+      [2n, 2n, 'STOP', 0n, bytes, null],
+      [2n, 3n, 'DOING', bytes, 2n * bytes, 2n],
+    ]);
+    expect(rows[2]).toMatchObject({ FILE_OFFSET: 777n, CHECKPOINT_SCN: scnAt(150), LS_ID: 1n });
   });
 });

@@ -13,6 +13,7 @@ import type { ConnectionFacts, InfoFacts, InfoTable } from './information-schema
 import { ORACLE_DICTIONARY } from './oracle-dictionary.ts';
 import { RESTORE_VIEWS } from './restore-views.ts';
 import { SCHEDULE_VIEWS } from './schedule-views.ts';
+import { STORAGE_VIEWS } from './storage-views.ts';
 import { factsOfEngineTable, factsOfView, type TableFacts } from './table-facts.ts';
 import { TENANT_VIEWS } from './tenant-views.ts';
 import { type ShownColumn, shownColumns, toValues, type View } from './view.ts';
@@ -22,6 +23,7 @@ import type { Viewer } from './viewer.ts';
 /** Every declared system view, CDB_ and DBA_. */
 export const SYSTEM_VIEWS: readonly View[] = [
   ...ARCHIVE_VIEWS,
+  ...STORAGE_VIEWS,
   ...BACKUP_VIEWS,
   ...CLEAN_VIEWS,
   ...SCHEDULE_VIEWS,
@@ -32,7 +34,7 @@ export const SYSTEM_VIEWS: readonly View[] = [
 ];
 
 /** Views with a row or more for each tenant, where a reader for one tenant leaves out exactly the rows of the others. */
-const BY_TENANT: ReadonlySet<View> = new Set([...ARCHIVE_VIEWS, V_OB_ARCHIVE_DEST_STATUS]);
+const BY_TENANT: ReadonlySet<View> = new Set([...ARCHIVE_VIEWS, ...STORAGE_VIEWS, V_OB_ARCHIVE_DEST_STATUS]);
 
 /** The database that holds a tenant's own tables: SQLite's name of it. */
 const DATA_DATABASE = 'main';

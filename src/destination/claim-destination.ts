@@ -49,6 +49,11 @@ export async function claimDestination(destination: Destination, owner: FormatFi
   return owner;
 }
 
+/** What a claim has found, as it is kept beside the path. */
+export function claimedFacts({ destKind, tenantId, createdNs }: FormatFile, nowNs: bigint) {
+  return { destType: destKind, checkFileName: checkFileName(tenantId, createdNs), lastCheckNs: nowNs };
+}
+
 /**
  * Reads whose a destination is.
  * @returns undefined when it has no format file

@@ -7,9 +7,13 @@ import { MemoryDestination } from './memory-destination.ts';
 import { Throttle } from './throttle.ts';
 import { throttledDestination } from './throttled-destination.ts';
 
-/** Opens a destination, limited as its uri says; touches nothing yet. */
-export function openDestination(uri: DestinationUri): Destination {
-  return withinLimits(new FileDestination(uri), limitsOf(uri));
+/**
+ * Opens a destination; touches nothing yet.
+ * @param limits what it may be asked for, as it is at each call; left out: what its uri says
+ */
+export function openDestination(uri: DestinationUri, limits?: () => DestinationLimits | undefined): Destination {
+  const file = new FileDestination(uri);
+  return limits ? throttledDestination(file, new Throttle(limits)) : withinLimits(file, limitsOf(uri));
 }
 
 /** Opens the destination that another process named. A memory destination exists in its own process only. */
@@ -34,5 +38,5 @@ export function shareOf(spec: DestinationSpec, processes: number): DestinationSp
 }
 
 function withinLimits(destination: FileDestination, limits: DestinationLimits | undefined): Destination {
-  return limits ? throttledDestination(destination, new Throttle(limits)) : destination;
+  return limits ? throttledDestination(destination, new Throttle(() => limits)) : destination;
 }

@@ -12,23 +12,36 @@ export interface ThrottleClock {
 const REAL_CLOCK: ThrottleClock = { monotonicMs: () => performance.now(), sleep: (ms) => sleep(ms) };
 
 export class Throttle {
-  readonly #msPerByte: number;
-  readonly #msPerOperation: number;
+  readonly #limits: () => DestinationLimits | undefined;
   readonly #clock: ThrottleClock;
+  /** By which `#freeMs` was reckoned. */
+  #known: DestinationLimits | undefined;
   /** When everything that was let through so far has had its time. */
   #freeMs = Number.NEGATIVE_INFINITY;
 
-  constructor({ bytesPerSecond, operationsPerSecond }: DestinationLimits, clock: ThrottleClock = REAL_CLOCK) {
-    this.#msPerByte = bytesPerSecond === undefined ? 0 : MS_PER_SECOND / bytesPerSecond;
-    this.#msPerOperation = operationsPerSecond === undefined ? 0 : MS_PER_SECOND / operationsPerSecond;
+  /** @param limits as they are now: the same object while they stay the same */
+  constructor(limits: () => DestinationLimits | undefined, clock: ThrottleClock = REAL_CLOCK) {
+    this.#limits = limits;
     this.#clock = clock;
+  }
+
+  get limits(): DestinationLimits | undefined {
+    return this.#limits();
   }
 
   /** Resolves when one more operation of so many bytes may begin. Whoever comes first goes first. */
   async pass(bytes = 0): Promise<void> {
+    const limits = this.#limits();
+    if (limits !== this.#known) {
+      // Nobody waits any longer for what another rate would have cost.
+      this.#known = limits;
+      this.#freeMs = Number.NEGATIVE_INFINITY;
+    }
+    if (!limits) return;
     const nowMs = this.#clock.monotonicMs();
     const beginMs = Math.max(nowMs, this.#freeMs);
-    this.#freeMs = beginMs + Math.max(bytes * this.#msPerByte, this.#msPerOperation);
+    const { bytesPerSecond = Number.POSITIVE_INFINITY, operationsPerSecond = Number.POSITIVE_INFINITY } = limits;
+    this.#freeMs = beginMs + Math.max(bytes / bytesPerSecond, 1 / operationsPerSecond) * MS_PER_SECOND;
     if (beginMs > nowMs) await this.#clock.sleep(beginMs - nowMs);
   }
 }

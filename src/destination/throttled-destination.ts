@@ -1,4 +1,4 @@
-// A destination that is asked for no more than its limits allow.
+// A destination that is asked for no more than its limits allow, which may change while it is open.
 import type { Destination, ObjectAppender, ObjectReader, ObjectWriter } from './destination.ts';
 import type { Throttle } from './throttle.ts';
 
@@ -28,10 +28,12 @@ export function throttledDestination(inner: Destination, throttle: Throttle): De
   return {
     uri: inner.uri,
     can: inner.can,
-    spec: inner.spec,
+    get spec() {
+      return inner.spec.kind === 'file' ? { ...inner.spec, limits: throttle.limits } : inner.spec;
+    },
     put: (name, bytes) => turn(() => inner.put(name, bytes), bytes.length),
     get: async (name, range) => {
-      const bytes = range?.length ?? (await inner.size(name)) ?? 0;
+      const bytes = range?.length ?? (throttle.limits && (await inner.size(name))) ?? 0;
       return await turn(() => inner.get(name, range), bytes);
     },
     sync: (name) => turn(() => inner.sync(name)),

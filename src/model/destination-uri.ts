@@ -84,8 +84,37 @@ export function formatDestinationUri(uri: DestinationUri): string {
 
 /** The uri with its options, so that `parseDestinationUri` gives it back. */
 export function formatWithOptions(uri: DestinationUri): string {
-  const options = Object.entries(uri.options).map(([name, value]) => `${name}=${value}`);
-  return [formatDestinationUri(uri), ...(options.length > 0 ? [options.join('&')] : [])].join('?');
+  const options = formatOptions(uri.options);
+  return options === '' ? formatDestinationUri(uri) : `${formatDestinationUri(uri)}?${options}`;
+}
+
+/** `max_iops=200&max_bandwidth=50M` */
+export function formatOptions(options: Readonly<Record<string, string>>): string {
+  return Object.entries(options)
+    .map(([name, value]) => `${name}=${value}`)
+    .join('&');
+}
+
+/**
+ * The options of a destination after some were given anew: those named change, the others stay, `0` takes a limit away.
+ * @throws INVALID_ARGUMENT (4002) for an unknown, repeated or malformed one, or none at all
+ * @source OceanBase 4.3.5 docs, CHANGE EXTERNAL_STORAGE_DEST
+ */
+export function changeOptions(options: Readonly<Record<string, string>>, attribute: string): Record<string, string> {
+  const removed = new Set<string>();
+  const given = attribute
+    .split('&')
+    .filter((part) => {
+      const [, name] = /^(max_iops|max_bandwidth)=0$/i.exec(part) ?? [];
+      if (name !== undefined) removed.add(name.toLowerCase());
+      return name === undefined;
+    })
+    .join('&');
+  const changed = given === '' && removed.size > 0 ? {} : parseOptions(given);
+  if (!changed || Object.keys(changed).some((name) => removed.has(name)))
+    throw fail('INVALID_ARGUMENT', { what: 'ATTRIBUTE: it takes max_iops and max_bandwidth, each once' });
+  const kept = Object.entries({ ...options, ...changed }).filter(([name]) => !removed.has(name));
+  return Object.fromEntries(kept);
 }
 
 /** Any text that may hold a uri, with the values of secret options masked. */

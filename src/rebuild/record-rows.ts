@@ -53,7 +53,7 @@ function reserve({ store, tenantId, owner, sources, rows }: Recording): void {
   store.raiseCounter(tenantId, 'backup_set', taken.backupSetId);
   store.raiseCounter(tenantId, 'round', taken.roundId);
   store.raiseCounter(tenantId, 'piece', taken.pieceId);
-  for (const { destId, uri } of sources) store.recordDest(tenantId, destId, uri);
+  for (const source of sources) store.recordDest(tenantId, source);
   if (store.tenants.get({ tenantId }) && owner.clusterUuid === store.cluster.uuid) return;
   // No new tenant gets the id under which somebody else's backups are shown.
   store.raiseCounter(SYS_TENANT_ID, 'tenant', tenantId + (tenantId % 2));

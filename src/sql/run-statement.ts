@@ -25,6 +25,7 @@ import { runSelect } from './select.ts';
 import type { Session } from './session.ts';
 import { kill, runSet, setTransaction, useDatabase } from './session-statements.ts';
 import { runShow } from './show.ts';
+import { changeStorageDest } from './storage-statements.ts';
 import { alterTenant, createTenant, dropTenant } from './tenant-statements.ts';
 
 export interface StatementRequest {
@@ -36,7 +37,6 @@ export interface StatementRequest {
 /** Statements of the manual that this version knows and does not build yet, with the words of error 4007. */
 const NOT_BUILT: Partial<Record<StatementKind, string>> = {
   setLogRestoreSource: 'setting log_restore_source is',
-  changeStorageDest: 'CHANGE EXTERNAL_STORAGE_DEST is',
   backupKey: 'BACKUP KEY is',
   validate: 'VALIDATE is',
   recoverTable: 'RECOVER TABLE is',
@@ -131,6 +131,8 @@ function runClusterStatement(
       return setArchiveDestState(deps, session, statement);
     case 'setDataBackupDest':
       return setDataBackupDest(deps, session, statement);
+    case 'changeStorageDest':
+      return changeStorageDest(deps, session, statement);
     case 'setArchiveMode':
       return setArchiveMode(deps, session, statement);
     case 'setParameters':

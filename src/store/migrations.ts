@@ -129,4 +129,17 @@ export const MIGRATIONS: readonly string[] = [
     facts TEXT NOT NULL, extra_info TEXT NOT NULL) STRICT;
   CREATE INDEX event_by_time ON event (time_ns);
   `,
+  /* 12 */ `
+  ALTER TABLE destination ADD COLUMN dest_type TEXT NOT NULL DEFAULT '';
+  ALTER TABLE destination ADD COLUMN check_file_name TEXT NOT NULL DEFAULT '';
+  ALTER TABLE destination ADD COLUMN last_check_ns INTEGER;
+  UPDATE destination SET dest_type = 'archive_log' WHERE (tenant_id, uri) IN
+    (SELECT tenant_id, uri FROM archive_dest UNION SELECT tenant_id, uri FROM archive_round);
+  UPDATE destination SET dest_type = 'backup_data' WHERE dest_type = '' AND (tenant_id, uri) IN
+    (SELECT tenant_id, uri FROM data_dest UNION SELECT tenant_id, uri FROM backup_set);
+  CREATE TABLE destination_history (
+    history_id INTEGER PRIMARY KEY, tenant_id INTEGER NOT NULL, dest_id INTEGER NOT NULL, uri TEXT NOT NULL,
+    dest_type TEXT NOT NULL, options TEXT NOT NULL, check_file_name TEXT NOT NULL, last_check_ns INTEGER) STRICT;
+  CREATE INDEX destination_history_by_dest ON destination_history (tenant_id, dest_id);
+  `,
 ];

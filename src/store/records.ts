@@ -1,4 +1,5 @@
 // Which field of which noun is kept how. The columns are those of `migrations.ts`.
+import type { DestKind } from '../format/format-file.ts';
 import type { WrittenBlock } from '../format/index-pages.ts';
 import type { ArchiveDest, ArchivePiece, ArchiveRound } from '../model/archive-round.ts';
 import type { BackupJob, BackupSet, BackupTask } from '../model/backup-job.ts';
@@ -22,6 +23,25 @@ export interface DataDest {
   tenantId: number;
   destId: number;
   uri: string;
+}
+
+/** A path that a tenant has used, and what was said and found of it. */
+export interface StoredDestination {
+  tenantId: number;
+  destId: number;
+  /** Without options. */
+  uri: string;
+  options: Record<string, string>;
+  /** Empty while it was never claimed. */
+  destType: DestKind | '';
+  /** Object by which it was proved that it can be written. */
+  checkFileName: string;
+  /** When that was last proved; null when a catalog told of it. */
+  lastCheckNs: bigint | null;
+}
+/** What was said of a path before something else was. */
+export interface PastDestination extends StoredDestination {
+  historyId: number;
 }
 
 /** Whose backups the rows of a tenant id are that were recorded from a destination: his own here is another tenant, or none. */
@@ -105,6 +125,28 @@ function tenantTables(db: Statements) {
       'tenantId',
       'user',
     ]),
+  };
+}
+
+const destinationFields = {
+  tenantId: int,
+  destId: int,
+  uri: text,
+  options: json,
+  destType: text,
+  checkFileName: text,
+  lastCheckNs: orNull(big),
+};
+
+function destinationTables(db: Statements) {
+  return {
+    destinations: new Table<StoredDestination>(db, 'destination', destinationFields, ['tenantId', 'destId']),
+    destinationHistory: new Table<PastDestination>(
+      db,
+      'destination_history',
+      { historyId: int, ...destinationFields },
+      ['historyId'],
+    ),
   };
 }
 
@@ -421,6 +463,7 @@ function scheduleTables(db: Statements) {
 export function tables(db: Statements) {
   return {
     ...tenantTables(db),
+    ...destinationTables(db),
     ...archiveTables(db),
     ...backupTables(db),
     ...deleteTables(db),

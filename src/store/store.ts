@@ -8,9 +8,11 @@ import { fail } from '../base/errors.ts';
 import { SYS_TENANT_ID, USER_TENANT_ID_FIRST } from '../base/limits.ts';
 import { makeDirectorySync } from '../base/make-directory.ts';
 import { DatabaseSync } from '../base/sqlite.ts';
+import type { DestKind } from '../format/format-file.ts';
 import type { ArchivePiece, ArchiveRound } from '../model/archive-round.ts';
 import type { BackupJob, BackupSet, BackupTask } from '../model/backup-job.ts';
 import type { DeleteJob, DeletePolicy, DeleteTask } from '../model/delete-job.ts';
+import { formatOptions } from '../model/destination-uri.ts';
 import type { NewEvent } from '../model/event.ts';
 import { PARAMETERS, type ParameterName } from '../model/parameter.ts';
 import type { RestoreJob } from '../model/restore-job.ts';
@@ -25,14 +27,26 @@ import {
   type ArchiveRest,
   type DataDest,
   type FinishedPack,
+  type PastDestination,
   type RecordedSource,
+  type StoredDestination,
   type TenantArchiveDest,
   tables,
 } from './records.ts';
 import { Statements } from './statements.ts';
 import type { Table } from './table.ts';
 
-export type CounterName = 'job' | 'task' | 'backup_set' | 'round' | 'piece' | 'dest' | 'tenant' | 'unit' | 'pool';
+export type CounterName =
+  | 'job'
+  | 'task'
+  | 'backup_set'
+  | 'round'
+  | 'piece'
+  | 'dest'
+  | 'dest_history'
+  | 'tenant'
+  | 'unit'
+  | 'pool';
 
 /** Where each counter starts; the rest start at 1. @source OceanBase 4.3.3 docs, identifiers */
 const COUNTER_FIRST: Partial<Record<CounterName, number>> = {
@@ -51,12 +65,17 @@ const OF_TENANTS = [
   'archive_dest',
   'archive_rest',
   'data_dest',
+  'destination_history',
   'finished_pack',
   'delete_policy',
   'backup_schedule',
 ] as const;
 
 const NS_PER_US = 1000n;
+/** What was said of one path before, the newest: a tenant may say another thing as often as he likes. */
+const DESTINATION_HISTORY_MAX = 100;
+
+type DestinationPatch = Partial<Pick<StoredDestination, 'options' | 'destType' | 'checkFileName' | 'lastCheckNs'>>;
 
 export interface OpenStoreOptions {
   /** Names for a cluster that does not exist yet. */
@@ -75,6 +94,8 @@ export class Store implements Disposable {
   readonly archiveDests: Table<TenantArchiveDest>;
   readonly archiveRests: Table<ArchiveRest>;
   readonly dataDests: Table<DataDest>;
+  readonly destinations: Table<StoredDestination>;
+  readonly destinationHistory: Table<PastDestination>;
   readonly recordedSources: Table<RecordedSource>;
   readonly rounds: Table<ArchiveRound>;
   readonly pieces: Table<ArchivePiece>;
@@ -90,6 +111,7 @@ export class Store implements Disposable {
   readonly events: EventLog;
   readonly #db: Statements;
   #depth = 0;
+  #destinationsVersion = 0;
 
   constructor(db: Statements, secrets: ClusterKey, options: OpenStoreOptions) {
     this.#db = db;
@@ -102,6 +124,8 @@ export class Store implements Disposable {
     this.archiveDests = all.archiveDests;
     this.archiveRests = all.archiveRests;
     this.dataDests = all.dataDests;
+    this.destinations = all.destinations;
+    this.destinationHistory = all.destinationHistory;
     this.recordedSources = all.recordedSources;
     this.rounds = all.rounds;
     this.pieces = all.pieces;
@@ -153,10 +177,31 @@ export class Store implements Disposable {
     return destId;
   }
 
-  /** Keeps what a statement said of a path beside the path itself, for whoever opens it next. */
-  setDestinationOptions(tenantId: number, uri: string, options: Record<string, string>): void {
-    const sql = 'UPDATE destination SET options = ? WHERE tenant_id = ? AND uri = ?';
-    this.#db.run(sql, [JSON.stringify(options), tenantId, uri]);
+  /**
+   * Keeps what a statement said of a path, or found, beside the path itself, for whoever opens it. What was said before
+   * goes to the history.
+   */
+  changeDestination(tenantId: number, uri: string, patch: DestinationPatch): void {
+    const before = this.destinations.find({ tenantId, uri })[0];
+    assert(before, 'a path that is changed has a number');
+    const { destId, destType, options } = before;
+    this.destinations.change({ tenantId, destId }, patch);
+    this.#destinationsVersion++;
+    const isOther = patch.options && formatOptions(patch.options) !== formatOptions(options);
+    if (isOther && destType !== '') this.#keepPast(before);
+  }
+
+  #keepPast(before: StoredDestination): void {
+    const { tenantId, destId } = before;
+    const known = this.destinationHistory.find({ tenantId, destId });
+    this.destinationHistory.insert({ ...before, historyId: this.nextId(SYS_TENANT_ID, 'dest_history') });
+    for (const { historyId } of known.slice(0, -DESTINATION_HISTORY_MAX + 1))
+      this.destinationHistory.remove({ historyId });
+  }
+
+  /** Grows with each change of what is said of a path: whoever has one open looks again then. */
+  get destinationsVersion(): number {
+    return this.#destinationsVersion;
   }
 
   /** What was said of a path; nothing for one that is not known. A path belongs to one tenant. */
@@ -181,12 +226,9 @@ export class Store implements Disposable {
   }
 
   /** Keeps the number that a path had where its rows come from, unless number or path have another one here. */
-  recordDest(tenantId: number, destId: number, uri: string): void {
-    this.#db.run('INSERT OR IGNORE INTO destination (tenant_id, dest_id, uri) VALUES (?, ?, ?)', [
-      tenantId,
-      destId,
-      uri,
-    ]);
+  recordDest(tenantId: number, { destId, uri, destKind }: { destId: number; uri: string; destKind: DestKind }): void {
+    const sql = 'INSERT OR IGNORE INTO destination (tenant_id, dest_id, uri, dest_type) VALUES (?, ?, ?, ?)';
+    this.#db.run(sql, [tenantId, destId, uri, destKind]);
     this.raiseCounter(tenantId, 'dest', destId);
   }
 

@@ -201,10 +201,12 @@ export function parseChange(cursor: Cursor): AlterSystemStatement {
     path,
     attribute: readStringOption(cursor, 'ATTRIBUTE'),
     accessInfo: null,
+    tenants: null,
   };
   if (change.attribute !== null) cursor.acceptOperator(',');
   change.accessInfo = readStringOption(cursor, 'ACCESS_INFO');
   change.attribute ??= readStringOption(cursor, 'ATTRIBUTE');
   if (change.attribute === null && change.accessInfo === null) throw cursor.error();
+  change.tenants = readTenants(cursor);
   return change;
 }

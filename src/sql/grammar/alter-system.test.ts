@@ -191,11 +191,11 @@ describe('ALTER SYSTEM about backup', () => {
     ],
     [
       "ALTER SYSTEM CHANGE EXTERNAL_STORAGE_DEST PATH = 'p' SET ATTRIBUTE = 'max_iops=1' ACCESS_INFO = 'access_id=a'",
-      { kind: 'changeStorageDest', path: 'p', attribute: 'max_iops=1', accessInfo: 'access_id=a' },
+      { kind: 'changeStorageDest', path: 'p', attribute: 'max_iops=1', accessInfo: 'access_id=a', tenants: null },
     ],
     [
-      "ALTER SYSTEM MODIFY EXTERNAL_STORAGE_DEST PATH 'p' SET ACCESS_INFO 'a=b'",
-      { kind: 'changeStorageDest', path: 'p', attribute: null, accessInfo: 'a=b' },
+      "ALTER SYSTEM MODIFY EXTERNAL_STORAGE_DEST PATH 'p' SET ACCESS_INFO 'a=b' TENANT = t",
+      { kind: 'changeStorageDest', path: 'p', attribute: null, accessInfo: 'a=b', tenants: ['t'] },
     ],
     [
       "ALTER SYSTEM CATALOG BACKUP FROM 'file:///a, file:///b' TENANT = t",

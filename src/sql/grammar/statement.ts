@@ -128,6 +128,8 @@ export interface ChangeStorageDest {
   attribute: string | null;
   /** `access_id=…&access_key=…`: a secret. */
   accessInfo: string | null;
+  /** Ours: the manual has no such clause. */
+  tenants: TenantSelection | null;
 }
 
 // ## Backup, cleaning, validation

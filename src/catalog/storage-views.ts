@@ -1,0 +1,60 @@
+// Views of the paths that tenants use: what was said of each, and when it was last proved that it can be written.
+import { formatOptions } from '../model/destination-uri.ts';
+import type { StoredDestination } from '../store/records.ts';
+import { shownUri } from './figures.ts';
+import { bigint, deriveDba, timestamp, type View, type ViewColumns, varchar, view } from './view.ts';
+import type { ViewReader } from './view-reader.ts';
+
+const STORAGE_COLUMNS = {
+  TENANT_ID: bigint('The tenant.'),
+  PATH: varchar(1024, 'The destination, without options and credentials.'),
+  ENDPOINT: varchar(256, 'Host of an object store; empty for file://.'),
+  DEST_ID: bigint('Number of the destination, from 1001.', { isNullable: true }),
+  DEST_TYPE: varchar(64, 'archive_log or backup_data.', { isNullable: true }),
+  AUTHORIZATION: varchar(1024, 'How it is accessed, secrets masked; empty for file://, which has none.'),
+  EXTENSION: varchar(512, 'Its options: max_iops, max_bandwidth.'),
+  CHECK_FILE_NAME: varchar(256, 'Object by which it was proved that it can be written.', { isNullable: true }),
+  LAST_CHECK_TIMESTAMP: timestamp(6, 'When that was last proved; NULL when a catalog told of it.', {
+    isNullable: true,
+    oracle: { base: 'varchar', length: 256 },
+  }),
+} satisfies ViewColumns;
+
+function storageRow(reader: ViewReader, dest: StoredDestination) {
+  return {
+    TENANT_ID: dest.tenantId,
+    PATH: shownUri(dest.uri),
+    ENDPOINT: '',
+    DEST_ID: dest.destId,
+    DEST_TYPE: dest.destType,
+    AUTHORIZATION: '',
+    EXTENSION: formatOptions(dest.options),
+    CHECK_FILE_NAME: dest.checkFileName || null,
+    LAST_CHECK_TIMESTAMP: reader.showTime(dest.tenantId, dest.lastCheckNs),
+  };
+}
+
+const CDB_OB_BACKUP_STORAGE_INFO = view({
+  name: 'CDB_OB_BACKUP_STORAGE_INFO',
+  source: 'OceanBase 4.3.3 docs, CDB_OB_BACKUP_STORAGE_INFO',
+  columns: STORAGE_COLUMNS,
+  *rows(reader) {
+    for (const dest of reader.store.destinations.find(reader.where)) {
+      // A path that was never claimed is nobody's.
+      if (dest.destType !== '') yield storageRow(reader, dest);
+    }
+  },
+});
+
+const CDB_OB_BACKUP_STORAGE_INFO_HISTORY = view({
+  name: 'CDB_OB_BACKUP_STORAGE_INFO_HISTORY',
+  source: 'OceanBase 4.3.3 docs, CDB_OB_BACKUP_STORAGE_INFO_HISTORY',
+  columns: STORAGE_COLUMNS,
+  *rows(reader) {
+    for (const past of reader.store.destinationHistory.find(reader.where)) yield storageRow(reader, past);
+  },
+});
+
+export const STORAGE_VIEWS: readonly View[] = [CDB_OB_BACKUP_STORAGE_INFO, CDB_OB_BACKUP_STORAGE_INFO_HISTORY].flatMap(
+  (cdb) => [cdb, deriveDba(cdb, { keepsTenantId: true })],
+);
