@@ -567,3 +567,29 @@ describe('LS_LOG_ARCHIVE_PROGRESS', () => {
     expect(rows[2]).toMatchObject({ FILE_OFFSET: 777n, CHECKPOINT_SCN: scnAt(150), LS_ID: 1n });
   });
 });
+
+describe('V$OB_PARAMETERS', () => {
+  test('has cluster parameters once, and those of a tenant for each that the viewer may see', async () => {
+    const { store } = fixture;
+    store.setParameter(MYSQL_ID, 'archive_lag_target', '7s');
+    store.setParameter(1, 'backup_clean_interval', '2h');
+    const shown = async (tenantId: number, name: string) =>
+      (await select(tenantId, 'GV$OB_PARAMETERS'))
+        .filter((row) => row.NAME === name)
+        .map(({ SCOPE, TENANT_ID, VALUE, ISDEFAULT }) => [SCOPE, TENANT_ID, VALUE, ISDEFAULT]);
+    expect(await shown(1, 'archive_lag_target')).toEqual([
+      ['TENANT', 1n, '120s', 'YES'],
+      ['TENANT', 1002n, '7s', 'NO'],
+      ['TENANT', 1004n, '120s', 'YES'],
+    ]);
+    expect(await shown(MYSQL_ID, 'archive_lag_target')).toEqual([['TENANT', 1002n, '7s', 'NO']]);
+    for (const tenantId of [1, MYSQL_ID, ORACLE_ID])
+      expect(await shown(tenantId, 'backup_clean_interval')).toEqual([['CLUSTER', null, '2h', 'NO']]);
+  });
+
+  test('shows no destination: those are no parameters', async () => {
+    addRows(fixture.store);
+    const names = (await select(1, 'V$OB_PARAMETERS')).map(({ NAME }) => NAME);
+    expect(names.filter((name) => /dest/.test(String(name)))).toEqual([]);
+  });
+});

@@ -11,6 +11,7 @@ import { DBA_OB_ROOTSERVICE_EVENT_HISTORY } from './event-views.ts';
 import { INFORMATION_SCHEMA, MYSQL_SCHEMA } from './information-schema.ts';
 import type { ConnectionFacts, InfoFacts, InfoTable } from './information-schema-table.ts';
 import { ORACLE_DICTIONARY } from './oracle-dictionary.ts';
+import { PARAMETER_VIEWS } from './parameter-views.ts';
 import { RESTORE_VIEWS } from './restore-views.ts';
 import { SCHEDULE_VIEWS } from './schedule-views.ts';
 import { STORAGE_VIEWS } from './storage-views.ts';
@@ -31,6 +32,7 @@ export const SYSTEM_VIEWS: readonly View[] = [
   ...TENANT_VIEWS,
   V_OB_ARCHIVE_DEST_STATUS,
   DBA_OB_ROOTSERVICE_EVENT_HISTORY,
+  ...PARAMETER_VIEWS,
 ];
 
 /** Views with a row or more for each tenant, where a reader for one tenant leaves out exactly the rows of the others. */

@@ -364,6 +364,12 @@ describe('the documented columns', () => {
     expect(Object.keys(viewNamed('DBA_OB_ROOTSERVICE_EVENT_HISTORY').columns)).toEqual(columns);
   });
 
+  test.each(['GV$OB_PARAMETERS', 'V$OB_PARAMETERS'])('%s has the columns of its page', (name) => {
+    expect(Object.keys(viewNamed(name).columns).join(' ')).toBe(
+      'SVR_IP SVR_PORT ZONE SCOPE TENANT_ID NAME DATA_TYPE VALUE INFO SECTION EDIT_LEVEL DEFAULT_VALUE ISDEFAULT',
+    );
+  });
+
   test('an oracle tenant has its own types: times of backups as text, no CREATE_TIMESTAMP of pieces', () => {
     expect(declared('DBA_OB_BACKUP_JOBS', 'oracle')).toContain('START_TIMESTAMP varchar(256)');
     expect(declared('DBA_OB_ARCHIVELOG_PIECE_FILES', 'oracle').join()).not.toContain('CREATE_TIMESTAMP');

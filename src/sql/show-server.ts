@@ -3,8 +3,9 @@
 import { fail } from '../base/errors.ts';
 import { SYS_TENANT_ID } from '../base/limits.ts';
 import { CHARACTER_SETS, COLLATIONS } from '../catalog/character-sets.ts';
+import { PARAMETER_NAMES, parameterFacts, ZONE } from '../catalog/parameter-views.ts';
 import { quoteNameMysql, quoteString } from '../engine/sql-tokens.ts';
-import { PARAMETERS, type ParameterDefinition, type ParameterName } from '../model/parameter.ts';
+import { PARAMETERS } from '../model/parameter.ts';
 import type { Tenant } from '../model/tenant.ts';
 import { isSys, ownTenant } from './dependencies.ts';
 import { columns, type Listing, type ShowRequest, toBig } from './show-listing.ts';
@@ -13,7 +14,6 @@ import { viewerOf } from './viewer-of.ts';
 
 /** How much of a running statement SHOW PROCESSLIST without FULL prints. @source MySQL 5.7 */
 const INFO_CHARS_MAX = 100;
-const ZONE = 'zone1';
 const SERVER_TYPE = 'observer';
 
 export function showVariables({ deps, session, statement }: ShowRequest): Listing {
@@ -51,25 +51,11 @@ export function showParameters(request: ShowRequest): Listing {
   const { deps } = request;
   const tenantId = parameterTenantId(request);
   const { host, port } = deps.catalog.context.listenAddress;
-  const rows = (Object.keys(PARAMETERS) as ParameterName[]).sort().map((name) => {
-    const definition: ParameterDefinition = PARAMETERS[name];
-    const value = deps.store.parameter(definition.scope === 'cluster' ? SYS_TENANT_ID : tenantId, name);
+  const rows = PARAMETER_NAMES.map((name) => {
+    const value = deps.store.parameter(PARAMETERS[name].scope === 'cluster' ? SYS_TENANT_ID : tenantId, name);
+    const { dataType, info, section, scope, editLevel, defaultValue, isDefault } = parameterFacts(name, value);
     const place = [ZONE, SERVER_TYPE, host, BigInt(port)];
-    const scope = definition.scope.toUpperCase();
-    const isDefault = value === definition.default ? 'YES' : 'NO';
-    return [
-      ...place,
-      name,
-      definition.type.toUpperCase(),
-      value,
-      definition.info,
-      definition.section,
-      scope,
-      'DEFAULT',
-      'DYNAMIC_EFFECTIVE',
-      definition.default,
-      isDefault,
-    ];
+    return [...place, name, dataType, value, info, section, scope, 'DEFAULT', editLevel, defaultValue, isDefault];
   });
   return {
     columns: columns({

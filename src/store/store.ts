@@ -238,6 +238,17 @@ export class Store implements Disposable {
     return (row?.value as string | undefined) ?? PARAMETERS[name].default;
   }
 
+  /** Values of all parameters that were ever set, by tenant and name. */
+  parametersSet(): Map<number, Map<string, string>> {
+    const values = new Map<number, Map<string, string>>();
+    for (const row of this.#db.all('SELECT tenant_id, name, value FROM parameter')) {
+      const tenantId = Number(row.tenant_id);
+      const own = values.get(tenantId) ?? new Map<string, string>();
+      values.set(tenantId, own.set(String(row.name), String(row.value)));
+    }
+    return values;
+  }
+
   setParameter(tenantId: number, name: ParameterName, value: string): void {
     this.#db.run(
       'INSERT INTO parameter (tenant_id, name, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
