@@ -1,5 +1,5 @@
-// Makes docs/conformance.md, docs/errors.md, docs/parameters.md and docs/views.md from the declarations, and the tables of
-// the benchmark from its results. A test compares them.
+// Makes docs/conformance.md, docs/errors.md, docs/parameters.md, docs/statements.md and docs/views.md from the declarations,
+// and the tables of the benchmark from its results. A test compares them.
 // Run it with `npm run docs`.
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -9,6 +9,8 @@ import { oracleTypeText } from '../src/catalog/oracle-types.ts';
 import { typeText } from '../src/catalog/type-text.ts';
 import { oracleTypeOf } from '../src/catalog/view.ts';
 import { PARAMETERS, type ParameterDefinition } from '../src/model/parameter.ts';
+import { STATEMENT_FAMILIES, type StatementFacts } from '../src/sql/grammar/statement-table.ts';
+import { NOT_BUILT } from '../src/sql/run-statement.ts';
 import { type Answer, CONFORMANCE } from '../test/e2e/conformance.ts';
 import { pagesWithBenchmarks } from './benchmark-tables.ts';
 
@@ -69,6 +71,15 @@ function parametersPage(): string {
   ].join('\n');
 }
 
+/** The other names by which there are rows of the same kind. */
+function formsOfView(name: string): string {
+  const base = name.replace(/^(CDB_|DBA_|GV\$|V\$)/, '');
+  const others = SYSTEM_VIEWS.map((view) => view.name).filter(
+    (other) => other !== name && other.replace(/^(CDB_|DBA_|GV\$|V\$)/, '') === base,
+  );
+  return others.length > 0 ? ` Also: ${others.join(', ')}.` : '';
+}
+
 function viewsPage(): string {
   const sections = SYSTEM_VIEWS.map((view) => {
     const columns = Object.entries(view.columns).map(([name, column], at) => {
@@ -77,10 +88,11 @@ function viewsPage(): string {
       return `| ${at + 1} | ${name} | ${typeText(column.type)} | ${oracle} | ${cell(column.info)} |`;
     });
     const audience = view.audience === 'sys' ? 'sys tenant only' : 'every tenant';
+    const twins = formsOfView(view.name);
     return [
       `## ${view.name}`,
       '',
-      `${audience}; ${view.reach === 'fleet' ? 'sys sees all tenants' : "a tenant's own rows"}. Source: ${view.source}`,
+      `${audience}; ${view.reach === 'fleet' ? 'sys sees all tenants' : "a tenant's own rows"}.${twins} Source: ${view.source}`,
       '',
       '| # | column | type | oracle | meaning |',
       '|--:|---|---|---|---|',
@@ -135,12 +147,58 @@ function conformancePage(): string {
   ].join('\n');
 }
 
+const WHO_SYS = {
+  'one tenant': 'for the one tenant that `TENANT =` names',
+  'all or some': 'for all tenants, or those that are named',
+  yes: 'yes',
+  no: 'no',
+} as const;
+const WHO_TENANT = { itself: 'for itself, without a TENANT clause', yes: 'yes', no: 'no' } as const;
+
+const WHEN_DONE = {
+  'at once': ' It is done when it answers.',
+  job: ' It is recorded when it answers, its work goes on behind it.',
+  never: '',
+} as const;
+
+function statementSection(kind: string, { syntax, sys, tenant, runs, meaning, errors }: StatementFacts): string {
+  const numbers = errors.map((name) => ERRORS[name].code).sort((a, b) => a - b);
+  const isBuilt = !Object.hasOwn(NOT_BUILT, kind);
+  return [
+    ...['```sql', ...syntax.map((form) => `${form};`), '```', ''],
+    `${meaning}${isBuilt ? WHEN_DONE[runs] : ' **Not built yet: answers 4007.**'}`,
+    `root@sys: ${WHO_SYS[sys]}; a tenant's administrator: ${WHO_TENANT[tenant]}.${
+      numbers.length > 0 ? ` Errors: ${[...new Set(numbers)].join(', ')}.` : ''
+    }`,
+    '',
+  ].join('\n');
+}
+
+function statementsPage(): string {
+  const families = Object.entries(STATEMENT_FAMILIES).map(([family, statements]) => {
+    const sections = Object.entries(statements).map(([kind, facts]) => statementSection(kind, facts));
+    return [`## ${family}`, '', ...sections].join('\n');
+  });
+  return [
+    '# Statements',
+    '',
+    GENERATED,
+    '',
+    '`[x]` may be left out, of `{a | b}` one is written; names, numbers and texts are examples. Any statement may answer',
+    'syntax error 1064, and 5160 for a tenant that does not exist; what the numbers mean is in [errors.md](errors.md).',
+    'Oracle tenants write our statements in the same words. What is asked of a job shows in its row: see [views.md](views.md).',
+    '',
+    ...families,
+  ].join('\n');
+}
+
 /** Every generated page by its path below the project. */
 export function generatedPages(): Record<string, string> {
   return {
     'docs/conformance.md': conformancePage(),
     'docs/errors.md': errorsPage(),
     'docs/parameters.md': parametersPage(),
+    'docs/statements.md': statementsPage(),
     'docs/views.md': viewsPage(),
     ...pagesWithBenchmarks(),
   };

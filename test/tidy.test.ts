@@ -164,7 +164,9 @@ describe('the house', () => {
     const LINES_MAX = 420;
     // Declarations are data: they may be long.
     const isDeclaration = (name: string) =>
-      /errors\.ts$|statement\.ts$|records\.ts$|migrations\.ts$|views?[^/]*\.ts$|variables\.ts$/.test(name);
+      /errors\.ts$|statement\.ts$|statement-table\.ts$|records\.ts$|migrations\.ts$|views?[^/]*\.ts$|variables\.ts$/.test(
+        name,
+      );
     const long = sources
       .filter(({ name, text }) => !isTest(name) && !isDeclaration(name) && text.split('\n').length > LINES_MAX)
       .map(({ name, text }) => `${name}: ${text.split('\n').length} lines`);

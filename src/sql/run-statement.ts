@@ -35,7 +35,7 @@ export interface StatementRequest {
 }
 
 /** Statements of the manual that this version knows and does not build yet, with the words of error 4007. */
-const NOT_BUILT: Partial<Record<StatementKind, string>> = {
+export const NOT_BUILT: Partial<Record<StatementKind, string>> = {
   setLogRestoreSource: 'setting log_restore_source is',
   backupKey: 'BACKUP KEY is',
   validate: 'VALIDATE is',
