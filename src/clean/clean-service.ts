@@ -1,4 +1,5 @@
 // What the clean room offers to statements.
+import type { JobLevel } from '../model/backup-job.ts';
 import type { DeletePolicy } from '../model/delete-job.ts';
 
 /** One set or piece in a preview. */
@@ -18,6 +19,8 @@ export interface PreviewedObject {
 export interface DeleteStatement {
   /** Who ran the statement: 1 for sys. */
   initiatorTenantId: number;
+  /** CLUSTER, SYS_TENANT: the sys tenant has a row of its own for the statement. */
+  level: JobLevel;
   description: string;
 }
 

@@ -14,7 +14,9 @@ import type { DeleteJob, DeleteTask } from '../model/delete-job.ts';
 import { type DestinationUri, parseDestinationUri } from '../model/destination-uri.ts';
 import { checkMove, isFinal } from '../model/moves.ts';
 import type { Store } from '../store/store.ts';
+import { recordDeleted, recordJobEnd } from './clean-events.ts';
 import { deletePiece, deleteRound, deleteSet, occupied } from './delete-objects.ts';
+import { isChild } from './sys-outcome.ts';
 
 export interface CleanDependencies {
   store: Store;
@@ -48,7 +50,7 @@ export class CleanWorker {
   async run(): Promise<void> {
     try {
       if (this.#job.status === 'CANCELING') throw fail('CANCELED', {});
-      if (this.#job.status === 'INIT') this.#moveJob('DOING');
+      if (this.#job.status === 'INIT') this.#begin();
       for (const task of this.#deps.store.deleteTasks.find(this.#key)) {
         if (isFinal(JOB_MOVES, task.status)) continue;
         await this.#carryOut(task);
@@ -65,6 +67,18 @@ export class CleanWorker {
     const job = this.#deps.store.deleteJobs.get(this.#key);
     assert(job, 'a running job has a row');
     return job;
+  }
+
+  /** With it begins the statement of root@sys that it belongs to. */
+  #begin(): void {
+    const { store } = this.#deps;
+    const job = this.#job;
+    store.transaction(() => {
+      this.#moveJob('DOING');
+      if (!isChild(job)) return;
+      const sys = { tenantId: job.initiatorTenantId, jobId: job.initiatorJobId };
+      store.deleteJobs.update(sys, { status: 'DOING' }, { status: 'INIT' });
+    });
   }
 
   #moveJob(to: JobStatus): void {
@@ -106,6 +120,7 @@ export class CleanWorker {
         deletedFiles: totalFiles,
       });
       setFileStatus(store, task, 'DELETED');
+      recordDeleted(this.#deps, task);
       store.deleteJobs.change(this.#key, { successTaskCount: this.#job.successTaskCount + 1 });
     });
   }
@@ -128,6 +143,7 @@ export class CleanWorker {
       const { status } = this.#job;
       const moved = checkMove('delete job', JOB_MOVES, status, to);
       store.deleteJobs.change(this.#key, { ...outcome, status: moved, endNs: clock.nowNs() });
+      recordJobEnd(this.#deps, this.#job);
     });
     log.info('delete job ended', { ...this.#key, status: to, ...outcome });
   }

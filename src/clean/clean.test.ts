@@ -15,7 +15,7 @@ import { type KnownState, until, World } from '../restore/world.fixture.ts';
 import { createClean } from './clean.ts';
 import type { CleanService } from './clean-service.ts';
 
-const BY_TENANT = { initiatorTenantId: 1002, description: 'by hand' };
+const BY_TENANT = { initiatorTenantId: 1002, level: 'USER_TENANT', description: 'by hand' } as const;
 const STATUSES_OF_END = ['COMPLETED', 'FAILED', 'CANCELED'];
 
 let world: World;
@@ -294,5 +294,85 @@ describe('cleaning', () => {
     addPolicy();
     expect(refused(() => clean.deletePieces(tenantId, [2], BY_TENANT))).toContain('when delete policy is set');
     for (const state of [states.behindFull, states.newest]) expect(await restored(state)).toBe('the same');
+  });
+
+  describe('from sys', () => {
+    const BY_SYS = { initiatorTenantId: 1, level: 'SYS_TENANT', description: 'from sys' } as const;
+    const sysJobs = () => world.store.deleteJobs.find({ tenantId: 1 });
+    const sysEnded = () => until('the statement ends', () => STATUSES_OF_END.includes(sysJobs().at(-1)?.status ?? ''));
+    /** Of this room, without their times: `event job_id status`. */
+    const events = () =>
+      [...world.store.events.since(systemClock.nowNs())]
+        .filter(({ module }) => module === 'backup_clean')
+        .map(({ event, facts }) => {
+          const values = new Map(facts);
+          const of = values.get('tenant_id') === '1' ? 'sys' : 'tenant';
+          return [event, of, values.get('status') ?? values.get('task_type')].filter(Boolean).join(' ');
+        });
+
+    test('has a row of its own that ends after those of its tenants', async () => {
+      await begin();
+      addPolicy();
+      clean.deleteObsolete([tenant.tenantId], BY_SYS);
+      const [sys] = sysJobs();
+      expect(sys).toMatchObject({ initiatorTenantId: 1, initiatorJobId: sys!.jobId, level: 'SYS_TENANT' });
+      expect(sys).toMatchObject({ executorTenantIds: [tenant.tenantId], taskCount: 3, type: 'DELETE OBSOLETE BACKUP' });
+      const child = { initiatorTenantId: 1, initiatorJobId: sys!.jobId, level: 'USER_TENANT' };
+      expect(jobs()).toMatchObject([child]);
+      await sysEnded();
+      expect(sysJobs()).toMatchObject([{ status: 'COMPLETED', successTaskCount: 3, result: 0, comment: '' }]);
+      expect(sysJobs()[0]!.endNs).toBeGreaterThanOrEqual(jobs()[0]!.endNs!);
+      expect(events()).toEqual([
+        'add_delete_policy tenant',
+        'start_backup_clean sys',
+        'start_backup_clean tenant',
+        'delete_backup_file tenant BACKUP SET',
+        'delete_backup_file tenant BACKUP SET',
+        'delete_backup_file tenant BACKUP PIECE',
+        'end_backup_clean tenant COMPLETED',
+        'end_backup_clean sys COMPLETED',
+      ]);
+    });
+
+    test('ends at the next start when the server died behind the end of its last tenant', async () => {
+      await begin();
+      addPolicy();
+      await clean.stop();
+      clean.deleteObsolete([tenant.tenantId], BY_SYS);
+      const ended = { status: 'FAILED', result: 9070, comment: 'it is away', endNs: 1n } as const;
+      world.store.deleteJobs.change({ tenantId: tenant.tenantId, jobId: jobs()[0]!.jobId }, ended);
+      service().start();
+      await sysEnded();
+      const comment = `1 of 1 tenants failed; tenant ${tenant.tenantId}: it is away`;
+      expect(sysJobs()).toMatchObject([{ status: 'FAILED', result: 9070, comment }]);
+    });
+
+    test('is cancelled with the last of its tenants', async () => {
+      await begin();
+      addPolicy();
+      await clean.stop();
+      clean.deleteObsolete([tenant.tenantId], BY_SYS);
+      clean.cancel([tenant.tenantId]);
+      expect(sysJobs()).toMatchObject([{ status: 'CANCELING' }]);
+      service().start();
+      await sysEnded();
+      expect(sysJobs()).toMatchObject([{ status: 'CANCELED', result: 4072 }]);
+      expect(fileStatuses().sets).toEqual(['AVAILABLE', 'AVAILABLE', 'AVAILABLE']);
+      expect(events().slice(-4)).toEqual([
+        'cancel_backup_clean tenant',
+        'cancel_backup_clean sys',
+        'end_backup_clean tenant CANCELED',
+        'end_backup_clean sys CANCELED',
+      ]);
+    });
+
+    test('leaves no row when it is refused', async () => {
+      await begin();
+      addPolicy();
+      await clean.stop();
+      clean.deleteObsolete([tenant.tenantId], BY_TENANT);
+      expect(() => clean.deleteObsolete([tenant.tenantId], BY_SYS)).toThrow(/in progress/);
+      expect(sysJobs()).toEqual([]);
+    });
   });
 });

@@ -4,17 +4,19 @@ import { fail } from '../base/errors.ts';
 import { SYS_TENANT_ID } from '../base/limits.ts';
 import { ServerStopping } from '../base/server-stopping.ts';
 import type { ArchivePiece } from '../model/archive-round.ts';
-import { type BackupSet, JOB_MOVES, type JobLevel } from '../model/backup-job.ts';
+import { type BackupSet, JOB_MOVES } from '../model/backup-job.ts';
 import type { DeleteJob, DeletePolicy, DeleteTask, DeleteType } from '../model/delete-job.ts';
 import { checkDescription } from '../model/description.ts';
 import { checkMove, isFinal, unfinished } from '../model/moves.ts';
 import { parseDurationUs } from '../model/size-text.ts';
+import { recordJobCancel, recordJobStart, recordPolicyAdded, recordPolicyDropped } from './clean-events.ts';
 import type { CleanPlan, PolicyAt, RestorableRange } from './clean-facts.ts';
 import type { CleanService, DeleteStatement, PreviewedObject } from './clean-service.ts';
 import { type CleanDependencies, CleanWorker, setFileStatus } from './clean-worker.ts';
 import { planObsolete } from './plan-clean.ts';
 import { namedPieces, namedSets } from './plan-named.ts';
 import { policyAt, readFacts } from './read-facts.ts';
+import { SysJobs } from './sys-jobs.ts';
 
 /** Tenants that are cleaned at once: deleting is the destination's work, and backups go before it. */
 const WORKING_JOBS_MAX = 2;
@@ -48,18 +50,21 @@ class Clean implements CleanService {
   readonly #deps: CleanRoomDependencies;
   /** The newest job of each tenant whose worker has not ended, in their turn: a tenant has one at a time. */
   readonly #open = new Map<number, number>();
+  readonly #sysJobs: SysJobs;
   readonly #running = new Map<number, { worker: CleanWorker; ended: Promise<void> }>();
   #tick: NodeJS.Timeout | undefined;
   #checkedMs = Number.NEGATIVE_INFINITY;
 
   constructor(deps: CleanRoomDependencies) {
     this.#deps = deps;
-    for (const status of unfinished(JOB_MOVES))
-      for (const { tenantId, jobId } of deps.store.deleteJobs.find({ status })) this.#open.set(tenantId, jobId);
+    const jobs = unfinished(JOB_MOVES).flatMap((status) => deps.store.deleteJobs.find({ status }));
+    for (const { tenantId, jobId } of jobs) if (tenantId !== SYS_TENANT_ID) this.#open.set(tenantId, jobId);
+    this.#sysJobs = new SysJobs(deps, jobs);
   }
 
   start(): void {
     for (const [tenantId, jobId] of this.#open) this.#deps.log.info('delete job taken up', { tenantId, jobId });
+    this.#sysJobs.start();
     this.#checkedMs = this.#deps.clock.monotonicMs();
     this.#tick = setInterval(() => this.#onTick(), TICK_MS);
     this.#tick.unref();
@@ -79,12 +84,18 @@ class Clean implements CleanService {
     const { tenantId } = policy;
     if (store.deletePolicies.get({ tenantId }))
       throw fail('ENTRY_EXISTS', { what: 'the tenant has a delete policy: DROP DELETE BACKUP POLICY first' });
-    store.deletePolicies.insert(policy);
+    store.transaction(() => {
+      store.deletePolicies.insert(policy);
+      recordPolicyAdded(this.#deps, policy);
+    });
   }
 
   dropPolicy(tenantId: number, policyName: string): void {
     if (this.#policyOf(tenantId).policyName !== policyName) throw noPolicy(`of the name '${policyName}'`);
-    this.#deps.store.deletePolicies.remove({ tenantId });
+    this.#deps.store.transaction(() => {
+      this.#deps.store.deletePolicies.remove({ tenantId });
+      recordPolicyDropped(this.#deps, tenantId, policyName);
+    });
   }
 
   deleteSets(tenantId: number, ids: readonly number[], statement: DeleteStatement): void {
@@ -123,14 +134,20 @@ class Clean implements CleanService {
 
   cancel(tenants: readonly number[] | 'all'): void {
     const { store } = this.#deps;
-    for (const [tenantId, jobId] of this.#open) {
-      if (tenants !== 'all' && !tenants.includes(tenantId)) continue;
-      const { status } = this.#row(tenantId, jobId);
-      if (status === 'CANCELING' || isFinal(JOB_MOVES, status)) continue;
-      const canceling = checkMove('delete job', JOB_MOVES, status, 'CANCELING');
-      store.deleteJobs.change({ tenantId, jobId }, { status: canceling }, { status });
-      this.#running.get(tenantId)?.worker.abort(fail('CANCELED', {}));
-    }
+    const canceled: number[] = [];
+    store.transaction(() => {
+      for (const [tenantId, jobId] of this.#open) {
+        if (tenants !== 'all' && !tenants.includes(tenantId)) continue;
+        const { status } = this.#row(tenantId, jobId);
+        if (status === 'CANCELING' || isFinal(JOB_MOVES, status)) continue;
+        const canceling = checkMove('delete job', JOB_MOVES, status, 'CANCELING');
+        store.deleteJobs.change({ tenantId, jobId }, { status: canceling }, { status });
+        recordJobCancel(this.#deps, { tenantId, jobId });
+        canceled.push(tenantId);
+      }
+      this.#sysJobs.noteCancel();
+    });
+    for (const tenantId of canceled) this.#running.get(tenantId)?.worker.abort(fail('CANCELED', {}));
     this.#pump();
   }
 
@@ -156,7 +173,7 @@ class Clean implements CleanService {
     for (const { tenantId } of store.deletePolicies.find()) {
       if (this.#isBusy(tenantId)) continue;
       try {
-        const job = this.#obsolete(tenantId, { initiatorTenantId: tenantId, description: '' });
+        const job = this.#obsolete(tenantId, { initiatorTenantId: tenantId, level: 'USER_TENANT', description: '' });
         if (job.sets.length + job.pieces.length > 0) this.#record([job]);
       } catch (error) {
         log.error('delete policy was not applied', { tenantId, error });
@@ -214,13 +231,41 @@ class Clean implements CleanService {
   /** Records jobs, all or none: what they chose is EXPIRED from then on, and nothing new leans on it. */
   #record(jobs: readonly NewJob[]): void {
     const { store } = this.#deps;
-    const jobIds = store.transaction(() => jobs.map((job) => this.#insert(job)));
+    const isFromSys = jobs[0]?.statement.initiatorTenantId === SYS_TENANT_ID;
+    let sysJobId: number | undefined;
+    const jobIds = store.transaction(() => {
+      sysJobId = isFromSys ? this.#insertSys(jobs) : undefined;
+      return jobs.map((job) => this.#insert(job, sysJobId));
+    });
     for (const [i, { tenantId }] of jobs.entries()) this.#open.set(tenantId, jobIds[i]!);
+    if (sysJobId !== undefined)
+      this.#sysJobs.add(
+        sysJobId,
+        jobs.map(({ tenantId }) => tenantId),
+      );
     this.#pump();
   }
 
-  /** @returns the job's id */
-  #insert(job: NewJob): number {
+  /** The row that stands for the whole statement. @returns its id */
+  #insertSys(jobs: readonly NewJob[]): number {
+    const { store, clock } = this.#deps;
+    const jobId = store.nextId(SYS_TENANT_ID, 'job');
+    const [first, ...others] = jobs;
+    assert(first, 'a statement is for somebody');
+    const { type, ids, expiryNs, statement } = first;
+    this.#sysJobs.insert({
+      ...{ tenantId: SYS_TENANT_ID, jobId, initiatorJobId: jobId, ...statement, type, ids: [...ids] },
+      executorTenantIds: jobs.map(({ tenantId }) => tenantId),
+      // Each tenant has a window of its own.
+      expiryNs: others.length === 0 ? expiryNs : null,
+      taskCount: jobs.reduce((sum, { sets, pieces }) => sum + sets.length + pieces.length, 0),
+      ...{ successTaskCount: 0, startNs: clock.nowNs(), endNs: null, status: 'INIT', result: 0, comment: '' },
+    });
+    return jobId;
+  }
+
+  /** @param sysJobId of the statement's row, for one from sys. @returns the job's id */
+  #insert(job: NewJob, sysJobId: number | undefined): number {
     const { tenantId, type, ids, expiryNs, statement } = job;
     const { store, clock } = this.#deps;
     const { initiatorTenantId, description } = statement;
@@ -230,12 +275,14 @@ class Clean implements CleanService {
     const jobId = store.nextId(tenantId, 'job');
     const startNs = clock.nowNs();
     const tasks = tasksOf(job);
-    const level: JobLevel = initiatorTenantId === SYS_TENANT_ID ? 'SYS_TENANT' : 'USER_TENANT';
     const fresh = { startNs, endNs: null, status: 'INIT' as const, result: 0, comment: '' };
-    store.deleteJobs.insert({
-      ...{ tenantId, jobId, initiatorTenantId, initiatorJobId: jobId, executorTenantIds: [tenantId], type, expiryNs },
-      ...{ ids: [...ids], level, taskCount: tasks.length, successTaskCount: 0, description, ...fresh },
-    });
+    const initiator = { initiatorTenantId, initiatorJobId: sysJobId ?? jobId };
+    const row: DeleteJob = {
+      ...{ tenantId, jobId, ...initiator, executorTenantIds: [tenantId], type, expiryNs, ids: [...ids] },
+      ...{ level: 'USER_TENANT', taskCount: tasks.length, successTaskCount: 0, description, ...fresh },
+    };
+    store.deleteJobs.insert(row);
+    recordJobStart(this.#deps, row);
     for (const task of tasks) {
       const row: DeleteTask = { tenantId, taskId: store.nextId(tenantId, 'task'), jobId, ...task, ...fresh };
       store.deleteTasks.insert(row);
@@ -260,7 +307,9 @@ class Clean implements CleanService {
       .catch((error: unknown) => this.#deps.log.error('delete worker broke', { tenantId, jobId, error }))
       .then(() => {
         this.#running.delete(tenantId);
-        if (!isFinal(JOB_MOVES, this.#row(tenantId, jobId).status)) return;
+        const row = this.#row(tenantId, jobId);
+        if (!isFinal(JOB_MOVES, row.status)) return;
+        this.#sysJobs.noteEnd(row);
         // The next one may have been recorded already.
         if (this.#open.get(tenantId) === jobId) this.#open.delete(tenantId);
         this.#pump();

@@ -1,5 +1,6 @@
 // Statements of cleaning: delete policies, DELETE BACKUPSET, ARCHIVELOG_PIECE and OBSOLETE BACKUP, CANCEL DELETE BACKUP.
 import { fail } from '../base/errors.ts';
+import type { JobLevel } from '../model/backup-job.ts';
 import type { DeletePolicyName } from '../model/delete-job.ts';
 import {
   bigint,
@@ -88,20 +89,25 @@ export function deleteBackup(
   const what = `DELETE ${statement.object}`;
   if (statement.copy !== null) throw notSupported(`${what} with COPY`);
   const { tenantId } = oneTenant(deps, session, statement.tenants, what);
-  const by = { initiatorTenantId: session.tenantId, description: statement.description ?? '' };
+  const level = isSys(session) ? ('SYS_TENANT' as const) : ('USER_TENANT' as const);
+  const by = { initiatorTenantId: session.tenantId, level, description: statement.description ?? '' };
   if (statement.object === 'BACKUPSET') deps.clean.deleteSets(tenantId, statement.ids, by);
   else deps.clean.deletePieces(tenantId, statement.ids, by);
   return okResult();
 }
 
 /** From sys for all: those with a policy. Every tenant that is named needs one. */
-function tenantsToClean(deps: SqlDependencies, session: Session, tenants: TenantSelection | null): number[] {
+function tenantsToClean(
+  deps: SqlDependencies,
+  session: Session,
+  tenants: TenantSelection | null,
+): { tenantIds: number[]; level: JobLevel } {
   const { tenants: found, isAll } = someTenants(deps, session, tenants, 'ALTER SYSTEM DELETE OBSOLETE BACKUP');
   const ids = found.map(({ tenantId }) => tenantId);
-  if (!isAll) return ids;
+  if (!isAll) return { tenantIds: ids, level: isSys(session) ? 'SYS_TENANT' : 'USER_TENANT' };
   const cleaned = ids.filter((tenantId) => deps.store.deletePolicies.get({ tenantId }));
   if (cleaned.length === 0) throw fail('ENTRY_NOT_EXIST', { what: 'a delete policy for any tenant' });
-  return cleaned;
+  return { tenantIds: cleaned, level: 'CLUSTER' };
 }
 
 export function deleteObsolete(
@@ -109,10 +115,11 @@ export function deleteObsolete(
   session: Session,
   statement: StatementOf<'deleteObsolete'>,
 ): StatementResult {
-  const tenantIds = tenantsToClean(deps, session, statement.tenants);
+  const { tenantIds, level } = tenantsToClean(deps, session, statement.tenants);
   if (statement.isPreview) return rowsResult(PREVIEW_COLUMNS, previewRows(deps, tenantIds));
   deps.clean.deleteObsolete(tenantIds, {
     initiatorTenantId: session.tenantId,
+    level,
     description: statement.description ?? '',
   });
   return okResult();

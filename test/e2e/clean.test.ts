@@ -172,6 +172,26 @@ describe('DELETE OBSOLETE BACKUP', () => {
     expect((await query(back, 'SELECT id FROM item ORDER BY id')).map(({ id }) => String(id))).toEqual(['1', '2', '3']);
   });
 
+  test('from sys has a row of the sys tenant, and one of each tenant that names it', async () => {
+    await sys.query('ALTER SYSTEM DELETE OBSOLETE BACKUP');
+    await jobsEnd();
+    await sys.query('ALTER SYSTEM DELETE OBSOLETE BACKUP TENANT = shop');
+    await jobsEnd();
+    const [first, second] = await rows('SELECT * FROM oceanbase.DBA_OB_BACKUP_DELETE_JOB_HISTORY ORDER BY JOB_ID');
+    expect([first, second].map((row) => [row!.JOB_LEVEL, row!.STATUS, row!.EXECUTOR_TENANT_ID])).toEqual([
+      ['CLUSTER', 'COMPLETED', '1002'],
+      ['SYS_TENANT', 'COMPLETED', '1002'],
+    ]);
+    const children = await query(
+      shop,
+      'SELECT * FROM oceanbase.DBA_OB_BACKUP_DELETE_JOB_HISTORY WHERE INITIATOR_TENANT_ID = 1 ORDER BY JOB_ID',
+    );
+    expect(children.map((row) => [row.INITIATOR_JOB_ID, row.JOB_LEVEL])).toEqual([
+      [first!.JOB_ID, 'USER_TENANT'],
+      [second!.JOB_ID, 'USER_TENANT'],
+    ]);
+  });
+
   test('leaves a destination that a new server can take over', async () => {
     await fixture.kill();
     await fixture.startServer();
