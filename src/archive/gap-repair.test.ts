@@ -57,6 +57,22 @@ describe('an interrupted archive', () => {
     await world.archive.flush(TENANT_ID);
     await makeGap();
     expect(roundRow(1)).toMatchObject({ status: 'INTERRUPTED', comment: 'the log was recycled' });
+    await world.until(() => Boolean(roundRow(2).repairedScn), 'the repair');
+    const told = [...world.store.events.since(world.clock.nowNs())].map(({ event, facts, extraInfo }) => ({
+      ...Object.fromEntries(facts),
+      ...{ event, extraInfo },
+    }));
+    const base = { base_round_id: '1', base_scn: String(roundRow(2).baseScn) };
+    const repaired = { ...base, repaired_scn: String(roundRow(2).repairedScn) };
+    expect(told).toContainEqual(
+      expect.objectContaining({
+        round_id: '1',
+        status: 'INTERRUPTED',
+        result: '9027',
+        extraInfo: 'the log was recycled',
+      }),
+    );
+    expect(told.at(-1)).toMatchObject({ event: 'repair_gap', round_id: '2', ...repaired });
     const [first, second] = await listRounds(world.memory);
     expect(first!.end).toMatchObject({ status: 'INTERRUPTED', comment: 'the log was recycled', lastPieceId: 1 });
     expect(second!.start.base).toMatchObject({ destId: 1001, roundId: 1 });

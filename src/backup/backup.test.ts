@@ -345,6 +345,12 @@ describe('a cancelled backup', () => {
     expect(world.store.backupJobs.find().map(({ status }) => status)).toEqual(Array(4).fill('CANCELED'));
     expect(jobsOf(1)).toMatchObject([{ result: 4072 }]);
     world.backup.cancel('all');
+    const told = [...world.store.events.since(0n)].filter(({ module }) => module === 'backup_data');
+    const count = (event: string) => told.filter((found) => found.event === event).length;
+    expect([count('start_backup_data'), count('cancel_backup_data'), count('end_backup_data')]).toEqual([4, 4, 4]);
+    for (const { event, facts } of told)
+      if (event === 'end_backup_data')
+        expect(Object.fromEntries(facts)).toMatchObject({ status: 'CANCELED', result: '4072' });
   });
 
   test('is not held up by an archive that is stuck', async () => {

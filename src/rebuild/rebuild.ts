@@ -43,9 +43,15 @@ async function rebuild(deps: RebuildDependencies, request: RebuildRequest): Prom
     }
     signal.throwIfAborted();
     // Reading took time: who may have the rows is asked again where they are written.
-    const counts = store.transaction(() =>
-      recordRows({ store, tenantId: choose(), owner, sources, rows, warnings, nowNs: clock.nowNs() }),
-    );
+    const counts = store.transaction(() => {
+      const nowNs = clock.nowNs();
+      const recorded = recordRows({ store, tenantId: choose(), owner, sources, rows, warnings, nowNs });
+      const ids = { tenant_id: recorded.tenantId, source_tenant_id: owner.tenantId };
+      const { sets, rounds, pieces } = recorded;
+      const facts = { ...ids, sets: sets.recorded, rounds: rounds.recorded, pieces: pieces.recorded };
+      store.recordEvent(nowNs, { module: 'backup_data', event: 'catalog_backup', facts });
+      return recorded;
+    });
     const { tenantId, sets, rounds, pieces } = counts;
     log.info('backups recorded', { tenantId, sourceTenantId: owner.tenantId, sets, rounds, pieces });
     return { ...counts, warnings: warnings.list() };

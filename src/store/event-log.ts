@@ -4,7 +4,7 @@ import { COMMENT_CHARS_MAX } from '../base/limits.ts';
 import { EVENT_FACTS_MAX, type NewEvent, type RecordedEvent } from '../model/event.ts';
 import type { Statements } from './statements.ts';
 
-/** Some 15 MB. A fleet of ten thousand tenants makes as many in the hour in which all of them begin to archive. */
+/** Some 10 MB, and two seconds for a query over all of them. Ten thousand tenants that begin to archive make as many. */
 export const EVENTS_MAX = 50_000;
 /** How many are appended between two looks at what is too old or too many: the look costs more than an event. */
 const EVENTS_PER_LOOK = 500;
