@@ -569,7 +569,7 @@ describe('LS_LOG_ARCHIVE_PROGRESS', () => {
 });
 
 describe('V$OB_PARAMETERS', () => {
-  test('has cluster parameters once, and those of a tenant for each that the viewer may see', async () => {
+  test('has cluster parameters once and for sys alone, and those of a tenant for each that the viewer may see', async () => {
     const { store } = fixture;
     store.setParameter(MYSQL_ID, 'archive_lag_target', '7s');
     store.setParameter(1, 'backup_clean_interval', '2h');
@@ -583,8 +583,8 @@ describe('V$OB_PARAMETERS', () => {
       ['TENANT', 1004n, '120s', 'YES'],
     ]);
     expect(await shown(MYSQL_ID, 'archive_lag_target')).toEqual([['TENANT', 1002n, '7s', 'NO']]);
-    for (const tenantId of [1, MYSQL_ID, ORACLE_ID])
-      expect(await shown(tenantId, 'backup_clean_interval')).toEqual([['CLUSTER', null, '2h', 'NO']]);
+    expect(await shown(1, 'backup_clean_interval')).toEqual([['CLUSTER', null, '2h', 'NO']]);
+    for (const tenantId of [MYSQL_ID, ORACLE_ID]) expect(await shown(tenantId, 'backup_clean_interval')).toEqual([]);
   });
 
   test('shows no destination: those are no parameters', async () => {

@@ -3,7 +3,7 @@ import { SYS_TENANT_ID } from '../base/limits.ts';
 import { EVENT_FACTS_MAX, type RecordedEvent } from '../model/event.ts';
 import { bigint, longtext, timestamp, type ViewColumn, varchar, view } from './view.ts';
 
-const MODULES = 'backup_data, log_archive, physical_restore, backup_clean, tenant or parameter.';
+const MODULES = 'backup_data, log_archive, physical_restore, backup_clean, schedule, tenant or parameter.';
 
 /** NAME1, VALUE1, NAME2, … */
 function pairs(): Record<string, ViewColumn<string | null>> {

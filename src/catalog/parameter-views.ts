@@ -1,6 +1,7 @@
-// Parameters as views: a row for each cluster parameter, and one for each tenant parameter of each tenant.
+// Parameters as views: a row for each cluster parameter, which sys alone sees, and one for each tenant parameter of each tenant.
 import { SYS_TENANT_ID } from '../base/limits.ts';
 import { PARAMETERS, type ParameterDefinition, type ParameterName } from '../model/parameter.ts';
+import { shownUri } from './figures.ts';
 import { bigint, type View, varchar, view } from './view.ts';
 import type { ViewReader } from './view-reader.ts';
 
@@ -10,13 +11,20 @@ export const ZONE = 'zone1';
 const EDIT_LEVEL = 'DYNAMIC_EFFECTIVE';
 const NULLABLE = { isNullable: true } as const;
 
-/** By name, as they are listed. */
-export const PARAMETER_NAMES = (Object.keys(PARAMETERS) as ParameterName[]).sort();
+const NAMES = (Object.keys(PARAMETERS) as ParameterName[]).sort();
+
+export const isOfCluster = (name: ParameterName) => PARAMETERS[name].scope === 'cluster';
+
+/** What is listed, by name: how the cluster is set up is for sys to know. */
+export function parameterNames({ isSys }: { isSys: boolean }): ParameterName[] {
+  return isSys ? NAMES : NAMES.filter((name) => !isOfCluster(name));
+}
 
 /** What is shown of a parameter with this value. */
 export function parameterFacts(name: ParameterName, value: string) {
   const definition: ParameterDefinition = PARAMETERS[name];
   return {
+    value: shownUri(value),
     scope: definition.scope.toUpperCase(),
     dataType: definition.type.toUpperCase(),
     info: definition.info,
@@ -48,27 +56,27 @@ function* rows(reader: ViewReader) {
   const { host, port } = reader.address;
   const row = (name: ParameterName, tenantId: number | null) => {
     const value = values.get(tenantId ?? SYS_TENANT_ID)?.get(name) ?? PARAMETERS[name].default;
-    const { scope, dataType, info, section, editLevel, defaultValue, isDefault } = parameterFacts(name, value);
+    const facts = parameterFacts(name, value);
     return {
       SVR_IP: host,
       SVR_PORT: port,
       ZONE,
-      SCOPE: scope,
+      SCOPE: facts.scope,
       TENANT_ID: tenantId,
       NAME: name,
-      DATA_TYPE: dataType,
-      VALUE: value,
-      INFO: info,
-      SECTION: section,
-      EDIT_LEVEL: editLevel,
-      DEFAULT_VALUE: defaultValue,
-      ISDEFAULT: isDefault,
+      DATA_TYPE: facts.dataType,
+      VALUE: facts.value,
+      INFO: facts.info,
+      SECTION: facts.section,
+      EDIT_LEVEL: facts.editLevel,
+      DEFAULT_VALUE: facts.defaultValue,
+      ISDEFAULT: facts.isDefault,
     };
   };
-  const ofScope = (scope: ParameterDefinition['scope']) =>
-    PARAMETER_NAMES.filter((name) => PARAMETERS[name].scope === scope);
-  for (const name of ofScope('cluster')) yield row(name, null);
-  for (const { tenantId } of reader.tenants()) for (const name of ofScope('tenant')) yield row(name, tenantId);
+  const isSys = reader.where.tenantId === undefined;
+  if (isSys) for (const name of parameterNames({ isSys }).filter(isOfCluster)) yield row(name, null);
+  const own = parameterNames({ isSys: false });
+  for (const { tenantId } of reader.tenants()) for (const name of own) yield row(name, tenantId);
 }
 
 /** A cluster is one server: the view of all servers and that of this one are the same. */

@@ -1,7 +1,14 @@
 // An event: what the server did or was told, for who asks afterwards what happened.
 
-/** What an event is about; the manual's modules, and two of ours. @source OceanBase 4.3.3 docs, DBA_OB_ROOTSERVICE_EVENT_HISTORY */
-export type EventModule = 'backup_data' | 'log_archive' | 'physical_restore' | 'backup_clean' | 'tenant' | 'parameter';
+/** What an event is about; the manual's modules, and ours. @source OceanBase 4.3.3 docs, DBA_OB_ROOTSERVICE_EVENT_HISTORY */
+export type EventModule =
+  | 'backup_data'
+  | 'log_archive'
+  | 'physical_restore'
+  | 'backup_clean'
+  | 'schedule'
+  | 'tenant'
+  | 'parameter';
 
 /** NAME1 and VALUE1 to NAME6 and VALUE6. */
 export const EVENT_FACTS_MAX = 6;

@@ -196,6 +196,26 @@ describe('a schedule', () => {
     expect(requests).toHaveLength(1);
   });
 
+  test('tells the event history what became of it', async () => {
+    service.add(NIGHTLY);
+    outcome = { isSuccess: false, result: 9040, comment: 'nobody could be backed up' };
+    await pass(35_000_000_000n);
+    service.setPaused(1, 'nightly', true);
+    service.setPaused(1, 'nightly', true);
+    service.drop(1, 'nightly');
+    const told = [...store.events.since(nowNs)].map(({ event, facts, extraInfo }) => [
+      event,
+      Object.fromEntries(facts).result,
+      extraInfo,
+    ]);
+    expect(told).toEqual([
+      ['add_backup_schedule', undefined, ''],
+      ['end_backup_schedule', '9040', 'nobody could be backed up'],
+      ['pause_backup_schedule', undefined, ''],
+      ['drop_backup_schedule', undefined, ''],
+    ]);
+  });
+
   test('is refused when it can not be', () => {
     service.add(NIGHTLY);
     const refused = (more: Partial<NewSchedule>) => errorOf(() => service.add({ ...NIGHTLY, name: 'other', ...more }));

@@ -4,6 +4,7 @@ import type { Clock } from '../base/clock.ts';
 import { type ErrorName, fail, HoldfastError, toComment, toResult } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { checkDescription } from '../model/description.ts';
+import type { NewEvent } from '../model/event.ts';
 import { checkMove, isFinal } from '../model/moves.ts';
 import { RUN_MOVES, type Schedule, type ScheduleType } from '../model/schedule.ts';
 import { formatTime } from '../model/time-zone.ts';
@@ -99,13 +100,19 @@ class Scheduler implements ScheduleService {
       },
       ...{ runCount: 0, failedCount: 0, skippedCount: 0 },
     };
-    store.schedules.insert(row);
+    store.transaction(() => {
+      store.schedules.insert(row);
+      this.#record('add_backup_schedule', row, { type, cron });
+    });
     this.#schedules.set(keyOf(row), row);
   }
 
   drop(tenantId: number, name: string): void {
     const schedule = this.#named(tenantId, name);
-    this.#deps.store.schedules.remove({ tenantId, name: schedule.name });
+    this.#deps.store.transaction(() => {
+      this.#deps.store.schedules.remove({ tenantId, name: schedule.name });
+      this.#record('drop_backup_schedule', schedule);
+    });
     this.#schedules.delete(keyOf(schedule));
     this.#retryAtMs.delete(keyOf(schedule));
   }
@@ -114,8 +121,27 @@ class Scheduler implements ScheduleService {
     const schedule = this.#named(tenantId, name);
     if (schedule.isPaused === isPaused) return;
     const nowNs = this.#deps.clock.nowNs();
-    if (isPaused) this.#change(schedule, { isPaused });
-    else this.#change(schedule, { isPaused, nextNs: nextDueNs(schedule.cron, this.#zoneOf(tenantId), nowNs) });
+    this.#deps.store.transaction(() => {
+      if (isPaused) this.#change(schedule, { isPaused });
+      else this.#change(schedule, { isPaused, nextNs: nextDueNs(schedule.cron, this.#zoneOf(tenantId), nowNs) });
+      this.#record(isPaused ? 'pause_backup_schedule' : 'resume_backup_schedule', schedule);
+    });
+  }
+
+  /** To the caller's transaction. */
+  #record(event: string, { tenantId, name, runComment }: Schedule, facts: NewEvent['facts'] = {}): void {
+    const of = { tenant_id: tenantId, schedule: name, ...facts };
+    const extraInfo = 'result' in facts ? runComment : '';
+    this.#deps.store.recordEvent(this.#deps.clock.nowNs(), { module: 'schedule', event, facts: of, extraInfo });
+  }
+
+  /** The run is over, with all that its row says of it. */
+  #changeAtEnd(schedule: Schedule, patch: Partial<Schedule>): void {
+    this.#deps.store.transaction(() => {
+      this.#change(schedule, patch);
+      const { runStatus, runResult } = schedule;
+      this.#record('end_backup_schedule', schedule, { status: runStatus ?? '', result: runResult });
+    });
   }
 
   async forget(tenantId: number): Promise<void> {
@@ -228,7 +254,7 @@ class Scheduler implements ScheduleService {
     const outcome: RunOutcome | null = this.#deps.works[schedule.type]?.outcome(schedule.runJobs) ?? null;
     if (!outcome) return;
     const to = checkMove('run', RUN_MOVES, 'RUNNING', outcome.isSuccess ? 'COMPLETED' : 'FAILED');
-    this.#change(schedule, {
+    this.#changeAtEnd(schedule, {
       ...{ runStatus: to, runEndNs: this.#deps.clock.nowNs(), runResult: outcome.result },
       runComment: [schedule.runComment, outcome.comment].filter((part) => part !== '').join('; '),
       failedCount: schedule.failedCount + Number(!outcome.isSuccess),
@@ -239,7 +265,7 @@ class Scheduler implements ScheduleService {
   /** A run that did not come to start anything. */
   #end(schedule: Schedule, error: unknown): void {
     this.#retryAtMs.delete(keyOf(schedule));
-    this.#change(schedule, {
+    this.#changeAtEnd(schedule, {
       runStatus: checkMove('run', RUN_MOVES, 'STARTING', 'FAILED'),
       ...{ runEndNs: this.#deps.clock.nowNs(), runResult: toResult(error), runComment: toComment(error) },
       failedCount: schedule.failedCount + 1,

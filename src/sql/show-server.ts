@@ -3,9 +3,8 @@
 import { fail } from '../base/errors.ts';
 import { SYS_TENANT_ID } from '../base/limits.ts';
 import { CHARACTER_SETS, COLLATIONS } from '../catalog/character-sets.ts';
-import { PARAMETER_NAMES, parameterFacts, ZONE } from '../catalog/parameter-views.ts';
+import { isOfCluster, parameterFacts, parameterNames, ZONE } from '../catalog/parameter-views.ts';
 import { quoteNameMysql, quoteString } from '../engine/sql-tokens.ts';
-import { PARAMETERS } from '../model/parameter.ts';
 import type { Tenant } from '../model/tenant.ts';
 import { isSys, ownTenant } from './dependencies.ts';
 import { columns, type Listing, type ShowRequest, toBig } from './show-listing.ts';
@@ -48,12 +47,12 @@ function parameterTenantId({ deps, session, statement }: ShowRequest): number {
 }
 
 export function showParameters(request: ShowRequest): Listing {
-  const { deps } = request;
+  const { deps, session } = request;
   const tenantId = parameterTenantId(request);
   const { host, port } = deps.catalog.context.listenAddress;
-  const rows = PARAMETER_NAMES.map((name) => {
-    const value = deps.store.parameter(PARAMETERS[name].scope === 'cluster' ? SYS_TENANT_ID : tenantId, name);
-    const { dataType, info, section, scope, editLevel, defaultValue, isDefault } = parameterFacts(name, value);
+  const rows = parameterNames({ isSys: isSys(session) }).map((name) => {
+    const set = deps.store.parameter(isOfCluster(name) ? SYS_TENANT_ID : tenantId, name);
+    const { value, dataType, info, section, scope, editLevel, defaultValue, isDefault } = parameterFacts(name, set);
     const place = [ZONE, SERVER_TYPE, host, BigInt(port)];
     return [...place, name, dataType, value, info, section, scope, 'DEFAULT', editLevel, defaultValue, isDefault];
   });

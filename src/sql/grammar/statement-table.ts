@@ -118,6 +118,21 @@ const BACKUP = {
     meaning: "Exports a tenant's key.",
     errors: ['NOT_SUPPORTED'],
   },
+  addSchedule: {
+    ...OF_SOME,
+    runs: 'at once',
+    syntax: [
+      "ALTER SYSTEM ADD BACKUP SCHEDULE [=] 'weekly' TYPE [=] {FULL | INCREMENTAL | VALIDATE | DRILL} CRON [=] '0 2 * * 0' [TENANT = {ALL | t1, t2}] [PASSWORD = 'password'] [LEVEL = 'physical'] [BUDGET = '10G'] [DESCRIPTION = 'why']",
+    ],
+    meaning: 'Starts such work by itself at the times of CRON; LEVEL and BUDGET are those of VALIDATE.',
+    errors: ['INVALID_ARGUMENT', 'ENTRY_EXISTS', 'NOT_SUPPORTED', 'NO_PRIVILEGE'],
+  },
+  changeSchedule: {
+    ...OF_ALL,
+    syntax: ["ALTER SYSTEM {DROP | PAUSE | RESUME} BACKUP SCHEDULE [=] 'weekly'"],
+    meaning: 'Ends a schedule of the own tenant, or lets it wait.',
+    errors: ['ENTRY_NOT_EXIST'],
+  },
   catalogBackup: {
     sys: 'yes',
     tenant: 'itself',
@@ -488,7 +503,7 @@ export const STATEMENT_FAMILIES: Readonly<Record<string, Family>> = {
 };
 
 /** A kind that is missing here does not compile. */
-export const STATEMENTS = {
+export const STATEMENTS: Readonly<Record<StatementKind, StatementFacts>> = {
   ...ARCHIVE,
   ...BACKUP,
   ...CLEANING,
@@ -497,4 +512,4 @@ export const STATEMENTS = {
   ...SESSION,
   ...DATA,
   ...REFUSED,
-} satisfies Record<StatementKind, StatementFacts>;
+};
