@@ -9,6 +9,7 @@ import { SYS_TENANT_ID, USER_TENANT_ID_FIRST } from '../base/limits.ts';
 import { makeDirectorySync } from '../base/make-directory.ts';
 import { DatabaseSync } from '../base/sqlite.ts';
 import type { ArchivePiece, ArchiveRound } from '../model/archive-round.ts';
+import type { AuditEvent } from '../model/audit-event.ts';
 import type { BackupJob, BackupSet, BackupTask } from '../model/backup-job.ts';
 import type { DeleteJob, DeletePolicy, DeleteTask } from '../model/delete-job.ts';
 import { PARAMETERS, type ParameterName } from '../model/parameter.ts';
@@ -29,7 +30,17 @@ import {
 import { Statements } from './statements.ts';
 import type { Table } from './table.ts';
 
-export type CounterName = 'job' | 'task' | 'backup_set' | 'round' | 'piece' | 'dest' | 'tenant' | 'unit' | 'pool';
+export type CounterName =
+  | 'job'
+  | 'task'
+  | 'backup_set'
+  | 'round'
+  | 'piece'
+  | 'dest'
+  | 'tenant'
+  | 'unit'
+  | 'pool'
+  | 'audit';
 
 /** Where each counter starts; the rest start at 1. @source OceanBase 4.3.3 docs, identifiers */
 const COUNTER_FIRST: Partial<Record<CounterName, number>> = {
@@ -67,6 +78,7 @@ export class Store implements Disposable {
   readonly units: Table<ResourceUnit>;
   readonly pools: Table<ResourcePool>;
   readonly accounts: Table<Account>;
+  readonly auditEvents: Table<AuditEvent>;
   readonly archiveDests: Table<TenantArchiveDest>;
   readonly archiveRests: Table<ArchiveRest>;
   readonly dataDests: Table<DataDest>;
@@ -93,6 +105,7 @@ export class Store implements Disposable {
     this.units = all.units;
     this.pools = all.pools;
     this.accounts = all.accounts;
+    this.auditEvents = all.auditEvents;
     this.archiveDests = all.archiveDests;
     this.archiveRests = all.archiveRests;
     this.dataDests = all.dataDests;
@@ -232,6 +245,19 @@ export class Store implements Disposable {
       this.#db.run('UPDATE resource_pool SET tenant_id = NULL WHERE tenant_id = ?', [tenantId]);
       this.tenants.remove({ tenantId });
     });
+  }
+
+  /** Removes entries of the audit whose last event is older. */
+  removeAuditBefore(ns: bigint): void {
+    this.#db.run('DELETE FROM audit_event WHERE last_ns < ?', [ns]);
+  }
+
+  /** Removes the oldest entries of the audit beyond the newest `rowsMax`, of one tenant or of all together. */
+  trimAudit(rowsMax: number, tenantId?: number): void {
+    const where = tenantId === undefined ? 'TRUE' : 'tenant_id = ?';
+    const values = tenantId === undefined ? [] : [tenantId];
+    const newest = `SELECT event_id FROM audit_event WHERE ${where} ORDER BY event_id DESC LIMIT 1 OFFSET ?`;
+    this.#db.run(`DELETE FROM audit_event WHERE ${where} AND event_id <= (${newest})`, [...values, ...values, rowsMax]);
   }
 
   [Symbol.dispose](): void {
