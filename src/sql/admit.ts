@@ -19,8 +19,13 @@ function actorOf({ tenantId, user, host, id }: Session) {
   return { tenantId, user, host, connectionId: id };
 }
 
+/** What a text was to be, whatever it says. */
+const formText = (session: Session, sql: string) => `${managingForm(sql, session.mode) ?? ''} ${HIDDEN}`.trimStart();
+
 /** The statement as the audit keeps it. Redaction hides every literal of CREATE USER, also whom it makes. */
 function auditText(session: Session, sql: string, statement: Statement): string {
+  // It was known by its first words, and the rest was not read.
+  if (statement.kind === 'notSupported' || statement.kind === 'dead') return formText(session, sql);
   if (statement.kind !== 'createUser') return redactSecrets(sql, session.mode);
   const users = statement.users.map(({ account: { user, host } }) => `'${user}'@'${host ?? '%'}'`);
   return `CREATE USER ${users.join(', ')} IDENTIFIED BY '${HIDDEN}'`;
@@ -39,8 +44,7 @@ export function admit(deps: SqlDependencies, session: Session, sql: string): Sta
   try {
     statement = parseStatement(sql, session.mode);
   } catch (error) {
-    const form = managingForm(sql, session.mode);
-    throw form === null ? error : refused(`${form} ${HIDDEN}`, error);
+    throw managingForm(sql, session.mode) === null ? error : refused(formText(session, sql), error);
   }
   try {
     requireRight(deps, session, needOf(statement, session.user));

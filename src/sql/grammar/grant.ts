@@ -45,15 +45,16 @@ const isPrivilege = (named: Named): named is Privilege => named !== 'USAGE' && n
 function readTarget(cursor: Cursor, named: readonly Named[]): GrantTarget | NotSupported {
   if (!cursor.at('ON') && named.every((privilege) => privilege === 'ALTER SYSTEM')) return 'ALL';
   cursor.expect('ON');
-  const kind = cursor.acceptOneOf(['TABLE', 'FUNCTION', 'PROCEDURE', 'DIRECTORY']);
+  // A database may have the name of a kind of object; then a point follows at once.
+  const kind = cursor.isOperator('.', 1) ? null : cursor.acceptOneOf(['TABLE', 'FUNCTION', 'PROCEDURE', 'DIRECTORY']);
   const levels = 'on anything but *.* and database.*';
-  if (kind !== null && !cursor.isOperator('.')) return refuse(cursor, `a grant ${levels}`);
+  if (kind !== null && kind !== 'TABLE') return refuse(cursor, `a grant ${levels}`);
   if (cursor.acceptOperator('*')) {
     if (!cursor.acceptOperator('.')) return refuse(cursor, `a grant ${levels}`);
     cursor.expectOperator('*');
     return 'ALL';
   }
-  const database = kind ?? cursor.identifier();
+  const database = cursor.identifier();
   if (!cursor.acceptOperator('.') || !cursor.acceptOperator('*')) return refuse(cursor, `a grant ${levels}`);
   return { database };
 }
