@@ -26,7 +26,7 @@ export interface AuditService {
   end(eventId: number, outcome: { errno: number; elapsedUs: number }): void;
   /**
    * Counts a statement that was refused before it began, or that anybody may run: written within a second, alike ones of
-   * an hour in one entry, so that who may manage nothing can not fill the history.
+   * a day in one entry, so that who may manage nothing can not fill the history.
    * @param errno 0 when it succeeded
    */
   count(statement: AuditedStatement, errno: number): void;

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { Tally, type TallyKey } from './tally.ts';
 
-const HOUR_NS = 3600n * 1_000_000_000n;
+const DAY_NS = 86_400n * 1_000_000_000n;
 const key = (more: Partial<TallyKey> = {}): TallyKey => ({
   ...{ tenantId: 1002, kind: 'LOGIN', user: 'root', host: '10.0.0.1', statement: null, errno: 1045 },
   ...more,
@@ -9,13 +9,13 @@ const key = (more: Partial<TallyKey> = {}): TallyKey => ({
 const shown = (tally: Tally) =>
   tally.changed().map(({ user, host, statement, count }) => [user, host, statement, count]);
 
-test('what is alike is one entry for an hour, then another', () => {
+test('what is alike is one entry for a day, then another', () => {
   const tally = new Tally();
-  for (const at of [5n, 6n, HOUR_NS + 4n, HOUR_NS + 5n]) tally.add(key(), at);
+  for (const at of [5n, 6n, DAY_NS + 4n, DAY_NS + 5n]) tally.add(key(), at);
   tally.add(key({ errno: 0 }), 7n);
   expect(tally.changed().map(({ errno, firstNs, lastNs, count }) => [errno, firstNs, lastNs, count])).toEqual([
-    [1045, 5n, HOUR_NS + 4n, 3],
-    [1045, HOUR_NS + 5n, HOUR_NS + 5n, 1],
+    [1045, 5n, DAY_NS + 4n, 3],
+    [1045, DAY_NS + 5n, DAY_NS + 5n, 1],
     [0, 7n, 7n, 1],
   ]);
 });
@@ -48,7 +48,7 @@ test('a flood of names from a tenant becomes a few entries, and costs no other t
 test('entries that are over make room', () => {
   const tally = new Tally();
   for (let i = 0; i < 200; i++) tally.add(key({ host: `a${i}` }), 1n);
-  tally.settle(HOUR_NS + 1n);
-  tally.add(key({ host: 'new' }), HOUR_NS + 2n);
+  tally.settle(DAY_NS + 1n);
+  tally.add(key({ host: 'new' }), DAY_NS + 2n);
   expect(shown(tally)).toEqual([['root', 'new', null, 1]]);
 });

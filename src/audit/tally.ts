@@ -12,8 +12,8 @@ export interface TallyEntry extends TallyKey {
   eventId: number | null;
 }
 
-/** Events of so long are one entry; then a new one begins. */
-const ENTRY_NS_MAX = 3600n * 1_000_000_000n;
+/** Events of a day are one entry: the log-ins of an application must not push out the rest of a tenant's history. */
+const ENTRY_NS_MAX = 86_400n * 1_000_000_000n;
 
 /** Entries of one tenant at a time. Beyond, events differ by kind and error alone: a flood can not bring its own names. */
 const ENTRIES_PER_TENANT_MAX = 100;

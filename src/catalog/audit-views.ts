@@ -14,7 +14,7 @@ const CDB_HF_AUDIT = view({
     EVENT_TYPE: varchar(16, 'STATEMENT or LOGIN.'),
     EVENT_TIME: datetime(6, 'When it began; of several events the first.'),
     LAST_EVENT_TIME: datetime(6, 'Of several events the last.'),
-    EVENT_COUNT: bigint('Log-ins, and refused statements, that are alike are counted for an hour in one row.'),
+    EVENT_COUNT: bigint('Log-ins, and refused statements, that are alike are counted for a day in one row.'),
     USER_NAME: varchar(
       128,
       'The account; (unknown) where there is none of that name, (others) where there were too many.',

@@ -19,7 +19,8 @@ const NEEDS: readonly Need[] = [
   'WRITE DATA',
   'READ ACCOUNTS',
   'ALTER SYSTEM',
-  'ADMINISTRATOR',
+  'MANAGE ACCOUNTS',
+  'MANAGE AUDIT',
 ];
 const granted = (...grants: Grant[]) => ({ isAdministrator: false, grants });
 

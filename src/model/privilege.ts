@@ -21,7 +21,7 @@ export interface Rights {
   grants: readonly Grant[];
 }
 
-/** What may be asked of an account; `ADMINISTRATOR` only for what concerns accounts. */
+/** What may be asked of an account. MANAGE ACCOUNTS and MANAGE AUDIT are the administrator's alone. */
 export type Need =
   | 'NOTHING'
   | 'READ SYSTEM'
@@ -29,7 +29,8 @@ export type Need =
   | 'WRITE DATA'
   | 'READ ACCOUNTS'
   | 'ALTER SYSTEM'
-  | 'ADMINISTRATOR';
+  | 'MANAGE ACCOUNTS'
+  | 'MANAGE AUDIT';
 
 /** Most specific last: the order of SHOW GRANTS. */
 export const GRANT_LEVELS = ['GLOBAL', 'SYSTEM', 'DATA'] as const satisfies readonly GrantLevel[];
@@ -41,7 +42,8 @@ const ANSWERS: Record<Exclude<Need, 'NOTHING'>, { privileges: readonly Privilege
   'WRITE DATA': { privileges: ['ALL'], levels: ['GLOBAL', 'DATA'] },
   'READ ACCOUNTS': { privileges: ['SELECT', 'ALL'], levels: ['GLOBAL'] },
   'ALTER SYSTEM': { privileges: ['ALTER SYSTEM', 'ALL'], levels: ['GLOBAL'] },
-  ADMINISTRATOR: { privileges: [], levels: [] },
+  'MANAGE ACCOUNTS': { privileges: [], levels: [] },
+  'MANAGE AUDIT': { privileges: [], levels: [] },
 };
 
 /** The privilege that error 1227 names for a need that is not met. */
@@ -51,7 +53,8 @@ export const PRIVILEGE_OF_NEED: Record<Exclude<Need, 'NOTHING'>, string> = {
   'WRITE DATA': 'ALL',
   'READ ACCOUNTS': 'SELECT',
   'ALTER SYSTEM': 'ALTER SYSTEM',
-  ADMINISTRATOR: 'CREATE USER',
+  'MANAGE ACCOUNTS': 'CREATE USER',
+  'MANAGE AUDIT': 'SUPER',
 };
 
 export function isAllowed(rights: Rights, need: Need): boolean {

@@ -79,6 +79,7 @@ const SAMPLES: Record<StatementKind, string> = {
 const FORMS = {
   'SET GLOBAL': 'SET @@autocommit = 1, GLOBAL time_zone = "+01:00"',
   'SET GLOBAL TRANSACTION': 'SET GLOBAL TRANSACTION READ ONLY',
+  'SET audit_retention': "ALTER SYSTEM SET audit_retention = '1h'",
   'own password': "ALTER USER IDENTIFIED BY 'planted-6'",
   'SHOW GRANTS': 'SHOW GRANTS',
   'SHOW GRANTS FOR': 'SHOW GRANTS FOR root',
@@ -181,6 +182,7 @@ describe('every kind of statement', () => {
   test.each<[keyof typeof FORMS, string, string[]]>([
     ['SET GLOBAL', 'ALTER SYSTEM', ['manager', 'everything']],
     ['SET GLOBAL TRANSACTION', 'ALTER SYSTEM', ['manager', 'everything']],
+    ['SET audit_retention', 'SUPER', []],
     ['own password', '', Object.keys(USERS)],
     ['SHOW GRANTS', '', Object.keys(USERS)],
     ['SHOW GRANTS FOR', 'SELECT', ['auditor', 'everything']],

@@ -1,11 +1,12 @@
 // The gate of every statement: parsed, allowed for this account, and recorded when it manages something.
 import type { AuditedStatement } from '../audit/audit-service.ts';
 import { toClientError } from '../base/errors.ts';
+import { quoteString } from '../engine/sql-tokens.ts';
 import type { StatementResult } from '../model/result.ts';
 import type { SqlDependencies } from './dependencies.ts';
 import { managingForm, parseStatement } from './grammar/parse.ts';
 import { redactSecrets } from './grammar/redact.ts';
-import type { Statement } from './grammar/statement.ts';
+import type { Account, Statement } from './grammar/statement.ts';
 import { may, requireRight } from './rights.ts';
 import type { Session } from './session.ts';
 import { isAudited, needOf } from './statement-needs.ts';
@@ -22,12 +23,18 @@ function actorOf({ tenantId, user, host, id }: Session) {
 /** What a text was to be, whatever it says. */
 const formText = (session: Session, sql: string) => `${managingForm(sql, session.mode) ?? ''} ${HIDDEN}`.trimStart();
 
-/** The statement as the audit keeps it. Redaction hides every literal of CREATE USER, also whom it makes. */
+const accountText = ({ user, host }: Account) => `${quoteString(user)}@${quoteString(host ?? '%')}`;
+
+/** The statement as the audit keeps it. Redaction would hide every literal about users, also whom it is about. */
 function auditText(session: Session, sql: string, statement: Statement): string {
   // It was known by its first words, and the rest was not read.
   if (statement.kind === 'notSupported' || statement.kind === 'dead') return formText(session, sql);
+  if (statement.kind === 'setPassword') {
+    const whose = statement.account ? ` FOR ${accountText(statement.account)}` : '';
+    return `SET PASSWORD${whose} = '${HIDDEN}'`;
+  }
   if (statement.kind !== 'createUser') return redactSecrets(sql, session.mode);
-  const users = statement.users.map(({ account: { user, host } }) => `'${user}'@'${host ?? '%'}'`);
+  const users = statement.users.map(({ account }) => accountText(account));
   return `CREATE USER ${users.join(', ')} IDENTIFIED BY '${HIDDEN}'`;
 }
 

@@ -56,7 +56,9 @@ const RULES: { readonly [K in StatementKind]: Rule<K> } = {
   setArchiveDestState: 'ALTER SYSTEM',
   setDataBackupDest: 'ALTER SYSTEM',
   setLogRestoreSource: 'ALTER SYSTEM',
-  setParameters: 'ALTER SYSTEM',
+  // Who is watched must not shorten the memory of it.
+  setParameters: ({ assignments }) =>
+    assignments.some(({ name }) => name === 'audit_retention') ? 'MANAGE AUDIT' : 'ALTER SYSTEM',
   setArchiveMode: 'ALTER SYSTEM',
   changeStorageDest: 'ALTER SYSTEM',
   backup: 'ALTER SYSTEM',
@@ -94,13 +96,13 @@ const RULES: { readonly [K in StatementKind]: Rule<K> } = {
   createPool: 'ALTER SYSTEM',
   alterPool: 'ALTER SYSTEM',
   dropPool: 'ALTER SYSTEM',
-  setPassword: ({ account }, user) => (account === null || isSame(account.user, user) ? 'NOTHING' : 'ADMINISTRATOR'),
-  createUser: 'ADMINISTRATOR',
-  dropUser: 'ADMINISTRATOR',
-  lockUser: 'ADMINISTRATOR',
-  renameUser: 'ADMINISTRATOR',
-  grant: 'ADMINISTRATOR',
-  revoke: 'ADMINISTRATOR',
+  setPassword: ({ account }, user) => (account === null || isSame(account.user, user) ? 'NOTHING' : 'MANAGE ACCOUNTS'),
+  createUser: 'MANAGE ACCOUNTS',
+  dropUser: 'MANAGE ACCOUNTS',
+  lockUser: 'MANAGE ACCOUNTS',
+  renameUser: 'MANAGE ACCOUNTS',
+  grant: 'MANAGE ACCOUNTS',
+  revoke: 'MANAGE ACCOUNTS',
   // Its answer is the same for everybody.
   notSupported: 'NOTHING',
   set: ofVariables,
@@ -133,6 +135,6 @@ const AUDITED_ALWAYS: readonly StatementKind[] = ['setPassword', 'kill', 'notSup
 
 /** True for a statement that manages something; what reads, and what works on a tenant's own tables, is not recorded. */
 export function isAudited(statement: Statement, user: string): boolean {
-  const need = needOf(statement, user);
-  return need === 'ALTER SYSTEM' || need === 'ADMINISTRATOR' || AUDITED_ALWAYS.includes(statement.kind);
+  const manages: readonly Need[] = ['ALTER SYSTEM', 'MANAGE ACCOUNTS', 'MANAGE AUDIT'];
+  return manages.includes(needOf(statement, user)) || AUDITED_ALWAYS.includes(statement.kind);
 }
