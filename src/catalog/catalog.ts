@@ -2,16 +2,17 @@
 import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import { SYS_TENANT_ID } from '../base/limits.ts';
 import type { EngineDriver, EngineTable, EngineTenant } from '../engine/engine-driver.ts';
-import { isAdministrator, isAllowed, type Need } from '../model/privilege.ts';
+import { isAdministrator, isAllowed, isSameUser, type Need } from '../model/privilege.ts';
 import type { SqlValue } from '../model/result.ts';
 import { administratorOf, type Tenant } from '../model/tenant.ts';
+import type { Store } from '../store/store.ts';
 import { MYSQL_SCHEMA } from './account-tables.ts';
 import { ARCHIVE_VIEWS, V_OB_ARCHIVE_DEST_STATUS } from './archive-views.ts';
 import { AUDIT_VIEWS } from './audit-views.ts';
 import { BACKUP_VIEWS } from './backup-views.ts';
 import { CLEAN_VIEWS } from './clean-views.ts';
 import { INFORMATION_SCHEMA } from './information-schema.ts';
-import type { ConnectionFacts, InfoFacts, InfoTable } from './information-schema-table.ts';
+import type { AccountFacts, ConnectionFacts, InfoFacts, InfoTable } from './information-schema-table.ts';
 import { RESTORE_VIEWS } from './restore-views.ts';
 import { SCHEDULE_VIEWS } from './schedule-views.ts';
 import { factsOfEngineTable, factsOfView, type TableFacts } from './table-facts.ts';
@@ -166,6 +167,23 @@ async function toRows(
   return rows;
 }
 
+/** Who manages the tenant sees all of its connections; anybody else those of his own account. */
+function connectionsSeenBy(viewer: Viewer, all: readonly ConnectionFacts[]): ConnectionFacts[] {
+  const { tenantId, user } = viewer;
+  if (!isAllowed(viewer.rights, 'ALTER SYSTEM'))
+    return all.filter((one) => one.tenantId === tenantId && isSameUser(one.user, user));
+  return all.filter((one) => isSys(viewer) || one.tenantId === tenantId);
+}
+
+/** Who may read the accounts sees them all; anybody else his own. */
+function accountsSeenBy(viewer: Viewer, store: Store): AccountFacts[] {
+  const all = store.accounts.find({ tenantId: viewer.tenantId });
+  const seen = mayRead(viewer, 'mysql') ? all : all.filter(({ user }) => isSameUser(user, viewer.user));
+  return seen.map(({ user, isLocked, grants }) => {
+    return { user, isLocked, isAdministrator: isAdministrator(viewer.mode, user), grants };
+  });
+}
+
 export function createCatalog(context: CatalogContext): Catalog {
   const engineTables = async (viewer: Viewer): Promise<EngineTable[]> => {
     const isHidden = isSys(viewer) || !mayRead(viewer, DATA_DATABASE);
@@ -182,26 +200,7 @@ export function createCatalog(context: CatalogContext): Catalog {
     return [...own, ...system].sort((a, b) => (a.schema < b.schema ? -1 : a.schema > b.schema ? 1 : 0));
   };
 
-  /** Who manages the tenant sees all of its connections; anybody else those of his own account. */
-  const connections = (viewer: Viewer) => {
-    const isManager = isAllowed(viewer.rights, 'ALTER SYSTEM');
-    const isOwn = ({ tenantId, user }: ConnectionFacts) => tenantId === viewer.tenantId && isSame(user, viewer.user);
-    return context
-      .connections()
-      .filter((one) => (isManager ? isSys(viewer) || one.tenantId === viewer.tenantId : isOwn(one)));
-  };
-
-  /** Who may read the accounts sees them all; anybody else his own. */
-  const accounts = (viewer: Viewer) =>
-    context.store.accounts
-      .find({ tenantId: viewer.tenantId })
-      .filter(({ user }) => mayRead(viewer, 'mysql') || isSame(user, viewer.user))
-      .map(({ user, isLocked, grants }) => ({
-        user,
-        isLocked,
-        isAdministrator: isAdministrator(viewer.mode, user),
-        grants,
-      }));
+  const connections = (viewer: Viewer) => connectionsSeenBy(viewer, context.connections());
 
   const infoFacts = async (viewer: Viewer): Promise<InfoFacts> => {
     const { store } = context;
@@ -212,7 +211,7 @@ export function createCatalog(context: CatalogContext): Catalog {
       databases: databases(viewer).filter((database) => mayRead(viewer, database)),
       tables: await tables(viewer),
       engines: [...engines],
-      accounts: accounts(viewer),
+      accounts: accountsSeenBy(viewer, store),
       databaseOfLevel: (level) => (level === 'DATA' ? DATA_DATABASE : systemSchema(viewer)),
       administrator: administratorOf(viewer.mode),
       connections: connections(viewer).map((of) => ({ ...of, state: of.info === null ? '' : 'executing' })),

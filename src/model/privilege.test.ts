@@ -5,6 +5,7 @@ import {
   type Grant,
   isAdministrator,
   isAllowed,
+  isSameUser,
   type Need,
   type Privilege,
   withGrant,
@@ -42,6 +43,18 @@ describe('what a grant allows', () => {
     expect(NEEDS.filter((need) => isAllowed(granted(), need))).toEqual(['NOTHING']);
     expect(NEEDS.filter((need) => isAllowed({ isAdministrator: true, grants: [] }, need))).toEqual(NEEDS);
   });
+});
+
+test('names of one account are those that the store takes for one', () => {
+  expect(isSameUser('Ann-1', 'aNN-1')).toBe(true);
+  for (const [a, b] of [
+    ['STRASSE', 'straße'],
+    ['Ä', 'ä'],
+    ['SYS', 'ſys'],
+    ['a', 'a '],
+  ] as const) {
+    expect(isSameUser(a, b), `${a} ${b}`).toBe(false);
+  }
 });
 
 test('the administrator of each mode is known in any case', () => {

@@ -63,9 +63,22 @@ export function isAllowed(rights: Rights, need: Need): boolean {
   return rights.grants.some(({ privilege, level }) => privileges.includes(privilege) && levels.includes(level));
 }
 
+/**
+ * True when two names are of one account, as the store sees it: only the letters A to Z have no case. Any other folding
+ * would make one account of two (STRASSE, straße), and so lend one the rights of the other.
+ */
+export function isSameUser(a: string, b: string): boolean {
+  return foldUser(a) === foldUser(b);
+}
+
+/** The form in which names of one account are equal. */
+export function foldUser(user: string): string {
+  return user.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
+}
+
 /** True for the account that administers a tenant of this mode: it can be neither dropped nor locked nor limited. */
 export function isAdministrator(mode: TenantMode, user: string): boolean {
-  return user.toUpperCase() === administratorOf(mode).toUpperCase();
+  return isSameUser(user, administratorOf(mode));
 }
 
 const isSameGrant = (a: Grant, b: Grant) => a.privilege === b.privilege && a.level === b.level;

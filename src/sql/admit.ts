@@ -73,8 +73,8 @@ function beginAudit(deps: SqlDependencies, session: Session, statement: AuditedS
 }
 
 /**
- * Runs an admitted statement. One that manages something is recorded before it begins, and again when it has ended; of
- * those that anybody may run (his own password, KILL of his own connections) only those of managers are.
+ * Runs an admitted statement. One that manages something is recorded before it begins, and again when it has ended.
+ * What anybody may run (his own password, KILL of his own connections) is only counted, unless he is a manager.
  */
 export async function runAudited(
   deps: SqlDependencies,

@@ -32,6 +32,7 @@ export async function engineOf(deps: SqlDependencies, session: Session): Promise
   if (!isAllowed(rights, 'READ DATA')) throw noPrivilege('READ DATA');
   // The transaction is rolled back; the client must hear of it.
   if (!mayWrite && wasInTransaction) throw noPrivilege('WRITE DATA');
+  // A transaction that began with reading only stays so to its end.
   if (session.engine) return session.engine;
   const tenant = ownTenant(deps, session);
   if (tenant.status !== 'NORMAL') throw fail('TENANT_NOT_NORMAL', { tenant: tenant.name, status: tenant.status });

@@ -1,11 +1,9 @@
 // What each statement asks of the account that runs it, and which ones go into the audit. The one place that decides:
 // a new kind of statement does not compile before it stands here. Pure.
-import type { Need } from '../model/privilege.ts';
+import { isSameUser, type Need } from '../model/privilege.ts';
 import type { SetStatement, ShowSubject, Statement, StatementKind, StatementOf } from './grammar/statement.ts';
 
 type Rule<K extends StatementKind> = Need | ((statement: StatementOf<K>, user: string) => Need);
-
-const isSame = (a: string, b: string) => a.toUpperCase() === b.toUpperCase();
 
 const ofVariables = ({ items }: SetStatement): Need =>
   items.some((item) => item.set === 'systemVariable' && item.scope === 'GLOBAL') ? 'ALTER SYSTEM' : 'NOTHING';
@@ -96,7 +94,8 @@ const RULES: { readonly [K in StatementKind]: Rule<K> } = {
   createPool: 'ALTER SYSTEM',
   alterPool: 'ALTER SYSTEM',
   dropPool: 'ALTER SYSTEM',
-  setPassword: ({ account }, user) => (account === null || isSame(account.user, user) ? 'NOTHING' : 'MANAGE ACCOUNTS'),
+  setPassword: ({ account }, user) =>
+    account === null || isSameUser(account.user, user) ? 'NOTHING' : 'MANAGE ACCOUNTS',
   createUser: 'MANAGE ACCOUNTS',
   dropUser: 'MANAGE ACCOUNTS',
   lockUser: 'MANAGE ACCOUNTS',
@@ -115,7 +114,7 @@ const RULES: { readonly [K in StatementKind]: Rule<K> } = {
   show: (statement, user) => {
     const { subject, account } = statement;
     if (subject !== 'GRANTS') return SHOW_NEEDS[subject];
-    return account === null || isSame(account.user, user) ? 'NOTHING' : 'READ ACCOUNTS';
+    return account === null || isSameUser(account.user, user) ? 'NOTHING' : 'READ ACCOUNTS';
   },
   // Decided by the tables that it names, where these are found: without any it asks for nothing.
   select: 'NOTHING',

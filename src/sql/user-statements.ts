@@ -2,9 +2,11 @@
 // REVOKE: what he may do there.
 import { fail } from '../base/errors.ts';
 import {
+  foldUser,
   type Grant,
   type GrantLevel,
   isAdministrator,
+  isSameUser,
   type Privilege,
   withGrant,
   withoutGrant,
@@ -45,9 +47,9 @@ function checkUserName(user: string): void {
 
 /** Ends the open connections of accounts that are no more; what they ran is interrupted. */
 function endSessions({ connections }: SqlDependencies, { tenantId }: Session, users: readonly string[]): void {
-  const gone = new Set(users.map((user) => user.toUpperCase()));
+  const gone = new Set(users.map(foldUser));
   for (const { id, tenantId: of, user } of connections.list()) {
-    if (of === tenantId && gone.has(user.toUpperCase())) connections.kill(id, 'connection');
+    if (of === tenantId && gone.has(foldUser(user))) connections.kill(id, 'connection');
   }
 }
 
@@ -82,7 +84,7 @@ function fittingUsers(
 }
 
 function isRepeated(users: readonly string[], at: number): boolean {
-  return users.slice(0, at).some((user) => user.toUpperCase() === users[at]!.toUpperCase());
+  return users.slice(0, at).some((user) => isSameUser(user, users[at]!));
 }
 
 const done = (session: Session) => okResult(0n, 0n, session.warnings.length);
@@ -152,8 +154,8 @@ export function renameUser(
   deps.store.transaction(() => {
     for (const { from, to } of renames) {
       const account = accountOf(deps, session, from);
-      const isOther = from.toUpperCase() !== to.toUpperCase();
-      if (!account || (isOther && accountOf(deps, session, to))) throw operationFailed('RENAME USER', [from]);
+      if (!account || (!isSameUser(from, to) && accountOf(deps, session, to)))
+        throw operationFailed('RENAME USER', [from]);
       deps.store.accounts.remove({ tenantId, user: from });
       deps.store.accounts.insert({ ...account, user: to });
     }
