@@ -34,6 +34,8 @@ const SAMPLES: Record<StatementKind, string> = {
   deleteObsolete: 'ALTER SYSTEM DELETE OBSOLETE BACKUP',
   validate: 'ALTER SYSTEM VALIDATE BACKUP',
   catalogBackup: "ALTER SYSTEM CATALOG BACKUP FROM 'file:///d'",
+  addSchedule: "ALTER SYSTEM ADD BACKUP SCHEDULE 's' TYPE = FULL CRON = '0 2 * * 0' PASSWORD = 'planted-8'",
+  changeSchedule: "ALTER SYSTEM PAUSE BACKUP SCHEDULE 's'",
   restore: "ALTER SYSTEM RESTORE r FROM 'file:///d' WITH '' ENCRYPTED BY 'planted-1'",
   previewRestore: "ALTER SYSTEM RESTORE FROM 'file:///d' PREVIEW",
   cancelRestore: 'ALTER SYSTEM CANCEL RESTORE r',
