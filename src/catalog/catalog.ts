@@ -34,7 +34,7 @@ export const SYSTEM_VIEWS: readonly View[] = [
 ];
 
 /** Views with a row or more for each tenant, where a reader for one tenant leaves out exactly the rows of the others. */
-const BY_TENANT: ReadonlySet<View> = new Set([...ARCHIVE_VIEWS, V_OB_ARCHIVE_DEST_STATUS]);
+const BY_TENANT: ReadonlySet<View> = new Set([...ARCHIVE_VIEWS, ...AUDIT_VIEWS, V_OB_ARCHIVE_DEST_STATUS]);
 
 /** The database that holds a tenant's own tables: SQLite's name of it. */
 const DATA_DATABASE = 'main';
