@@ -41,9 +41,11 @@ describe.each(names)('%s', (name) => {
   test('tells an oracle tenant an ORA number and text', () => {
     const shown = toClientError(error, 'oracle');
     expect(shown.message.startsWith(`ORA-${String(shown.errno).padStart(5, '0')}: `)).toBe(true);
-    expect(shown.message).toContain(error.message);
+    expect(shown.sqlState).toBe(sqlState);
+    if (!('oraMessage' in ERRORS[name])) expect(shown.message).toContain(error.message);
     if (!('ora' in ERRORS[name]))
-      expect(shown.message).toContain(`ORA-00600: internal error code, arguments: -${code}, `);
+      expect(shown.message).toContain(`ORA-00600: internal error code, arguments: -${code}, ${error.message}`);
+    expect(shown.message.split('\n').slice(1)).toEqual(error.hint ? [`HINT: ${error.hint}`] : []);
   });
 
   test('crosses a process boundary unharmed', () => {
@@ -76,11 +78,37 @@ describe('an expected error', () => {
   });
 
   test('with an ORA number of its own uses that in oracle mode', () => {
-    expect(toClientError(fail('UNKNOWN_TABLE', { table: 'T' }), 'oracle')).toEqual({
+    expect(toClientError(fail('UNKNOWN_TABLE', { table: 'SYS.t' }), 'oracle')).toEqual({
       errno: 942,
       sqlState: '42S02',
-      message: "ORA-00942: Table 'T' doesn't exist",
+      message: "ORA-00942: table or view 'SYS.T' does not exist",
     });
+  });
+
+  test.each([
+    [
+      fail('ACCESS_DENIED', { user: 'x', host: 'h', withPassword: true }),
+      1017,
+      'invalid username/password; logon denied',
+    ],
+    [fail('UNKNOWN_COLUMN', { column: 'X' }), 904, "invalid identifier 'X' in 'field list'"],
+    [
+      fail('NO_PRIVILEGE', { privilege: 'ALTER SYSTEM' }),
+      1031,
+      'insufficient privileges: this operation needs ALTER SYSTEM',
+    ],
+    [
+      fail('DUPLICATE_KEY', { message: "Duplicate entry for key 't.a'" }),
+      1,
+      "unique constraint for key 't.a' violated",
+    ],
+    [fail('NOT_NULL', { column: 'b' }), 1400, 'cannot insert NULL into (b)'],
+    [fail('TABLE_EXISTS', { table: 't' }), 955, "name 't' is already used by an existing object"],
+    [fail('USER_OPERATION_FAILED', { operation: 'ALTER USER', users: "'u'@'%'" }), 1918, "user 'u'@'%' does not exist"],
+    [fail('ACCOUNT_LOCKED', { user: 'u', host: 'h' }), 28000, 'the account is locked'],
+  ])('is %o to an oracle tenant: ORA-%i', (error, ora, text) => {
+    const message = `ORA-${String(ora).padStart(5, '0')}: ${text}`;
+    expect(toClientError(error, 'oracle')).toMatchObject({ errno: ora, message: expect.stringContaining(message) });
   });
 
   test('of a password names why only when there is a why', () => {

@@ -14,6 +14,8 @@ interface ErrorDefinition<F> {
   readonly hint: string;
   /** ORA number for oracle tenants; without one the client sees ORA-00600 with the number in the text. */
   readonly ora?: number;
+  /** What goes with the ORA number, where it is not the same message. */
+  readonly oraMessage?: (facts: F) => string;
 }
 
 const def = <F = Record<never, never>>(
@@ -23,7 +25,12 @@ const def = <F = Record<never, never>>(
   message: (facts: F) => string,
   hint = '',
   ora?: number,
-): ErrorDefinition<F> => ({ code, errno, sqlState, message, hint, ...(ora === undefined ? {} : { ora }) });
+  oraMessage?: (facts: F) => string,
+): ErrorDefinition<F> => ({
+  ...{ code, errno, sqlState, message, hint },
+  ...(ora === undefined ? {} : { ora }),
+  ...(oraMessage === undefined ? {} : { oraMessage }),
+});
 
 const plain = (text: string) => () => text;
 
@@ -75,6 +82,9 @@ export const ERRORS = {
     1227,
     '42501',
     (f) => `Access denied; you need (at least one of) the ${f.privilege} privilege(s) for this operation`,
+    '',
+    1031,
+    (f) => `insufficient privileges: this operation needs ${f.privilege}`,
   ),
   ACCESS_DENIED: def<{ user: string; host: string; withPassword: boolean }>(
     5035,
@@ -83,6 +93,7 @@ export const ERRORS = {
     (f) => `Access denied for user '${f.user}'@'${f.host}' (using password: ${f.withPassword ? 'YES' : 'NO'})`,
     '',
     1017,
+    plain('invalid username/password; logon denied'),
   ),
   TENANT_EXISTS: def<{ tenant: string }>(5156, 5156, 'HY000', (f) => `tenant '${f.tenant}' already exist`),
   TENANT_NOT_EXIST: def<{ tenant: string }>(
@@ -106,7 +117,15 @@ export const ERRORS = {
     'ALTER SYSTEM ACTIVATE STANDBY TENANT = … opens it for writing.',
   ),
   UNKNOWN_DATABASE: def<{ database: string }>(5154, 1049, '42000', (f) => `Unknown database '${f.database}'`),
-  UNKNOWN_TABLE: def<{ table: string }>(5019, 1146, '42S02', (f) => `Table '${f.table}' doesn't exist`, '', 942),
+  UNKNOWN_TABLE: def<{ table: string }>(
+    5019,
+    1146,
+    '42S02',
+    (f) => `Table '${f.table}' doesn't exist`,
+    '',
+    942,
+    (f) => `table or view '${f.table.toUpperCase()}' does not exist`,
+  ),
   UNKNOWN_COLUMN: def<{ column: string }>(
     5217,
     1054,
@@ -114,6 +133,7 @@ export const ERRORS = {
     (f) => `Unknown column '${f.column}' in 'field list'`,
     '',
     904,
+    (f) => `invalid identifier '${f.column}' in 'field list'`,
   ),
   UNKNOWN_VARIABLE: def<{ variable: string }>(5148, 1193, 'HY000', (f) => `Unknown system variable '${f.variable}'`),
   VARIABLE_READ_ONLY: def<{ variable: string; scope: string }>(
@@ -182,7 +202,7 @@ export const ERRORS = {
     (f) => `Unknown parameter '${f.parameter}'`,
     'SHOW PARAMETERS lists them.',
   ),
-  QUERY_INTERRUPTED: def(5065, 1317, '70100', plain('Query execution was interrupted'), '', 1013),
+  QUERY_INTERRUPTED: def(5065, 1317, '70100', plain('Query execution was interrupted')),
   UNKNOWN_THREAD: def<{ id: number }>(5137, 1094, 'HY000', (f) => `Unknown thread id: ${f.id}`),
   UNKNOWN_COMMAND: def<{ command: string }>(4108, 1047, '08S01', (f) => `Unknown command: ${f.command}`),
   UNKNOWN_STATEMENT_ID: def<{ id: number }>(5159, 1243, 'HY000', (f) => `Unknown prepared statement handler (${f.id})`),
@@ -241,6 +261,8 @@ export const ERRORS = {
     'HY000',
     (f) => `Operation ${f.operation} failed for ${f.users}`,
     'SELECT User FROM mysql.user lists the accounts of this tenant.',
+    1918,
+    (f) => `user ${f.users} does not exist`,
   ),
   NO_SUCH_USER: def(
     5143,
@@ -262,6 +284,7 @@ export const ERRORS = {
     (f) => `Access denied for user '${f.user}'@'${f.host}'. Account is locked.`,
     'The administrator of the tenant unlocks it: ALTER USER … ACCOUNT UNLOCK.',
     28000,
+    () => 'the account is locked',
   ),
   PASSWORD_REQUIRED: def<{ user: string }>(
     5034,
@@ -272,8 +295,24 @@ export const ERRORS = {
   ),
 
   // ## Tenant SQL: what a statement that ran on the tenant's engine can answer
-  DUPLICATE_KEY: def<{ message: string }>(5024, 1062, '23000', (f) => f.message, '', 1),
-  NOT_NULL: def<{ column: string }>(5235, 1048, '23000', (f) => `Column '${f.column}' cannot be null`, '', 1400),
+  DUPLICATE_KEY: def<{ message: string }>(
+    5024,
+    1062,
+    '23000',
+    (f) => f.message,
+    '',
+    1,
+    (f) => f.message.replace(/^Duplicate entry for (key .*)$/s, 'unique constraint for $1 violated'),
+  ),
+  NOT_NULL: def<{ column: string }>(
+    5235,
+    1048,
+    '23000',
+    (f) => `Column '${f.column}' cannot be null`,
+    '',
+    1400,
+    (f) => `cannot insert NULL into (${f.column})`,
+  ),
   FOREIGN_KEY: def(
     5236,
     1452,
@@ -281,9 +320,26 @@ export const ERRORS = {
     plain('Cannot add or update a child row: a foreign key constraint fails'),
     '',
     2291,
+    plain('integrity constraint violated - parent key not found'),
   ),
-  CHECK_CONSTRAINT: def<{ message: string }>(5237, 3819, 'HY000', (f) => f.message, '', 2290),
-  TABLE_EXISTS: def<{ table: string }>(5020, 1050, '42S01', (f) => `Table '${f.table}' already exists`, '', 955),
+  CHECK_CONSTRAINT: def<{ message: string }>(
+    5237,
+    3819,
+    'HY000',
+    (f) => f.message,
+    '',
+    2290,
+    (f) => `check constraint violated: ${f.message}`,
+  ),
+  TABLE_EXISTS: def<{ table: string }>(
+    5020,
+    1050,
+    '42S01',
+    (f) => `Table '${f.table}' already exists`,
+    '',
+    955,
+    (f) => `name '${f.table}' is already used by an existing object`,
+  ),
   LOCK_WAIT_TIMEOUT: def(
     5205,
     1205,
@@ -291,6 +347,7 @@ export const ERRORS = {
     plain('Lock wait timeout exceeded; try restarting transaction'),
     '',
     30006,
+    plain('resource busy; acquire with WAIT timeout expired'),
   ),
   PARAMETER_COUNT: def<{ expected: number; given: number }>(
     5064,
@@ -523,24 +580,34 @@ export interface ClientError {
   message: string;
 }
 
-const ORA_INTERNAL = 600;
+/** The ORA number of what has none of its own. */
+export const ORA_INTERNAL = 600;
+/** The number under which a client of a mode knows an error, for warnings that are none. */
+export function clientErrno(name: ErrorName, mode: 'mysql' | 'oracle'): number {
+  const { errno, ora } = ERRORS[name] as ErrorDefinition<unknown>;
+  return mode === 'mysql' ? errno : (ora ?? ORA_INTERNAL);
+}
+
 const oraText = (ora: number, text: string) => `ORA-${String(ora).padStart(5, '0')}: ${text}`;
 
 /**
  * Turns any thrown value into what a client sees; anything unexpected becomes 4016 without its inner text.
- * @source OceanBase 4.3.3 docs, error codes; oracle mode has no numbers of its own for 9xxx (ORA-00600 with the number in the text)
+ * @source OceanBase 4.3.3 docs, error codes; its ob_errno.def: without an Oracle number it is ORA-00600 with the number in
+ * the text, and the SQLSTATE is the same in both modes
  */
 export function toClientError(error: unknown, mode: 'mysql' | 'oracle'): ClientError {
   const known = error instanceof HoldfastError ? error : fail('INTERNAL', { what: describeBug(error) });
   const definition = ERRORS[known.errorName] as ErrorDefinition<unknown>;
+  const { sqlState, ora } = definition;
   // The documented text stays word for word on the first line; the next step follows on its own.
-  const message = known.hint ? `${known.message}\nHINT: ${known.hint}` : known.message;
-  if (mode === 'mysql') return { errno: definition.errno, sqlState: definition.sqlState, message };
-  if (definition.ora !== undefined) {
-    return { errno: definition.ora, sqlState: definition.sqlState, message: oraText(definition.ora, message) };
+  const withHint = (text: string) => (known.hint ? `${text}\nHINT: ${known.hint}` : text);
+  if (mode === 'mysql') return { errno: definition.errno, sqlState, message: withHint(known.message) };
+  if (ora !== undefined) {
+    const text = definition.oraMessage?.(known.facts) ?? known.message;
+    return { errno: ora, sqlState, message: withHint(oraText(ora, text)) };
   }
-  const text = `internal error code, arguments: -${definition.code}, ${message}`;
-  return { errno: ORA_INTERNAL, sqlState: 'HY000', message: oraText(ORA_INTERNAL, text) };
+  const text = `internal error code, arguments: -${definition.code}, ${known.message}`;
+  return { errno: ORA_INTERNAL, sqlState, message: withHint(oraText(ORA_INTERNAL, text)) };
 }
 
 function describeBug(error: unknown): string {

@@ -376,7 +376,7 @@ describe('tenant views', () => {
       ['oracle_tenant', 'USER', 'ORACLE', 'ARCHIVELOG'],
     ]);
     expect(await select(ORACLE_ID, 'DBA_OB_TENANTS')).toMatchObject([
-      { TENANT_ID: 1004n, RECOVERY_UNTIL_SCN: 4_611_686_018_427_387_903n, CREATE_TIME: '2025-03-01 01:00:00.120000' },
+      { TENANT_ID: '1004', RECOVERY_UNTIL_SCN: '4611686018427387903', CREATE_TIME: '2025-03-01 01:00:00.120000' },
     ]);
   });
 

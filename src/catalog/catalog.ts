@@ -13,6 +13,7 @@ import { BACKUP_VIEWS } from './backup-views.ts';
 import { CLEAN_VIEWS } from './clean-views.ts';
 import { INFORMATION_SCHEMA } from './information-schema.ts';
 import type { AccountFacts, ConnectionFacts, InfoFacts, InfoTable } from './information-schema-table.ts';
+import { ORACLE_DICTIONARY } from './oracle-dictionary.ts';
 import { RESTORE_VIEWS } from './restore-views.ts';
 import { SCHEDULE_VIEWS } from './schedule-views.ts';
 import { factsOfEngineTable, factsOfView, type TableFacts } from './table-facts.ts';
@@ -138,9 +139,9 @@ function systemTables(viewer: Viewer): SystemTable[] {
     columns: shownColumns(view.columns, viewer.mode),
     of: { view },
   }));
-  if (viewer.mode === 'oracle') return views;
   const infoTables = (schema: string, tables: readonly InfoTable[]) =>
-    tables.map((info) => ({ schema, name: info.name, columns: shownColumns(info.columns, 'mysql'), of: { info } }));
+    tables.map((info) => ({ schema, name: info.name, columns: shownColumns(info.columns, viewer.mode), of: { info } }));
+  if (viewer.mode === 'oracle') return [...infoTables('SYS', ORACLE_DICTIONARY), ...views];
   return [...infoTables('information_schema', INFORMATION_SCHEMA), ...infoTables('mysql', MYSQL_SCHEMA), ...views];
 }
 

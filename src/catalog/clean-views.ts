@@ -92,6 +92,9 @@ const CDB_OB_BACKUP_DELETE_JOB_HISTORY = view({
   rows: (reader) => jobRows(reader, true),
 });
 
+/** Not among the columns that an oracle tenant has. */
+const MYSQL_ONLY = { isNullable: true, oracle: null } as const;
+
 const TASK_COLUMNS = {
   TENANT_ID: bigint('The tenant.'),
   TASK_ID: bigint('The task.'),
@@ -107,9 +110,9 @@ const TASK_COLUMNS = {
   TOTAL_LS_COUNT: bigint('Log streams: always 1.', NULLABLE),
   FINISH_LS_COUNT: bigint('1 when it is deleted.', NULLABLE),
   TOTAL_BYTES: bigint('Bytes to delete.', NULLABLE),
-  DELETE_BYTES: bigint('Bytes deleted.', NULLABLE),
-  TOTAL_FILES_COUNT: bigint('Files to delete.', NULLABLE),
-  DELETE_FILES_COUNT: bigint('Files deleted.', NULLABLE),
+  DELETE_BYTES: bigint('Bytes deleted.', MYSQL_ONLY),
+  TOTAL_FILES_COUNT: bigint('Files to delete.', MYSQL_ONLY),
+  DELETE_FILES_COUNT: bigint('Files deleted.', MYSQL_ONLY),
   RESULT: bigint('0, or the number of the error.', NULLABLE),
   COMMENT: varchar(4096, 'Number and text of the error.', NULLABLE),
   PATH: varchar(1024, 'Destination, without credentials.'),
@@ -155,7 +158,7 @@ const CDB_OB_BACKUP_DELETE_TASKS = view({
 const CDB_OB_BACKUP_DELETE_TASK_HISTORY = view({
   name: 'CDB_OB_BACKUP_DELETE_TASK_HISTORY',
   source: 'OceanBase 4.3.3 docs, CDB_OB_BACKUP_DELETE_TASK_HISTORY',
-  columns: TASK_COLUMNS,
+  columns: { ...TASK_COLUMNS, TOTAL_BYTES: bigint('Bytes to delete.', MYSQL_ONLY) },
   rows: (reader) => taskRows(reader, true),
 });
 

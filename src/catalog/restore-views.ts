@@ -24,6 +24,8 @@ import type { ViewReader } from './view-reader.ts';
 const DATETIME = { base: 'datetime', scale: 6 } as const;
 const LONGTEXT = { base: 'longtext' } as const;
 const ORACLE_TEXT = { oracle: { base: 'varchar', length: 4096 } } as const;
+/** The history alone keeps its times as such in an oracle tenant. */
+const ORACLE_MOMENT = { oracle: { base: 'timestamp', scale: 6 } } as const;
 const ORACLE_BYTES = { oracle: { base: 'varchar', length: 42 } } as const;
 /** A tenant has one log here, the field's log streams. */
 const LS_COUNT = 1;
@@ -143,8 +145,8 @@ export const CDB_OB_RESTORE_HISTORY = view({
     RESTORE_SCN: ubigint('Target, inclusive.'),
     RESTORE_SCN_DISPLAY: varchar(26, 'The same as time, in the zone of the backup.', { dba: DATETIME }),
     RESTORE_OPTION: varchar(4096, 'The WITH text of the statement.'),
-    START_TIMESTAMP: timestamp(6, 'Start.', { isNullable: true }),
-    FINISH_TIMESTAMP: timestamp(6, 'End.', { isNullable: true }),
+    START_TIMESTAMP: timestamp(6, 'Start.', { ...ORACLE_MOMENT, isNullable: true }),
+    FINISH_TIMESTAMP: timestamp(6, 'End.', { ...ORACLE_MOMENT, isNullable: true }),
     STATUS: varchar(64, 'SUCCESS or FAILED.'),
     BACKUP_PIECE_LIST: longtext('Pieces that were used.'),
     BACKUP_SET_LIST: longtext('Sets that were used.'),

@@ -1,6 +1,7 @@
 // System views as data: columns in the documented order, and the rows they show. `CDB_…` is declared, `DBA_…` derived.
 import type { ColumnType, SqlValue } from '../model/result.ts';
 import type { TenantMode } from '../model/tenant.ts';
+import { oracleColumnType, oracleType } from './oracle-types.ts';
 import type { ViewReader } from './view-reader.ts';
 
 declare const valueType: unique symbol;
@@ -12,7 +13,7 @@ export interface ViewColumn<V extends SqlValue = SqlValue> {
   isNullable: boolean;
   /** Type in the DBA_ view, where the documentation gives another one. */
   dba?: ColumnType;
-  /** Type in an oracle tenant where it matters to a client; null: the column is not there. */
+  /** Type in an oracle tenant where it is not the one that follows by rule; null: the column is not there. */
   oracle?: ColumnType | null;
   readonly [valueType]?: V;
 }
@@ -71,29 +72,37 @@ export interface ShownColumn {
   isNullable: boolean;
 }
 
+/** The type of a column in an oracle tenant; null when it is not there. */
+export function oracleTypeOf(name: string, { type, oracle }: ViewColumn): ColumnType | null {
+  if (oracle === null) return null;
+  return oracle ? oracleType(oracle) : oracleColumnType(name, type);
+}
+
 /** The columns of a view in a tenant of this mode. */
 export function shownColumns(columns: ViewColumns, mode: TenantMode): ShownColumn[] {
   const shown: ShownColumn[] = [];
-  for (const [name, { type, oracle, isNullable: isDocumented }] of Object.entries(columns)) {
+  for (const [name, column] of Object.entries(columns)) {
+    const type = mode === 'oracle' ? oracleTypeOf(name, column) : column.type;
+    if (type === null) continue;
+    const { base } = column.type;
     // The documentation calls times NOT NULL that are NULL while something has not happened yet.
     const isNullable =
-      isDocumented || type.base === 'datetime' || type.base === 'timestamp' || /(_DISPLAY|_TIMESTAMP)$/.test(name);
-    if (mode === 'mysql') shown.push({ name, type, isNullable });
-    else if (oracle !== null) shown.push({ name, type: oracle ?? type, isNullable });
+      column.isNullable || base === 'datetime' || base === 'timestamp' || /(_DISPLAY|_TIMESTAMP)$/.test(name);
+    shown.push({ name, type, isNullable });
   }
   return shown;
 }
 
 const isInteger = (type: ColumnType) => ['tinyint', 'int', 'bigint'].includes(type.base);
 
-const isText = (type: ColumnType) => ['varchar', 'longtext'].includes(type.base);
+const travelsAsText = (type: ColumnType) => ['varchar', 'longtext', 'decimal'].includes(type.base);
 
-/** The values of a row in the order of the columns; integers as bigint, numbers in text columns as text. */
+/** The values of a row in the order of the columns; integers as bigint, numbers in text and decimal columns as text. */
 export function toValues(row: Readonly<Record<string, SqlValue>>, columns: readonly ShownColumn[]): SqlValue[] {
   return columns.map(({ name, type }) => {
     const value = row[name] ?? null;
     if (typeof value === 'number' && isInteger(type)) return BigInt(value);
-    if ((typeof value === 'number' || typeof value === 'bigint') && isText(type)) return String(value);
+    if ((typeof value === 'number' || typeof value === 'bigint') && travelsAsText(type)) return String(value);
     return value;
   });
 }

@@ -8,6 +8,7 @@ import { MIB } from '../base/limits.ts';
 import type { DatabaseSync } from '../base/sqlite.ts';
 import type { SqlValue } from '../model/result.ts';
 import { TIME_FUNCTIONS } from './mysql-time-functions.ts';
+import { ORACLE_FUNCTIONS } from './oracle-functions.ts';
 import type { SessionFacts } from './session-facts.ts';
 
 /** Longest text that LPAD, REPEAT and the like make: more is a mistake, and would only fill memory. */
@@ -244,6 +245,7 @@ export const MYSQL_FUNCTIONS: Record<string, SqlFunction> = {
   ...VALUE_FUNCTIONS,
   ...SESSION_FUNCTIONS,
   ...TIME_FUNCTIONS,
+  ...ORACLE_FUNCTIONS,
 };
 
 /**

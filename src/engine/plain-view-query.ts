@@ -27,7 +27,7 @@ export function plainAnswer(query: Pick<ViewQuery, 'sql' | 'mode' | 'schemas' | 
   if (!schema || !table || otherSchemas.length + otherTables.length + query.parameters.length > 0) return undefined;
   if (table.rows.length > ROWS_MAX || query.sql.length > SQL_CHARS_MAX) return undefined;
   const tokens = tokenize(query.sql, viewRulesOf(query.mode)).filter(({ kind }) => kind !== 'space');
-  const plain = parse(tokens, schema.schema, table);
+  const plain = parse(tokens, { schema: schema.schema, table, mode: query.mode });
   if (!plain) return undefined;
   const rows = table.rows.filter((row) => plain.conditions.every((holds) => holds(row))).slice(0, plain.limit);
   const columns = plain.columns.map((at): Column => {
@@ -66,10 +66,13 @@ class Reading {
   }
 }
 
-function parse(tokens: readonly Token[], schema: string, table: ViewTable): PlainQuery | undefined {
+function parse(
+  tokens: readonly Token[],
+  { schema, table, mode }: { schema: string; table: ViewTable; mode: ViewQuery['mode'] },
+): PlainQuery | undefined {
   const reading = new Reading(tokens);
   if (!reading.takes('SELECT')) return undefined;
-  const columns = columnsOf(reading, table);
+  const columns = columnsOf(reading, table, mode);
   if (!columns || !reading.takes('FROM') || !namesTable(reading, schema, table)) return undefined;
   const conditions: Condition[] = [];
   if (reading.takes('WHERE'))
@@ -88,13 +91,14 @@ function parse(tokens: readonly Token[], schema: string, table: ViewTable): Plai
   return reading.isOver ? { columns, conditions, limit } : undefined;
 }
 
-function columnsOf(reading: Reading, table: ViewTable): number[] | undefined {
+function columnsOf(reading: Reading, table: ViewTable, mode: ViewQuery['mode']): number[] | undefined {
   if (reading.takes('*')) return table.columns.map((_, at) => at);
   const columns: number[] = [];
   do {
     const named = reading.next();
-    // Written otherwise than declared, the engine decides what the column of the answer is called.
-    const at = named?.kind === 'word' ? table.columns.findIndex(({ name }) => name === named.text) : -1;
+    // Written otherwise than declared, it is the engine that names the column of the answer; Oracle's are upper case.
+    const written = mode === 'oracle' ? named?.key : named?.text;
+    const at = named?.kind === 'word' ? table.columns.findIndex(({ name }) => name === written) : -1;
     if (at < 0) return undefined;
     columns.push(at);
   } while (reading.takes(','));

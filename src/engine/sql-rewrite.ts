@@ -77,7 +77,9 @@ export function rewriteCalls(pieces: Piece[], mode: 'mysql' | 'oracle'): void {
     const isCall = isAt(pieces, i + 1, '(');
     const next = pieces[i + 2];
     if (!isCall) {
-      if (bare.has(piece.key) && !isAt(pieces, i + 1, '.') && !isAt(pieces, i - 1, 'AS')) piece.out += '()';
+      if (!bare.has(piece.key) || isAt(pieces, i + 1, '.') || isAt(pieces, i - 1, 'AS')) continue;
+      if (mode === 'oracle' && piece.key === 'USER') piece.out = 'oracle_user';
+      piece.out += '()';
     } else if (CALLS[piece.key]) {
       piece.out = CALLS[piece.key]!;
     } else if (UNIT_FIRST.has(piece.key) && next?.token.kind === 'word') {

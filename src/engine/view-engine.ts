@@ -1,11 +1,12 @@
 // Answers queries over views: an in-memory SQLite holds only the views of one query, so there is nothing to reach and
 // nothing to change.
 import { assert } from '../base/assert.ts';
-import { fail } from '../base/errors.ts';
+import { fail, type HoldfastError, isFailure } from '../base/errors.ts';
 import { MIB } from '../base/limits.ts';
 import { sqliteConstants as constants, DatabaseSync } from '../base/sqlite.ts';
 import type { Column, ColumnType, SqlValue } from '../model/result.ts';
 import { registerMysqlFunctions } from './mysql-functions.ts';
+import { oracleColumnNamer } from './oracle-sql.ts';
 import type { SessionFacts } from './session-facts.ts';
 import { quoteName } from './sql-tokens.ts';
 import { translateError } from './sqlite/sql-errors.ts';
@@ -102,7 +103,16 @@ function answer(db: DatabaseSync, query: ViewQuery, sql: string): ViewAnswer {
   );
   const rows = readAll(statement.iterate(...bound) as IterableIterator<unknown>);
   const columns = statement.columns().map((origin, at) => toColumn(query, origin, rows, at));
-  return { columns, rows };
+  if (query.mode === 'mysql') return { columns, rows };
+  const nameColumn = oracleColumnNamer(query.sql);
+  return { columns: columns.map((column) => ({ ...column, name: nameColumn(column.name) })), rows };
+}
+
+/** The error of a column that there is not, by the name that the client's mode reads. */
+function namedByMode(error: HoldfastError, { mode, sql }: ViewQuery): HoldfastError {
+  if (mode === 'mysql' || !isFailure(error, 'UNKNOWN_COLUMN')) return error;
+  const { column } = error.facts as { column: string };
+  return fail('UNKNOWN_COLUMN', { column: oracleColumnNamer(sql)(column) });
 }
 
 /** The query that runs: what functions such as USER() answer in it, and what it was refused. */
@@ -146,7 +156,8 @@ export class ViewEngine {
           return (failure as Error).message;
         }
       };
-      throw translateError(error, { sql, tenantName: '', isReadOnly: false, refusal: running.refusal, compile });
+      const failed = { sql, tenantName: '', isReadOnly: false, refusal: running.refusal, compile };
+      throw namedByMode(translateError(error, failed), query);
     } finally {
       this.#running = undefined;
       // What a query that failed has left in it is nobody's concern.

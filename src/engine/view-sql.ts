@@ -9,6 +9,7 @@
 
 import { fail } from '../base/errors.ts';
 import { TIME_UNITS } from './mysql-time.ts';
+import { rewriteOracle } from './oracle-sql.ts';
 import { closingOf, drop, dropFromDual, isAt, type Piece, render, rewriteCalls, toPieces } from './sql-rewrite.ts';
 import { lineAt, MYSQL_RULES, nameOf, quoteName, quoteString, SQLITE_RULES } from './sql-tokens.ts';
 
@@ -323,7 +324,7 @@ function nameItems(sql: string, items: readonly Piece[][], isMysql: boolean): vo
 
 /**
  * Translates one query.
- * @throws SYNTAX (1064) when it is none or more than one
+ * @throws SYNTAX (1064) when it is none or more than one; what `rewriteOracle` throws
  */
 export function translateViewQuery(sql: string, mode: 'mysql' | 'oracle'): { sql: string; parameterCount: number } {
   const isMysql = mode === 'mysql';
@@ -343,9 +344,10 @@ export function translateViewQuery(sql: string, mode: 'mysql' | 'oracle'): { sql
   dropClauses(pieces);
   rewriteFunctions(pieces);
   rewriteIntervals(pieces);
-  dropFromDual(pieces);
+  if (isMysql) dropFromDual(pieces);
   rewriteCalls(pieces, mode);
   rewriteBareTimes(pieces);
+  if (!isMysql) rewriteOracle(pieces);
   nameItems(sql, items, isMysql);
   return { sql: render(pieces), parameterCount: pieces.filter((piece) => piece.token.kind === 'placeholder').length };
 }

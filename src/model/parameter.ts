@@ -110,6 +110,25 @@ export const PARAMETERS = {
   },
 } as const satisfies Record<string, ParameterDefinition>;
 
+/** Parameters of OceanBase 2.x and 3.x, each with what is there instead. */
+export const RETIRED_PARAMETERS: Readonly<Record<string, string>> = {
+  backup_dest: 'DATA_BACKUP_DEST and LOG_ARCHIVE_DEST',
+  backup_dest_option: 'the attributes of LOG_ARCHIVE_DEST',
+  backup_backup_dest: 'nothing',
+  backup_backup_dest_option: 'nothing',
+  backup_recovery_window: 'ADD DELETE BACKUP POLICY',
+  auto_delete_expired_backup: 'ADD DELETE BACKUP POLICY',
+  enable_log_archive: 'ARCHIVELOG and NOARCHIVELOG',
+  log_archive_checkpoint_interval: 'archive_lag_target',
+  log_archive_batch_buffer_limit: 'nothing',
+  backup_log_archive_option: 'BINDING of LOG_ARCHIVE_DEST',
+  backup_concurrency: 'ha_low_thread_score',
+  backup_net_limit: 'max_bandwidth of a destination',
+  restore_concurrency: 'ha_high_thread_score',
+  backup_region: 'nothing',
+  backup_zone: 'nothing',
+};
+
 export type ParameterName = keyof typeof PARAMETERS;
 
 const CAPACITY_UNITS: Record<string, bigint> = { B: 1n, K: 1n << 10n, M: 1n << 20n, G: 1n << 30n, T: 1n << 40n };

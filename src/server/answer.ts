@@ -39,6 +39,16 @@ function statusOf(context: AnswerContext, hasMore: boolean): number {
 
 /** OK of a command that changed nothing, or of a statement without rows. */
 export function answerOk(context: AnswerContext, result: Partial<OkResult> = {}, { hasMore = false } = {}): void {
+  writeOkOf(context, result, statusOf(context, hasMore));
+}
+
+/** OK of a login. @source OceanBase, ObMPBase::send_ok_packet: from it OceanBase's own drivers learn the tenant's mode */
+export function answerLogin(context: AnswerContext): void {
+  const mode = context.session.mode === 'oracle' ? STATUS.ORACLE_MODE : 0;
+  writeOkOf(context, {}, statusOf(context, false) | mode);
+}
+
+function writeOkOf(context: AnswerContext, result: Partial<OkResult>, status: number): void {
   const { affectedRows, lastInsertId, warnings, info } = result;
   context.stream.write((writer) =>
     writeOk(writer, {
@@ -46,7 +56,7 @@ export function answerOk(context: AnswerContext, result: Partial<OkResult> = {},
       // The wire's field has no sign: a negative rowid travels as its 64 bits, as MySQL does it.
       lastInsertId: BigInt.asUintN(64, lastInsertId ?? 0n),
       warnings: warnings ?? 0,
-      status: statusOf(context, hasMore),
+      status,
       ...(info === undefined ? {} : { info }),
     }),
   );

@@ -8,7 +8,7 @@ import type { ConnectionInfo } from '../sql/connections.ts';
 import type { LoginRequest, Session, SqlService } from '../sql/session.ts';
 import { parseChangeUser } from '../wire/handshake.ts';
 import { writeErr } from '../wire/ok-err.ts';
-import { answerError, answerOk, interruptionOr } from './answer.ts';
+import { answerError, answerLogin, interruptionOr } from './answer.ts';
 import { type CommandContext, runCommand, wantsMultiStatements } from './commands.ts';
 import type { ServerLimits } from './limits.ts';
 import { isLoopback, type Login, type LoginSurroundings, logIn, logInAgain } from './login.ts';
@@ -136,7 +136,7 @@ export class Connection implements RegisteredConnection {
       this.#hasMultiStatements = wantsMultiStatements(login.capabilities);
       this.#session = await service.openSession(login.account, login.request, this.id);
       this.#stream.allowLargePackets();
-      answerOk(this.#context(this.#session));
+      answerLogin(this.#context(this.#session));
       await this.#stream.flush();
       this.#logLogin(login);
       return true;
@@ -274,7 +274,7 @@ export class Connection implements RegisteredConnection {
       const proof = { plugin: change.authPlugin, proof: change.proof };
       const account = await logInAgain(this.#stream, request, proof, this.#surroundings);
       this.#session = await service.openSession(account, request, this.id);
-      answerOk(this.#context(this.#session));
+      answerLogin(this.#context(this.#session));
     } finally {
       clearTimeout(timer);
     }

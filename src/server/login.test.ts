@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import * as mariadb from 'mariadb';
 import mysql, { type RowDataPacket } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type AuthPlugin, CAPABILITY, COMMAND, NATIVE_PLUGIN, SHA2_PLUGIN } from '../wire/constants.ts';
+import { type AuthPlugin, CAPABILITY, COMMAND, NATIVE_PLUGIN, SHA2_PLUGIN, STATUS } from '../wire/constants.ts';
 import {
   errorOf,
   handshakeResponse,
@@ -170,6 +170,18 @@ describe('login', () => {
     const request = await client.read();
     expect(request?.payload[0]).toBe(0xfe);
     expect(request?.payload.toString('latin1', 1, 22)).toBe(NATIVE_PLUGIN);
+    client.close();
+  });
+
+  test.each([
+    ['SYS', STATUS.ORACLE_MODE],
+    ['root', 0],
+  ])('the OK of %s says whether the tenant is an oracle tenant; no later OK does', async (user, expected) => {
+    const client = new RawClient(serverOf(NATIVE_PLUGIN).port);
+    const modeOf = (packet: { payload: Buffer } | null) => (packet?.payload.readUInt16LE(3) ?? 0) & STATUS.ORACLE_MODE;
+    expect(modeOf(await client.logIn({ user }))).toBe(expected);
+    client.command(COMMAND.PING);
+    expect(modeOf(await client.read())).toBe(0);
     client.close();
   });
 

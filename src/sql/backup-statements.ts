@@ -1,6 +1,6 @@
 // Statements of backup: SET ENCRYPTION, BACKUP, CANCEL BACKUP.
 import { becameFull } from '../backup/choose-parent.ts';
-import { ERRORS, fail } from '../base/errors.ts';
+import { clientErrno, fail } from '../base/errors.ts';
 import { SYS_TENANT_ID } from '../base/limits.ts';
 import { okResult, type StatementResult } from '../model/result.ts';
 import { isSys, type SqlDependencies } from './dependencies.ts';
@@ -30,7 +30,7 @@ export function setEncryption(session: Session, statement: StatementOf<'setEncry
   }
   setEncryptionPassword(session, password);
   if (password === null) return okResult();
-  session.warnings.push({ level: 'Note', errno: ERRORS.NOT_SUPPORTED.errno, message: LOG_IS_PLAIN });
+  session.warnings.push({ level: 'Note', errno: clientErrno('NOT_SUPPORTED', session.mode), message: LOG_IS_PLAIN });
   return okResult(0n, 0n, session.warnings.length);
 }
 
@@ -70,14 +70,14 @@ export async function startBackup(
   for (const { tenantName, because } of skipped) {
     session.warnings.push({
       level: 'Warning',
-      errno: ERRORS.BACKUP_CAN_NOT_START.errno,
+      errno: clientErrno('BACKUP_CAN_NOT_START', session.mode),
       message: `tenant '${tenantName}' is left out of this backup, because ${because}`,
     });
   }
   for (const { tenantName, because } of full) {
     session.warnings.push({
       level: 'Note',
-      errno: ERRORS.BACKUP_CAN_NOT_START.errno,
+      errno: clientErrno('BACKUP_CAN_NOT_START', session.mode),
       message: `the backup of tenant '${tenantName}' ${becameFull(because)}`,
     });
   }

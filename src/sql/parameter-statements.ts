@@ -2,7 +2,13 @@
 import { fail } from '../base/errors.ts';
 import { SYS_TENANT_ID } from '../base/limits.ts';
 import { parseDestinationUri } from '../model/destination-uri.ts';
-import { isParameterName, isParameterValue, PARAMETERS, type ParameterDefinition } from '../model/parameter.ts';
+import {
+  isParameterName,
+  isParameterValue,
+  PARAMETERS,
+  type ParameterDefinition,
+  RETIRED_PARAMETERS,
+} from '../model/parameter.ts';
 import { okResult, type StatementResult } from '../model/result.ts';
 import { isSys, type SqlDependencies } from './dependencies.ts';
 import type { ParameterAssignment, StatementOf } from './grammar/statement.ts';
@@ -22,6 +28,10 @@ function tenantIdsOf(deps: SqlDependencies, session: Session, assignment: Parame
 
 function check(deps: SqlDependencies, session: Session, assignment: ParameterAssignment): () => void {
   const { name, value } = assignment;
+  if (Object.hasOwn(RETIRED_PARAMETERS, name)) {
+    const now = RETIRED_PARAMETERS[name]!;
+    throw fail('NOT_SUPPORTED', { what: `${name} of OceanBase 2.x and 3.x (now: ${now}) is` });
+  }
   if (!isParameterName(name)) throw fail('UNKNOWN_PARAMETER', { parameter: name });
   const definition: ParameterDefinition = PARAMETERS[name];
   if (!isParameterValue(definition, value)) {

@@ -70,6 +70,7 @@ export function runStatement(
     case 'catalogBackup':
       return catalogBackup(deps, session, statement, request.signal);
     case 'dead':
+      throw fail('NOT_SUPPORTED', { what: statement.what });
     case 'notSupported':
       throw fail('NOT_SUPPORTED', { what: statement.what });
     default:

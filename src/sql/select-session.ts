@@ -1,5 +1,6 @@
 // SELECTs that only ask the session: constants, @@variables, @variables and functions such as DATABASE(), as clients
 // send them when they connect and to see whether a connection lives. Answered here, without another process.
+import { oracleItemName } from '../engine/oracle-sql.ts';
 import { type Column, type ColumnType, rowsResult, type SqlValue, type StatementResult } from '../model/result.ts';
 import type { Reference, Select } from './grammar/statement.ts';
 import { decodeIdentifier, decodeString, type Lexical, rulesOf, type Token, Tokenizer } from './grammar/tokenizer.ts';
@@ -93,7 +94,11 @@ class SessionSelect {
     const isNull = read.value === null;
     return {
       value: read.value,
-      column: { name: name ?? read.name ?? this.#sql.slice(start, end), type: read.type, isNullable: isNull },
+      column: {
+        name: name ?? this.#itemName(read.name, this.#sql.slice(start, end)),
+        type: read.type,
+        isNullable: isNull,
+      },
     };
   }
 
@@ -119,6 +124,11 @@ class SessionSelect {
     if (token.kind !== 'word' || !Object.hasOwn(WORDS, word)) return undefined;
     const value = WORDS[word]!;
     return { value, type: value === null ? { base: 'null' } : { base: 'bigint' } };
+  }
+
+  /** MySQL names a text by its value. */
+  #itemName(value: string | undefined, text: string): string {
+    return this.#session.mode === 'oracle' ? oracleItemName(text) : (value ?? text);
   }
 
   /** The name given to an item; null for none, undefined when what follows is something else. */

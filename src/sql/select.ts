@@ -4,6 +4,7 @@
 import { assert } from '../base/assert.ts';
 import { fail } from '../base/errors.ts';
 import type { SystemTable, WantedRows } from '../catalog/catalog.ts';
+import { oracleItemName } from '../engine/oracle-sql.ts';
 import type { SessionFacts } from '../engine/session-facts.ts';
 import { quoteNameMysql } from '../engine/sql-tokens.ts';
 import { tenantOfQuery } from '../engine/view-filter.ts';
@@ -137,7 +138,9 @@ async function route(
     await checkNotMixed(deps, session, named);
     return named.views;
   }
-  if (!isSys(session)) return routeToEngine(deps, session, request);
+  // FROM DUAL is Oracle's own: what it asks is in Oracle's words, and of no table.
+  const asksDual = session.mode === 'oracle' && statement.dual.length > 0 && named.others.length === 0;
+  if (!isSys(session) && !asksDual) return routeToEngine(deps, session, request);
   if (named.others.length > 0) throw unknownTable(deps, session, named.others[0]!);
   return [];
 }
@@ -159,7 +162,8 @@ function withValues(deps: SqlDependencies, session: Session, sql: string, facts:
     by: `(${literalFor(session, readReference(deps, session, reference))})`,
   }));
   for (const { offset, name } of facts.aliases) {
-    edits.push({ start: offset, end: offset, by: ` AS ${quoteNameMysql(name)}` });
+    const shown = session.mode === 'oracle' ? oracleItemName(name) : name;
+    edits.push({ start: offset, end: offset, by: ` AS ${quoteNameMysql(shown)}` });
   }
   edits.sort((a, b) => a.start - b.start || a.end - b.end);
   let text = '';

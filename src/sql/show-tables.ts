@@ -2,9 +2,11 @@
 
 import { fail } from '../base/errors.ts';
 import { DEFAULT_CHARSET, DEFAULT_COLLATION } from '../catalog/character-sets.ts';
+import { oracleTypeText } from '../catalog/oracle-types.ts';
 import { type ColumnFacts, factsOfType, type TableFacts } from '../catalog/table-facts.ts';
-import { quoteNameMysql } from '../engine/sql-tokens.ts';
+import { quoteName, quoteNameMysql } from '../engine/sql-tokens.ts';
 import { isAllowed } from '../model/privilege.ts';
+import type { TenantMode } from '../model/tenant.ts';
 import { rightsOf } from './rights.ts';
 import { columns, type Listing, type ShowRequest, toBig } from './show-listing.ts';
 import { viewerOf } from './viewer-of.ts';
@@ -116,9 +118,19 @@ function columnRow(column: ColumnFacts, isFull: boolean) {
   return [column.name, columnType, collation, ...rest, 'select,insert,update,references', ''];
 }
 
+/** As an oracle tenant describes a column: it has no empty text. */
+function oracleColumnRow(column: ColumnFacts) {
+  const isNullable = column.isNullable ? 'YES' : 'NO';
+  return [column.name, oracleTypeText(column.type), isNullable, column.key || null, column.defaultText, null];
+}
+
 export async function showColumns(request: ShowRequest): Promise<Listing> {
   const { isFull } = request.statement;
   const table = await tableOf(request);
+  if (request.session.mode === 'oracle') {
+    const shape = columns({ FIELD: 'text', TYPE: 'long', NULL: 'text', KEY: 'text', DEFAULT: 'long', EXTRA: 'text' });
+    return { columns: shape, rows: table.columns.map(oracleColumnRow) };
+  }
   const shape = isFull
     ? columns({
         Field: 'text',
@@ -176,12 +188,14 @@ export async function showIndex(request: ShowRequest): Promise<Listing> {
 }
 
 /** The columns of a system view in the form of CREATE TABLE: there is no other text of it. */
-function describeAsTable(table: TableFacts): string {
+function describeAsTable(table: TableFacts, mode: TenantMode): string {
+  const quote = mode === 'oracle' ? quoteName : quoteNameMysql;
+  const typeOf = (column: ColumnFacts) =>
+    mode === 'oracle' ? oracleTypeText(column.type) : factsOfType(column.type).columnType;
   const lines = table.columns.map(
-    (column) =>
-      `  ${quoteNameMysql(column.name)} ${factsOfType(column.type).columnType}${column.isNullable ? '' : ' NOT NULL'}`,
+    (column) => `  ${quote(column.name)} ${typeOf(column)}${column.isNullable ? '' : ' NOT NULL'}`,
   );
-  return `CREATE TABLE ${quoteNameMysql(table.name)} (\n${lines.join(',\n')}\n)`;
+  return `CREATE TABLE ${quote(table.name)} (\n${lines.join(',\n')}\n)`;
 }
 
 /** CREATE TABLE, also of a view; CREATE VIEW only of one. */
@@ -191,7 +205,7 @@ export async function showCreateTable(request: ShowRequest): Promise<Listing> {
     throw fail('NOT_A_VIEW', { what: `${table.schema}.${table.name}` });
   }
   if (table.kind !== 'VIEW') {
-    const sql = table.createSql || describeAsTable(table);
+    const sql = table.createSql || describeAsTable(table, request.session.mode);
     return { columns: columns({ Table: 'text', 'Create Table': 'long' }), rows: [[table.name, sql]] };
   }
   return {

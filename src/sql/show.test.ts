@@ -90,6 +90,11 @@ describe('databases, tables, columns', () => {
     ]);
     expect(await column(tenant, "SHOW TABLES FROM oceanbase LIKE 'CDB%'")).toEqual([]);
     expect(await column(oracle, "SHOW TABLES FROM SYS LIKE 'DBA_OB_TEN%'")).toEqual(['DBA_OB_TENANTS']);
+    for (const filter of ["LIKE 'ob_compatibility_mode'", "WHERE variable_name = 'ob_compatibility_mode'"])
+      expect(await show(oracle, `SHOW VARIABLES ${filter}`)).toEqual({
+        names: ['VARIABLE_NAME', 'VALUE'],
+        rows: [['ob_compatibility_mode', 'ORACLE']],
+      });
   });
 
   test('an unknown database is 1049, none at all 1046', async () => {

@@ -138,6 +138,13 @@ async function filterByCondition(
   return selectFromListing(deps, session, { sql, statement, signal }, { name: 'listing', ...listing });
 }
 
+/** Names of columns are upper case in an oracle tenant. */
+function namedFor(session: Session, listing: Listing): Listing {
+  if (session.mode === 'mysql') return listing;
+  const columns = listing.columns.map((column) => ({ ...column, name: column.name.toUpperCase() }));
+  return { ...listing, columns };
+}
+
 /** @throws UNKNOWN_TABLE (1146), UNKNOWN_DATABASE (1049), NO_DATABASE (1046), NO_PRIVILEGE (1227), SYNTAX (1064) in WHERE */
 export async function runShow(
   deps: SqlDependencies,
@@ -145,7 +152,7 @@ export async function runShow(
   statement: Show,
   signal: AbortSignal,
 ): Promise<StatementResult> {
-  const listing = await LISTINGS[statement.subject]({ deps, session, statement });
+  const listing = namedFor(session, await LISTINGS[statement.subject]({ deps, session, statement }));
   const { filter } = statement;
   if (filter === null) return rowsResult(listing.columns, listing.rows);
   if (filter.by === 'LIKE') return filterByPattern(listing, filter.pattern);

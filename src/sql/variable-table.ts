@@ -241,6 +241,9 @@ export const VARIABLES: Readonly<Record<string, VariableDefinition>> = {
   nls_territory: text('AMERICA'),
   nls_sort: text('BINARY'),
   nls_comp: text('BINARY'),
+  nls_calendar: text('GREGORIAN'),
+  nls_numeric_characters: text('.,'),
+  ncharacter_set_connection: text('AL16UTF16'),
   nls_characterset: fixed('text', 'AL32UTF8'),
   nls_nchar_characterset: fixed('text', 'AL16UTF16'),
 };

@@ -61,6 +61,8 @@ export const SERVER_CAPABILITIES =
 export const STATUS = {
   IN_TRANS: 0x0001,
   AUTOCOMMIT: 0x0002,
+  /** OceanBase's own, in the OK of a login alone: the tenant is an oracle tenant. MySQL's clients ignore it. */
+  ORACLE_MODE: 0x0004,
   MORE_RESULTS_EXISTS: 0x0008,
 } as const;
 

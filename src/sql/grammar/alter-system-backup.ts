@@ -143,10 +143,15 @@ export function parseValidate(cursor: Cursor): AlterSystemStatement {
     return dead('VALIDATE DATABASE');
   }
   const object = cursor.expectOneOf(['BACKUP', 'BACKUPSET', 'ARCHIVELOG_PIECE']);
+  const ids = object === 'BACKUP' ? null : readIds(cursor, object);
+  if (object === 'BACKUPSET' && cursor.accept('COPY')) {
+    skipToEnd(cursor);
+    return dead('VALIDATE BACKUPSET … COPY');
+  }
   return {
     kind: 'validate',
     object,
-    ids: object === 'BACKUP' ? null : readIds(cursor, object),
+    ids,
     dataBackupDest: readStringOption(cursor, 'DATA_BACKUP_DEST'),
     logArchiveDest: readStringOption(cursor, 'LOG_ARCHIVE_DEST'),
     level: readLevel(cursor),

@@ -144,9 +144,12 @@ describe('variables', () => {
       "ALTER SESSION SET NLS_DATE_FORMAT='YYYY' x = 1",
       [system('nls_date_format', literal('YYYY'), 'SESSION'), system('x', literal(1n), 'SESSION')],
     ],
-    ['ALTER SESSION SET CURRENT_SCHEMA = app', [system('current_schema', { is: 'word', word: 'app' }, 'SESSION')]],
   ])('reads %s', (sql, items) => {
     expect(parse(sql)).toEqual({ kind: 'set', items });
+  });
+
+  test('reads the choice of a schema as USE', () => {
+    expect(parse('ALTER SESSION SET CURRENT_SCHEMA = app')).toEqual({ kind: 'use', database: 'app' });
   });
 
   test.each([

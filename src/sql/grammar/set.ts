@@ -2,6 +2,7 @@
 import { fail } from '../../base/errors.ts';
 import type { Cursor } from './cursor.ts';
 import { readReference } from './references.ts';
+import { parseUse } from './session.ts';
 import type {
   NotSupported,
   SetDecryption,
@@ -11,6 +12,7 @@ import type {
   SetStatement,
   SetTransaction,
   SetValue,
+  Use,
   VariableScope,
 } from './statement.ts';
 import { parseSetPassword, refuse } from './user.ts';
@@ -183,8 +185,12 @@ function readSetValue(cursor: Cursor): SetValue {
 }
 
 /** ALTER SESSION SET name = value …: how oracle drivers set theirs. Blanks stand between items. */
-export function parseAlterSession(cursor: Cursor): SetStatement {
+export function parseAlterSession(cursor: Cursor): SetStatement | Use {
   cursor.expect('SET');
+  if (cursor.accept('CURRENT_SCHEMA')) {
+    cursor.expectOperator('=');
+    return parseUse(cursor);
+  }
   const items: SetItem[] = [];
   do {
     const name = cursor.identifier().toLowerCase();

@@ -1,0 +1,254 @@
+// Every statement of the manual's matrix (backup, archive, clean, restore) for each kind of session: accepted, or exactly
+// how it is refused. The test runs the rows in this order on a real server; docs/conformance.md is made from them.
+import { fail, type HoldfastError } from '../../src/base/errors.ts';
+
+/** What a session gets; `known`: anything but a syntax error, tests of its own say what. */
+export type Answer = 'ok' | 'known' | HoldfastError;
+
+export interface ConformanceRow {
+  /** `{archive}`, `{data}` are paths of the session's own tenant, in errors `{t}` is it; `s` is the one that sys works on. */
+  sql: string;
+  sys: Answer;
+  /** A mysql and an oracle tenant alike: the oracle tenant sees the error in Oracle's words. */
+  tenant: Answer;
+  /** What has to be reached before the next row. */
+  until?: 'archiving' | 'stopped' | 'noBackup' | 'noDelete';
+  /** How OceanBase differs, and why we do. */
+  differs?: string;
+}
+
+const notSupported = (what: string) => fail('NOT_SUPPORTED', { what });
+const needs = (privilege: string) => fail('NO_PRIVILEGE', { privilege: `SUPER (${privilege})` });
+
+const OTHER_TENANT = needs('a tenant names no other tenant');
+const ofSys = (what: string) => needs(`${what} belongs to root@sys`);
+const unnamed = (what: string) => notSupported(`${what} for the sys tenant (add TENANT = name)`);
+const DEAD = (what: string) => ({ sys: notSupported(`${what} is`), tenant: notSupported(`${what} is`) });
+
+const ARCHIVE: ConformanceRow[] = [
+  { sql: "ALTER SYSTEM SET LOG_ARCHIVE_DEST = 'LOCATION={archive}' TENANT = s", sys: 'ok', tenant: OTHER_TENANT },
+  {
+    sql: "ALTER SYSTEM SET LOG_ARCHIVE_DEST = 'LOCATION={archive} BINDING=Optional PIECE_SWITCH_INTERVAL=1d'",
+    sys: unnamed('setting log_archive_dest'),
+    tenant: 'ok',
+  },
+  {
+    sql: "ALTER SYSTEM SET LOG_ARCHIVE_DEST = 'BINDING=Optional'",
+    sys: unnamed('setting log_archive_dest'),
+    tenant: notSupported('set archive dest without location is'),
+  },
+  { sql: "ALTER SYSTEM SET LOG_ARCHIVE_DEST_STATE = 'ENABLE' TENANT = s", sys: 'ok', tenant: OTHER_TENANT },
+  {
+    sql: "ALTER SYSTEM SET LOG_ARCHIVE_DEST_STATE = 'ENABLE'",
+    sys: unnamed('setting log_archive_dest_state'),
+    tenant: 'ok',
+  },
+  {
+    sql: "ALTER SYSTEM SET LOG_ARCHIVE_DEST_STATE = 'ON'",
+    sys: fail('INVALID_ARGUMENT', { what: 'LOG_ARCHIVE_DEST_STATE' }),
+    tenant: fail('INVALID_ARGUMENT', { what: 'LOG_ARCHIVE_DEST_STATE' }),
+  },
+  { sql: "ALTER SYSTEM SET archive_lag_target = '10s' TENANT = s", sys: 'ok', tenant: OTHER_TENANT },
+  {
+    sql: "ALTER SYSTEM SET archive_lag_target = '10s'",
+    sys: notSupported('setting tenant parameter archive_lag_target for the sys tenant (add TENANT = name) is'),
+    tenant: 'ok',
+  },
+  { sql: "ALTER SYSTEM SET DATA_BACKUP_DEST = '{data}' TENANT = s", sys: 'ok', tenant: OTHER_TENANT },
+  {
+    sql: "ALTER SYSTEM SET DATA_BACKUP_DEST = '{data}'",
+    sys: unnamed('setting data_backup_dest'),
+    tenant: 'ok',
+  },
+  {
+    sql: 'ALTER SYSTEM BACKUP DATABASE',
+    sys: fail('BACKUP_CAN_NOT_START', {
+      because:
+        'no tenant meets the backup condition, please check the tenant status, log archive status, backup data dest, and backup status for each tenant',
+    }),
+    tenant: fail('BACKUP_CAN_NOT_START', { because: 'log archive status is not doing.' }),
+  },
+  { sql: 'ALTER SYSTEM ARCHIVELOG TENANT = s', sys: 'ok', tenant: OTHER_TENANT },
+  {
+    sql: 'ALTER SYSTEM ARCHIVELOG TENANT = ALL_USER',
+    sys: notSupported("use all_user/all_meta in 'ALTER SYSTEM ARCHIVELOG' syntax is"),
+    tenant: OTHER_TENANT,
+  },
+  {
+    sql: 'ALTER SYSTEM ARCHIVELOG TENANT = sys',
+    sys: notSupported('this operation on the sys tenant, which holds no user data,'),
+    tenant: OTHER_TENANT,
+  },
+  {
+    sql: "ALTER SYSTEM ARCHIVELOG DESCRIPTION = 'nightly'",
+    sys: 'ok',
+    tenant: fail('ALREADY_IN_ARCHIVE_MODE', {}),
+    until: 'archiving',
+    differs: 'OceanBase 4.x swallows what fails for one of several tenants; here it is a warning of the statement.',
+  },
+  {
+    sql: 'ALTER SYSTEM ARCHIVELOG',
+    sys: fail('ALREADY_IN_ARCHIVE_MODE', {}),
+    tenant: fail('ALREADY_IN_ARCHIVE_MODE', {}),
+  },
+];
+
+const BACKUP: ConformanceRow[] = [
+  {
+    sql: "SET ENCRYPTION ON IDENTIFIED BY 'pw-1' ONLY",
+    sys: 'ok',
+    tenant: 'ok',
+    differs: 'It encrypts; in OceanBase the password only gates the restore.',
+  },
+  {
+    sql: "SET ENCRYPTION ON IDENTIFIED BY 'pw-1'",
+    sys: notSupported('SET ENCRYPTION ON IDENTIFIED BY without ONLY is'),
+    tenant: notSupported('SET ENCRYPTION ON IDENTIFIED BY without ONLY is'),
+  },
+  { sql: 'SET ENCRYPTION OFF', sys: 'ok', tenant: 'ok' },
+  {
+    sql: 'ALTER SYSTEM BACKUP TENANT = s',
+    sys: 'ok',
+    tenant: notSupported('user tenant cannot specify tenant names'),
+    until: 'noBackup',
+  },
+  {
+    sql: "ALTER SYSTEM BACKUP DATABASE TO 'file:///x'",
+    sys: notSupported('backup do not support using specify path'),
+    tenant: notSupported('backup do not support using specify path'),
+  },
+  { sql: 'ALTER SYSTEM BACKUP', sys: notSupported('No tenant name specified'), tenant: 'ok', until: 'noBackup' },
+  {
+    sql: "ALTER SYSTEM BACKUP DATABASE DESCRIPTION = 'weekly'",
+    sys: 'ok',
+    tenant: 'ok',
+    until: 'noBackup',
+  },
+  {
+    sql: 'ALTER SYSTEM BACKUP INCREMENTAL DATABASE',
+    sys: 'ok',
+    tenant: 'ok',
+    until: 'noBackup',
+  },
+  { sql: 'ALTER SYSTEM CANCEL BACKUP', sys: 'ok', tenant: 'ok' },
+  { sql: 'ALTER SYSTEM CANCEL BACKUP TENANT = s', sys: 'ok', tenant: OTHER_TENANT },
+  {
+    sql: 'ALTER SYSTEM BACKUP TENANT = nobody',
+    sys: fail('TENANT_NOT_EXIST', { tenant: 'nobody' }),
+    tenant: notSupported('user tenant cannot specify tenant names'),
+  },
+];
+
+const TOO_FEW = notSupported('Too little tenant names specified, only one tenant name can be specified');
+const CLEAN: ConformanceRow[] = [
+  {
+    sql: "ALTER SYSTEM ADD DELETE BACKUP POLICY 'default' RECOVERY_WINDOW '7d' TENANT = s",
+    sys: 'ok',
+    tenant: OTHER_TENANT,
+  },
+  { sql: "ALTER SYSTEM ADD DELETE BACKUP POLICY 'default' RECOVERY_WINDOW '7d'", sys: TOO_FEW, tenant: 'ok' },
+  {
+    sql: "ALTER SYSTEM ADD DELETE BACKUP POLICY 'daily' RECOVERY_WINDOW '7d'",
+    sys: TOO_FEW,
+    tenant: notSupported("The policy name is not 'default', it is not supported"),
+  },
+  {
+    sql: "ALTER SYSTEM ADD DELETE BACKUP POLICY 'default'",
+    sys: TOO_FEW,
+    tenant: notSupported('Neither recovery_window nor redundancy is set'),
+  },
+  { sql: 'ALTER SYSTEM DELETE OBSOLETE BACKUP', sys: 'ok', tenant: 'ok', until: 'noDelete' },
+  { sql: 'ALTER SYSTEM DELETE OBSOLETE BACKUP TENANT = s', sys: 'ok', tenant: OTHER_TENANT, until: 'noDelete' },
+  { sql: 'ALTER SYSTEM DELETE OBSOLETE BACKUP PREVIEW', sys: 'ok', tenant: 'ok', differs: 'OceanBase has no PREVIEW.' },
+  { sql: 'ALTER SYSTEM CANCEL DELETE BACKUP', sys: 'ok', tenant: 'ok' },
+  { sql: 'ALTER SYSTEM CANCEL DELETE BACKUP TENANT = s', sys: 'ok', tenant: OTHER_TENANT },
+  { sql: "ALTER SYSTEM DROP DELETE BACKUP POLICY 'default' TENANT = s", sys: 'ok', tenant: OTHER_TENANT },
+  { sql: "ALTER SYSTEM DROP DELETE BACKUP POLICY 'default'", sys: TOO_FEW, tenant: 'ok' },
+  { sql: 'ALTER SYSTEM DELETE BACKUPSET 1 TENANT = s', sys: 'ok', tenant: OTHER_TENANT, until: 'noDelete' },
+  { sql: 'ALTER SYSTEM DELETE BACKUPSET 1', sys: unnamed('DELETE BACKUPSET'), tenant: 'ok', until: 'noDelete' },
+  {
+    sql: 'ALTER SYSTEM DELETE ARCHIVELOG_PIECE 1 TENANT = s',
+    sys: fail('BACKUP_DELETE_BACKUP_PIECE_NOT_ALLOWED', { because: 'id=1(is active piece)' }),
+    tenant: OTHER_TENANT,
+    differs: 'OceanBase begins a job that fails, and says why in its COMMENT.',
+  },
+  {
+    sql: 'ALTER SYSTEM DELETE ARCHIVELOG_PIECE 1',
+    sys: unnamed('DELETE ARCHIVELOG_PIECE'),
+    tenant: fail('BACKUP_DELETE_BACKUP_PIECE_NOT_ALLOWED', { because: 'id=1(is active piece)' }),
+  },
+];
+
+const IS_PRIMARY = fail('NOT_ALLOWED', { what: "activating the tenant '{t}', whose role is PRIMARY, is" });
+const RESTORE: ConformanceRow[] = [
+  {
+    sql: "SET DECRYPTION IDENTIFIED BY 'pw-1', 'pw-2'",
+    sys: 'ok',
+    tenant: notSupported('SET DECRYPTION in a user tenant is'),
+  },
+  { sql: "ALTER SYSTEM ADD RESTORE SOURCE 'file:///x'", sys: 'ok', tenant: ofSys('ADD RESTORE SOURCE') },
+  { sql: 'ALTER SYSTEM CLEAR RESTORE SOURCE', sys: 'ok', tenant: ofSys('CLEAR RESTORE SOURCE') },
+  {
+    sql: "ALTER SYSTEM RESTORE r FROM '{data},{archive}' PREVIEW",
+    sys: 'ok',
+    tenant: ofSys('RESTORE … PREVIEW'),
+    differs: 'OceanBase parses it and shows nothing.',
+  },
+  {
+    sql: "ALTER SYSTEM RESTORE r FROM '{data},{archive}' WITH 'pool_list=p'",
+    sys: fail('POOL_NOT_EXIST', { pool: 'p' }),
+    tenant: ofSys('RESTORE'),
+  },
+  {
+    sql: 'ALTER SYSTEM CANCEL RESTORE nobody',
+    sys: fail('ENTRY_NOT_EXIST', { what: "a running restore of tenant 'nobody'" }),
+    tenant: ofSys('CANCEL RESTORE'),
+  },
+  { sql: 'ALTER SYSTEM ACTIVATE STANDBY TENANT = s VERIFY', sys: IS_PRIMARY, tenant: OTHER_TENANT },
+  { sql: 'ALTER SYSTEM ACTIVATE STANDBY', sys: unnamed('ACTIVATE STANDBY'), tenant: IS_PRIMARY },
+];
+
+const DEAD_FORMS: ConformanceRow[] = [
+  'SUSPEND BACKUP',
+  'RESUME BACKUP',
+  'CANCEL ALL BACKUP FORCE',
+  'START BACKUP ARCHIVELOG',
+  'STOP BACKUP ARCHIVELOG',
+  'VALIDATE DATABASE',
+].map((words) => ({ sql: `ALTER SYSTEM ${words}`, ...DEAD(words) }));
+
+/** Statements that depend on what a tenant has: what they answer is told where they are tested. */
+const KNOWN: ConformanceRow[] = [
+  "ALTER SYSTEM BACKUP KEY TENANT = s TO '{data}/key' ENCRYPTED BY 'pw-1'",
+  "ALTER SYSTEM BACKUP KEY TO '{data}/key' ENCRYPTED BY 'pw-1'",
+  "ALTER SYSTEM RECOVER TABLE main.t TO TENANT = s FROM '{data},{archive}' WITH 'pool_list=p'",
+  'ALTER SYSTEM CANCEL RECOVER TABLE s',
+  'ALTER SYSTEM RECOVER STANDBY TENANT = s UNTIL UNLIMITED',
+  'ALTER SYSTEM RECOVER STANDBY CANCEL',
+  'ALTER SYSTEM SWITCHOVER TO STANDBY TENANT = s VERIFY',
+  'ALTER SYSTEM SWITCHOVER TO PRIMARY VERIFY',
+  "ALTER SYSTEM SET LOG_RESTORE_SOURCE = 'LOCATION={archive}' TENANT = s",
+  "ALTER SYSTEM SET LOG_RESTORE_SOURCE = 'LOCATION={archive}'",
+  "ALTER SYSTEM CHANGE EXTERNAL_STORAGE_DEST PATH = 'file:///nowhere' SET ATTRIBUTE = 'max_iops=100'",
+  'ALTER SYSTEM VALIDATE BACKUP TENANT = s',
+  "ALTER SYSTEM VALIDATE BACKUPSET = '1' LEVEL = 'basic'",
+  'ALTER SYSTEM VALIDATE ARCHIVELOG_PIECE',
+].map((sql) => ({ sql, sys: 'known', tenant: 'known' }));
+
+const END: ConformanceRow[] = [
+  { sql: 'ALTER SYSTEM NOARCHIVELOG TENANT = s', sys: 'ok', tenant: OTHER_TENANT },
+  { sql: 'ALTER SYSTEM NOARCHIVELOG', sys: 'ok', tenant: fail('ALREADY_IN_NOARCHIVE_MODE', {}), until: 'stopped' },
+  { sql: "ALTER SYSTEM SET LOG_ARCHIVE_DEST = '' TENANT = s", sys: 'ok', tenant: OTHER_TENANT },
+  { sql: "ALTER SYSTEM SET LOG_ARCHIVE_DEST = ''", sys: unnamed('setting log_archive_dest'), tenant: 'ok' },
+];
+
+/** The rows by what they are about. */
+export const CONFORMANCE: Readonly<Record<string, readonly ConformanceRow[]>> = {
+  'Archiving the log': ARCHIVE,
+  'Backing up': BACKUP,
+  Cleaning: CLEAN,
+  Restoring: RESTORE,
+  'Grammar of OceanBase 2.x and 3.x': DEAD_FORMS,
+  'Keys, tables, standby tenants, validation': KNOWN,
+  'Ending the archive': END,
+};
