@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { createArchive } from './archive/archive.ts';
+import { createAudit } from './audit/audit.ts';
 import { createBackup } from './backup/backup.ts';
 import { systemClock } from './base/clock.ts';
 import { fail } from './base/errors.ts';
@@ -34,6 +35,7 @@ import { ensureCertificate } from './server/tls.ts';
 import { isSysPasswordEmpty } from './sql/accounts.ts';
 import type { SqlDependencies } from './sql/dependencies.ts';
 import { createSqlService } from './sql/service.ts';
+import { accountWithoutPassword } from './store/records.ts';
 import { openStore, type Store } from './store/store.ts';
 import { createTenantService } from './tenant/tenant-service.ts';
 import { VERSION } from './version.ts';
@@ -70,7 +72,6 @@ function isLoopback(host: string): boolean {
 
 function ensureSysTenant(store: Store): void {
   if (store.tenants.get({ tenantId: SYS_TENANT_ID })) return;
-  const none = new Uint8Array(0);
   store.transaction(() => {
     store.tenants.insert({
       tenantId: SYS_TENANT_ID,
@@ -89,7 +90,7 @@ function ensureSysTenant(store: Store): void {
       comment: 'the cluster itself',
       createdNs: systemClock.nowNs(),
     });
-    store.accounts.insert({ tenantId: SYS_TENANT_ID, user: 'root', nativeHash: none, sha2Hash: none });
+    store.accounts.insert(accountWithoutPassword(SYS_TENANT_ID, 'root'));
   });
 }
 
@@ -180,7 +181,8 @@ function buildWork(options: HoldfastOptions, store: Store, log: Log) {
   const rebuild = createRebuild(common);
   const backups = scheduledBackups(store, backup);
   const schedule = createSchedule({ store, clock, log, works: { FULL: backups, INCREMENTAL: backups } });
-  return { clock, sqlite, pipeline, tenants, archive, backup, clean, restore, rebuild, schedule };
+  const audit = createAudit(common);
+  return { clock, sqlite, pipeline, tenants, archive, backup, clean, restore, rebuild, schedule, audit };
 }
 
 type Work = ReturnType<typeof buildWork>;
@@ -194,6 +196,7 @@ async function stopWork(work: Work, store: Store): Promise<void> {
   await closeViewHost();
   await work.sqlite[Symbol.asyncDispose]();
   await work.pipeline[Symbol.asyncDispose]();
+  work.audit.stop();
   store[Symbol.dispose]();
 }
 
@@ -223,6 +226,7 @@ export async function startHoldfast(options: HoldfastOptions): Promise<Holdfast>
     work.clean.start();
     work.restore.start();
     work.schedule.start();
+    work.audit.start();
     await work.tenants.finishDrops();
     const { host, port } = server.address;
     log.info('server ready', { host, port, version: VERSION, cluster: store.cluster.name });

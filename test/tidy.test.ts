@@ -21,6 +21,7 @@ const RANK: Record<string, number> = {
   pipeline: 3.5,
   store: 3,
   archive: 4,
+  audit: 4,
   backup: 4,
   inspect: 4,
   rebuild: 4,

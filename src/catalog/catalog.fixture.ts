@@ -10,6 +10,7 @@ import type { RestoreJob } from '../model/restore-job.ts';
 import { SCN_NONE, toScn } from '../model/scn.ts';
 import type { Tenant } from '../model/tenant.ts';
 import type { RestoreWindow } from '../restore/restore-service.ts';
+import { accountWithoutPassword } from '../store/records.ts';
 import { openStore, type Store } from '../store/store.ts';
 import { type Catalog, createCatalog } from './catalog.ts';
 import type { ConnectionFacts } from './information-schema-table.ts';
@@ -273,7 +274,7 @@ function addTenants(store: Store): void {
     [ORACLE_ID, 'SYS'],
   ] as const) {
     const hash = Buffer.from(`${SECRET}-${tenantId}`);
-    store.accounts.insert({ tenantId, user, nativeHash: hash, sha2Hash: hash });
+    store.accounts.insert({ ...accountWithoutPassword(tenantId, user), nativeHash: hash, sha2Hash: hash });
   }
 }
 
@@ -304,6 +305,7 @@ export function addRows(store: Store): void {
     store.backupSets.insert(setRow(tenantId, 2, { status: 'DOING', fileStatus: 'COPYING', endNs: null }));
     addCleaning(store, tenantId, uri);
     addSchedule(store, tenantId);
+    addAudit(store, tenantId);
   }
   store.backupJobs.insert(jobRow(1, 1, { encryptionMode: 'NONE' }));
   store.recordEvent(at(300), {
@@ -320,6 +322,29 @@ function addDestinations(store: Store, tenantId: number, uri: string): void {
   store.destinations.insert({ ...claimed, tenantId, destId: 1001, uri: `${uri}/archive`, destType: 'archive_log' });
   store.destinations.insert({ ...claimed, tenantId, destId: 1003, uri: `${uri}/data`, destType: 'backup_data' });
   store.changeDestination(tenantId, `${uri}/archive`, { options: { max_iops: '100' } });
+}
+
+/** A statement that ended, one that runs, and log-ins that failed. */
+function addAudit(store: Store, tenantId: number): void {
+  const common = { tenantId, user: 'root', host: '10.0.0.7', count: 1, firstNs: at(10), lastNs: at(10) };
+  const statement = {
+    ...common,
+    kind: 'STATEMENT',
+    statement: 'ALTER SYSTEM BACKUP DATABASE',
+    connectionId: 7,
+  } as const;
+  const failed = {
+    kind: 'LOGIN',
+    statement: null,
+    connectionId: null,
+    count: 3,
+    errno: 1045,
+    elapsedUs: null,
+  } as const;
+  const ids = () => ({ eventId: store.nextId(1, 'audit') });
+  store.auditEvents.insert({ ...statement, ...ids(), errno: 9040, elapsedUs: 1500 });
+  store.auditEvents.insert({ ...statement, ...ids(), errno: null, elapsedUs: null });
+  store.auditEvents.insert({ ...common, ...failed, ...ids(), lastNs: at(20) });
 }
 
 /** A policy, and a delete job and its task that have ended, and others that have not. */
@@ -371,6 +396,7 @@ export function viewerFor(store: Store, tenantId: number, more: Partial<Viewer> 
     tenantName: tenant.name,
     mode: tenant.mode,
     user: tenant.mode === 'oracle' ? 'SYS' : 'root',
+    rights: { isAdministrator: true, grants: [] },
     database: null,
     variables: () => [{ name: 'autocommit', value: 'ON' }],
     ...more,

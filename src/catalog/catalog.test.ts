@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Grant } from '../model/privilege.ts';
 import type { SqlValue } from '../model/result.ts';
 import { toScn } from '../model/scn.ts';
+import { accountWithoutPassword } from '../store/records.ts';
 import {
   addRows,
   at,
@@ -105,7 +107,9 @@ describe('who sees what', () => {
       );
       expect(text, view.name).not.toContain(SECRET);
     }
-    expect(JSON.stringify(await select(1, 'user', 'mysql'))).toBe('[{"Host":"%","User":"root"}]');
+    const users = await select(1, 'user', 'mysql');
+    expect(users).toMatchObject([{ Host: '%', User: 'root', Super_priv: 'Y', account_locked: 'N' }]);
+    expect(JSON.stringify(users)).not.toContain(SECRET);
   });
 });
 
@@ -470,6 +474,62 @@ describe('information_schema', () => {
     fixture.connections.push(connection, { ...connection, id: 8, tenantId: ORACLE_ID });
     expect(await info('PROCESSLIST')).toMatchObject([{ ID: 7n, TIME: 1n, STATE: '' }]);
     expect(await info('PROCESSLIST', 1)).toHaveLength(2);
+  });
+
+  test('shows an account what it may read, and of others nothing', async () => {
+    const { store, catalog, connections } = fixture;
+    const connection = {
+      ...{ id: 7, user: 'ann', host: '127.0.0.1:1', database: null, command: 'Sleep', elapsedMs: 0, info: null },
+      ...{ tenantId: MYSQL_ID, tenantName: 'mysql_tenant' },
+    };
+    connections.push(connection, { ...connection, id: 8, user: 'root' }, { ...connection, id: 9, tenantId: ORACLE_ID });
+    store.accounts.insert({
+      ...accountWithoutPassword(MYSQL_ID, 'ann'),
+      grants: [{ privilege: 'ALL', level: 'DATA' }],
+    });
+    const seen = async (grants: Grant[]) => {
+      const viewer = viewerFor(store, MYSQL_ID, { user: 'ANN', rights: { isAdministrator: false, grants } });
+      const table = (schema: string, name: string) => catalog.find(viewer, schema, name)!;
+      const [schemata, users, ofSchemas, processes] = await catalog.fill(viewer, [
+        table('information_schema', 'SCHEMATA'),
+        table('information_schema', 'USER_PRIVILEGES'),
+        table('information_schema', 'SCHEMA_PRIVILEGES'),
+        table('information_schema', 'PROCESSLIST'),
+      ]);
+      return {
+        databases: schemata!.rows.map(([, name]) => name),
+        tables: [...new Set((await catalog.tables(viewer)).map(({ schema }) => schema))],
+        grantees: users!.rows.map(([grantee]) => grantee),
+        granted: ofSchemas!.rows.map(([grantee, , schema, privilege]) => [grantee, schema, privilege].join(' ')),
+        connections: processes!.rows.map(([id]) => id),
+        ownTables: (await catalog.engineTables(viewer)).length,
+      };
+    };
+    const none = {
+      databases: ['information_schema'],
+      tables: ['information_schema'],
+      grantees: ["'ann'@'%'"],
+      granted: ["'ann'@'%' main ALL"],
+      connections: [7n],
+      ownTables: 0,
+    };
+    expect(await seen([])).toEqual(none);
+    const data = ['information_schema', 'main'];
+    expect(await seen([{ privilege: 'SELECT', level: 'DATA' }])).toEqual({
+      ...none,
+      ...{ databases: data, tables: data, ownTables: 2 },
+    });
+    const views = ['information_schema', 'oceanbase'];
+    expect(await seen([{ privilege: 'SELECT', level: 'SYSTEM' }])).toEqual({
+      ...none,
+      ...{ databases: views, tables: views },
+    });
+    expect(await seen([{ privilege: 'ALTER SYSTEM', level: 'GLOBAL' }])).toEqual({ ...none, connections: [7n, 8n] });
+    const all = ['information_schema', 'main', 'mysql', 'oceanbase'];
+    expect(await seen([{ privilege: 'ALL', level: 'GLOBAL' }])).toEqual({
+      ...{ databases: all, tables: all, connections: [7n, 8n], ownTables: 2 },
+      ...{ grantees: ["'ann'@'%'", "'root'@'%'"], granted: none.granted },
+    });
   });
 
   test('variables, engines, character sets and collations', async () => {

@@ -2,14 +2,18 @@
 import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import { SYS_TENANT_ID } from '../base/limits.ts';
 import type { EngineDriver, EngineTable, EngineTenant } from '../engine/engine-driver.ts';
+import { isAdministrator, isAllowed, isSameUser, type Need } from '../model/privilege.ts';
 import type { SqlValue } from '../model/result.ts';
 import { administratorOf, type Tenant } from '../model/tenant.ts';
+import type { Store } from '../store/store.ts';
+import { MYSQL_SCHEMA } from './account-tables.ts';
 import { ARCHIVE_VIEWS, V_OB_ARCHIVE_DEST_STATUS } from './archive-views.ts';
+import { AUDIT_VIEWS } from './audit-views.ts';
 import { BACKUP_VIEWS } from './backup-views.ts';
 import { CLEAN_VIEWS } from './clean-views.ts';
 import { DBA_OB_ROOTSERVICE_EVENT_HISTORY } from './event-views.ts';
-import { INFORMATION_SCHEMA, MYSQL_SCHEMA } from './information-schema.ts';
-import type { ConnectionFacts, InfoFacts, InfoTable } from './information-schema-table.ts';
+import { INFORMATION_SCHEMA } from './information-schema.ts';
+import type { AccountFacts, ConnectionFacts, InfoFacts, InfoTable } from './information-schema-table.ts';
 import { ORACLE_DICTIONARY } from './oracle-dictionary.ts';
 import { PARAMETER_VIEWS } from './parameter-views.ts';
 import { RESTORE_VIEWS } from './restore-views.ts';
@@ -30,13 +34,19 @@ export const SYSTEM_VIEWS: readonly View[] = [
   ...SCHEDULE_VIEWS,
   ...RESTORE_VIEWS,
   ...TENANT_VIEWS,
+  ...AUDIT_VIEWS,
   V_OB_ARCHIVE_DEST_STATUS,
   DBA_OB_ROOTSERVICE_EVENT_HISTORY,
   ...PARAMETER_VIEWS,
 ];
 
 /** Views with a row or more for each tenant, where a reader for one tenant leaves out exactly the rows of the others. */
-const BY_TENANT: ReadonlySet<View> = new Set([...ARCHIVE_VIEWS, ...STORAGE_VIEWS, V_OB_ARCHIVE_DEST_STATUS]);
+const BY_TENANT: ReadonlySet<View> = new Set([
+  ...ARCHIVE_VIEWS,
+  ...STORAGE_VIEWS,
+  ...AUDIT_VIEWS,
+  V_OB_ARCHIVE_DEST_STATUS,
+]);
 
 /** The database that holds a tenant's own tables: SQLite's name of it. */
 const DATA_DATABASE = 'main';
@@ -86,15 +96,17 @@ export interface Catalog {
    * @returns undefined for an unknown one
    */
   resolveDatabase(of: TenantFacts & { tenantName: string }, name: string): string | undefined;
+  /** What it takes to read a database: its name in canonical spelling. */
+  needOf(database: string): Need;
   /** `oceanbase` or `SYS`. */
   systemSchema(of: TenantFacts): string;
-  /** The system view of this name in this database; both case-insensitive. */
+  /** The system view of this name in this database, whoever may read it; both case-insensitive. */
   find(viewer: Viewer, schema: string, name: string): SystemTable | undefined;
   /** The rows of system views that the viewer may see. */
   fill(viewer: Viewer, tables: readonly SystemTable[], wanted?: WantedRows): Promise<FilledTable[]>;
-  /** The tables of the tenant's engine; none for sys. */
+  /** The tables of the tenant's engine; none for sys, and for who may not read them. */
   engineTables(viewer: Viewer): Promise<EngineTable[]>;
-  /** Every table and view that the viewer can name. */
+  /** Every table and view that the viewer may read. */
   tables(viewer: Viewer): Promise<TableFacts[]>;
   /** The connections that the viewer may see. */
   connections(viewer: Viewer): readonly ConnectionFacts[];
@@ -115,6 +127,15 @@ function databases(of: TenantFacts): readonly string[] {
   const system = ['information_schema', 'mysql', 'oceanbase'];
   return isSys(of) ? system : ['information_schema', DATA_DATABASE, 'mysql', 'oceanbase'];
 }
+
+/** information_schema shows each only what he may see. */
+function needOf(database: string): Need {
+  if (database === 'information_schema') return 'NOTHING';
+  if (database === 'mysql') return 'READ ACCOUNTS';
+  return database === DATA_DATABASE ? 'READ DATA' : 'READ SYSTEM';
+}
+
+const mayRead = (viewer: Viewer, database: string) => isAllowed(viewer.rights, needOf(database));
 
 /** sys has no data; the administrator of an oracle tenant owns the schema of his name. */
 function defaultDatabase(of: TenantFacts): string {
@@ -157,21 +178,40 @@ async function toRows(
   return rows;
 }
 
+/** Who manages the tenant sees all of its connections; anybody else those of his own account. */
+function connectionsSeenBy(viewer: Viewer, all: readonly ConnectionFacts[]): ConnectionFacts[] {
+  const { tenantId, user } = viewer;
+  if (!isAllowed(viewer.rights, 'ALTER SYSTEM'))
+    return all.filter((one) => one.tenantId === tenantId && isSameUser(one.user, user));
+  return all.filter((one) => isSys(viewer) || one.tenantId === tenantId);
+}
+
+/** Who may read the accounts sees them all; anybody else his own. */
+function accountsSeenBy(viewer: Viewer, store: Store): AccountFacts[] {
+  const all = store.accounts.find({ tenantId: viewer.tenantId });
+  const seen = mayRead(viewer, 'mysql') ? all : all.filter(({ user }) => isSameUser(user, viewer.user));
+  return seen.map(({ user, isLocked, grants }) => {
+    return { user, isLocked, isAdministrator: isAdministrator(viewer.mode, user), grants };
+  });
+}
+
 export function createCatalog(context: CatalogContext): Catalog {
   const engineTables = async (viewer: Viewer): Promise<EngineTable[]> => {
-    const tenant = isSys(viewer) ? undefined : context.store.tenants.get({ tenantId: viewer.tenantId });
+    const isHidden = isSys(viewer) || !mayRead(viewer, DATA_DATABASE);
+    const tenant = isHidden ? undefined : context.store.tenants.get({ tenantId: viewer.tenantId });
     return tenant ? context.driver(tenant.engine).describe(context.engineTenant(tenant)) : [];
   };
 
   const tables = async (viewer: Viewer): Promise<TableFacts[]> => {
     const engine = context.store.tenants.get({ tenantId: viewer.tenantId })?.engine ?? DEFAULT_ENGINE;
     const own = (await engineTables(viewer)).map((table) => factsOfEngineTable(DATA_DATABASE, engine, table));
-    const system = knownTables(viewer).map(({ schema, name, columns }) => factsOfView(schema, name, columns));
+    const system = knownTables(viewer)
+      .filter(({ schema }) => mayRead(viewer, schema))
+      .map(({ schema, name, columns }) => factsOfView(schema, name, columns));
     return [...own, ...system].sort((a, b) => (a.schema < b.schema ? -1 : a.schema > b.schema ? 1 : 0));
   };
 
-  const connections = (viewer: Viewer) =>
-    context.connections().filter((connection) => isSys(viewer) || connection.tenantId === viewer.tenantId);
+  const connections = (viewer: Viewer) => connectionsSeenBy(viewer, context.connections());
 
   const infoFacts = async (viewer: Viewer): Promise<InfoFacts> => {
     const { store } = context;
@@ -179,10 +219,11 @@ export function createCatalog(context: CatalogContext): Catalog {
       ? new Set([DEFAULT_ENGINE, ...store.userTenants().map((tenant) => tenant.engine)])
       : new Set([store.tenants.get({ tenantId: viewer.tenantId })?.engine ?? DEFAULT_ENGINE]);
     return {
-      databases: databases(viewer),
+      databases: databases(viewer).filter((database) => mayRead(viewer, database)),
       tables: await tables(viewer),
       engines: [...engines],
-      users: store.accounts.find({ tenantId: viewer.tenantId }).map((account) => account.user),
+      accounts: accountsSeenBy(viewer, store),
+      databaseOfLevel: (level) => (level === 'DATA' ? DATA_DATABASE : systemSchema(viewer)),
       administrator: administratorOf(viewer.mode),
       connections: connections(viewer).map((of) => ({ ...of, state: of.info === null ? '' : 'executing' })),
       variables: viewer.variables,
@@ -194,6 +235,7 @@ export function createCatalog(context: CatalogContext): Catalog {
     dataDatabase: DATA_DATABASE,
     databases,
     defaultDatabase,
+    needOf,
     systemSchema,
     engineTables,
     tables,

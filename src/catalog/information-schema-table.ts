@@ -1,4 +1,5 @@
 // One table of information_schema: its columns, and its rows made from gathered facts.
+import type { Grant, GrantLevel } from '../model/privilege.ts';
 import type { SqlValue } from '../model/result.ts';
 import type { TableFacts } from './table-facts.ts';
 import type { ViewColumns, ViewRow } from './view.ts';
@@ -23,6 +24,14 @@ export interface ConnectionFacts {
   readonly info: string | null;
 }
 
+/** An account, without what could be used to log in. */
+export interface AccountFacts {
+  readonly user: string;
+  readonly isLocked: boolean;
+  readonly isAdministrator: boolean;
+  readonly grants: readonly Grant[];
+}
+
 /** What a viewer may know. */
 export interface InfoFacts {
   databases: readonly string[];
@@ -30,7 +39,9 @@ export interface InfoFacts {
   tables: readonly TableFacts[];
   /** The default one first. */
   engines: readonly string[];
-  users: readonly string[];
+  accounts: readonly AccountFacts[];
+  /** The database that a grant below GLOBAL is about. */
+  databaseOfLevel(level: Exclude<GrantLevel, 'GLOBAL'>): string;
   administrator: string;
   connections: readonly (ConnectionFacts & { state: string })[];
   variables: Viewer['variables'];

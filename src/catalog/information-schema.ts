@@ -1,8 +1,9 @@
 // information_schema: what ordinary clients ask about databases, tables and the server. Made for each statement from
 // facts that were gathered beforehand; nothing here reads anything.
+import { ACCOUNT_TABLES } from './account-tables.ts';
 import { CHARACTER_SETS, COLLATIONS, DEFAULT_CHARSET, DEFAULT_COLLATION } from './character-sets.ts';
 import { EMPTY_TABLES } from './information-schema-empty.ts';
-import { type InfoFacts, type InfoTable, infoTable } from './information-schema-table.ts';
+import { type InfoTable, infoTable } from './information-schema-table.ts';
 import { type ColumnFacts, factsOfType, PRIMARY, type TableFacts } from './table-facts.ts';
 import { bigint, datetime, longtext, ubigint, type ViewColumns, varchar } from './view.ts';
 
@@ -364,23 +365,6 @@ const variablesTable = (name: string, scope: 'SESSION' | 'GLOBAL') =>
       variables(scope).map((variable) => ({ VARIABLE_NAME: variable.name, VARIABLE_VALUE: variable.value })),
   });
 
-const USER_PRIVILEGES = infoTable({
-  name: 'USER_PRIVILEGES',
-  columns: {
-    GRANTEE: varchar(81, ''),
-    TABLE_CATALOG: varchar(512, ''),
-    PRIVILEGE_TYPE: varchar(64, ''),
-    IS_GRANTABLE: varchar(3, ''),
-  },
-  rows: ({ users }: InfoFacts) =>
-    users.map((user) => ({
-      GRANTEE: `'${user}'@'%'`,
-      TABLE_CATALOG: CATALOG,
-      PRIVILEGE_TYPE: 'SUPER',
-      IS_GRANTABLE: 'YES',
-    })),
-});
-
 export const INFORMATION_SCHEMA: readonly InfoTable[] = [
   SCHEMATA,
   TABLES,
@@ -396,15 +380,6 @@ export const INFORMATION_SCHEMA: readonly InfoTable[] = [
   PROCESSLIST,
   variablesTable('GLOBAL_VARIABLES', 'GLOBAL'),
   variablesTable('SESSION_VARIABLES', 'SESSION'),
-  USER_PRIVILEGES,
+  ...ACCOUNT_TABLES,
   ...EMPTY_TABLES,
-];
-
-/** The accounts, without what could be used to log in. */
-export const MYSQL_SCHEMA: readonly InfoTable[] = [
-  infoTable({
-    name: 'user',
-    columns: { Host: varchar(60, ''), User: varchar(32, '') },
-    rows: ({ users }) => users.map((user) => ({ Host: '%', User: user })),
-  }),
 ];

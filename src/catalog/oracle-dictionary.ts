@@ -135,7 +135,7 @@ const TAB_COLUMNS = threefold(
 const USERS: InfoTable[] = ['DBA_USERS', 'ALL_USERS', 'USER_USERS'].map((name) => ({
   name,
   columns: { USERNAME: varchar(128, 'The user.'), USERID: bigint('Its place in this list.') },
-  rows: ({ users }) => users.map((user, place) => ({ USERNAME: user, USERID: place + 1 })),
+  rows: ({ accounts }) => accounts.map(({ user }, place) => ({ USERNAME: user, USERID: place + 1 })),
 }));
 
 const variable = (facts: InfoFacts, name: string) =>

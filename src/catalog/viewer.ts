@@ -1,4 +1,5 @@
 // Who looks at the system views.
+import type { Rights } from '../model/privilege.ts';
 import type { TenantMode } from '../model/tenant.ts';
 
 /** A session as the catalog sees it. */
@@ -7,6 +8,8 @@ export interface Viewer {
   readonly tenantName: string;
   readonly mode: TenantMode;
   readonly user: string;
+  /** What he may do, and so see. */
+  readonly rights: Rights;
   /** Database chosen with USE; null for none. */
   readonly database: string | null;
   /** The system variables as SHOW VARIABLES prints them. */

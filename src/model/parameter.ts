@@ -100,6 +100,14 @@ export const PARAMETERS = {
     section: 'OBSERVER',
     info: 'How long DBA_OB_ROOTSERVICE_EVENT_HISTORY shows an event; of more than 50000 the oldest go before.',
   },
+  audit_retention: {
+    scope: 'cluster',
+    type: 'time',
+    default: '90d',
+    range: ['1h', '3650d'],
+    section: 'OBSERVER',
+    info: 'How long CDB_HF_AUDIT keeps what was done; beyond 10000 entries of a tenant, or 100000 of all, the oldest go earlier.',
+  },
   backup_compression_level: {
     scope: 'tenant',
     type: 'int',

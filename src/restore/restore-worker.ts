@@ -16,6 +16,7 @@ import { RESTORE_MOVES, type RestoreJob, type RestoreStatus } from '../model/res
 import type { Scn } from '../model/scn.ts';
 import { administratorOf, TENANT_MOVES, type Tenant } from '../model/tenant.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
+import { accountWithoutPassword } from '../store/records.ts';
 import type { Store } from '../store/store.ts';
 import { type BuildRequest, type BuiltFile, buildFile, isLogGone } from './build-file.ts';
 import type { OpenDestination } from './read-sources.ts';
@@ -272,7 +273,7 @@ export class RestoreWorker {
     for (const account of accounts) store.accounts.insert({ ...account, tenantId });
     const user = administratorOf(mode);
     if (accounts.some((account) => account.user.toLowerCase() === user.toLowerCase())) return;
-    store.accounts.insert({ tenantId, user, nativeHash: new Uint8Array(0), sha2Hash: new Uint8Array(0) });
+    store.accounts.insert(accountWithoutPassword(tenantId, user));
   }
 
   /** Ends a job that failed or was cancelled: file, tenant and key go. */

@@ -151,7 +151,10 @@ describe('a restore', () => {
     expect(readFileSync(tenant.location).equals(states[1]!.bytes)).toBe(true);
     const accounts = other.store.accounts.find({ tenantId: tenant.tenantId });
     expect(accounts).toEqual([
-      { tenantId: tenant.tenantId, user: 'root', nativeHash: new Uint8Array(0), sha2Hash: new Uint8Array(0) },
+      {
+        ...{ tenantId: tenant.tenantId, user: 'root', isLocked: false, grants: [] },
+        ...{ nativeHash: new Uint8Array(0), sha2Hash: new Uint8Array(0) },
+      },
     ]);
   });
 

@@ -43,6 +43,7 @@ import { SCN_NONE, type Scn, toScn } from '../model/scn.ts';
 import type { Tenant } from '../model/tenant.ts';
 import { createPipeline } from '../pipeline/create-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
+import { accountWithoutPassword } from '../store/records.ts';
 import { openStore, type Store } from '../store/store.ts';
 import { createRestore } from './restore.ts';
 import type { RestoreArchive, RestoreRequest, RestoreService } from './restore-service.ts';
@@ -397,7 +398,7 @@ export class World implements AsyncDisposable {
     };
     this.store.tenants.insert(tenant);
     const nativeHash = new Uint8Array(20).fill(tenantId % 251);
-    this.store.accounts.insert({ tenantId, user: 'root', nativeHash, sha2Hash: nativeHash });
+    this.store.accounts.insert({ ...accountWithoutPassword(tenantId, 'root'), nativeHash, sha2Hash: nativeHash });
     await this.driver.create(this.engineTenant(tenant));
     return tenant;
   }

@@ -277,7 +277,7 @@ describe('login', () => {
   });
 
   test('failed logins of a host make it wait longer, and a good one forgives them', async () => {
-    const { server, port, logged } = await startTestServer({
+    const { server, port, logged, service } = await startTestServer({
       limits: { failedLoginDelayMs: 40, failedLoginDelayMsMax: 100 },
     });
     for (let i = 0; i < 3; i++) {
@@ -291,6 +291,7 @@ describe('login', () => {
     const failures = logged.filter((line) => line.includes('"login_failed"'));
     expect(failures.length).toBe(3);
     expect(failures.join()).not.toContain('wrong');
+    expect(service.failedLogins).toEqual([1, 2, 3].map(() => ['root', 1045]));
     await server.stop(100);
   });
 });

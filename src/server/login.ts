@@ -27,7 +27,7 @@ import type { PasswordKey } from './tls.ts';
 
 /** What logins need of the server. */
 export interface LoginSurroundings {
-  service: Pick<SqlService, 'findAccount' | 'serverVersion'>;
+  service: Pick<SqlService, 'findAccount' | 'noteFailedLogin' | 'serverVersion'>;
   secureContext: SecureContext | null;
   passwordKey(): Promise<PasswordKey>;
   failedLogins: FailedLogins;
@@ -149,7 +149,10 @@ async function checkAccount(
     return account;
   } catch (error) {
     // Counted and delayed alike: an unknown tenant, an unknown user and a wrong password.
-    if (!(error instanceof ConnectionLost)) await sleep(failedLogins.record(request.host));
+    if (!(error instanceof ConnectionLost)) {
+      surroundings.service.noteFailedLogin(request, error);
+      await sleep(failedLogins.record(request.host));
+    }
     throw error;
   }
 }

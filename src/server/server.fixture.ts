@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { systemClock } from '../base/clock.ts';
-import { fail } from '../base/errors.ts';
+import { fail, toClientError } from '../base/errors.ts';
 import { createLog } from '../base/log.ts';
 import { DerivedKeys } from '../format/derived-keys.ts';
 import {
@@ -67,6 +67,8 @@ async function* numbers(count: number, pad: string, onBatch: () => void): AsyncG
 class TestService implements SqlService {
   readonly serverVersion = '5.7.25-OceanBase-v4.3.3.0-Holdfast-test';
   readonly executed: string[] = [];
+  /** Log-ins that were said to have failed: who, and the number of the error. */
+  readonly failedLogins: [user: string, errno: number][] = [];
   readonly parameters: (readonly SqlValue[])[] = [];
   readonly sessions = new Set<Session>();
   readonly connections: Connections;
@@ -104,6 +106,10 @@ class TestService implements SqlService {
     return { ...account, isReal: false };
   }
 
+  noteFailedLogin({ userText }: LoginRequest, error: unknown): void {
+    this.failedLogins.push([userText, toClientError(error, 'mysql').errno]);
+  }
+
   async openSession(account: LoginAccount, request: LoginRequest, connectionId: number): Promise<Session> {
     if (request.database === 'missing') throw fail('UNKNOWN_DATABASE', { database: 'missing' });
     const { user, tenantId, tenantName, mode } = account;
@@ -127,6 +133,7 @@ class TestService implements SqlService {
       lastInsertId: 0n,
       rowCount: 0n,
       engine: null,
+      mayEngineWrite: false,
       running: null,
       sinceMs: 0,
     };

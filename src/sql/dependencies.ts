@@ -1,5 +1,6 @@
 // What statements call: the same functions for every client. Built once by the composition root.
 import type { ArchiveService } from '../archive/archive-service.ts';
+import type { AuditService } from '../audit/audit-service.ts';
 import type { BackupService } from '../backup/backup-service.ts';
 import type { Clock } from '../base/clock.ts';
 import { fail } from '../base/errors.ts';
@@ -28,6 +29,7 @@ export interface SqlDependencies {
   restore: RestoreService;
   rebuild: RebuildService;
   schedule: ScheduleService;
+  audit: AuditService;
   connections: ConnectionRegistry;
   serverVersion: string;
 }

@@ -1,10 +1,12 @@
 // Statements that run on the tenant's own engine, and the transactions of a session.
 import { fail, isFailure } from '../base/errors.ts';
 import type { EngineSession } from '../engine/engine-driver.ts';
+import { isAllowed } from '../model/privilege.ts';
 import { okResult, type SqlValue, type StatementResult } from '../model/result.ts';
 import { isSys, ownTenant, type SqlDependencies } from './dependencies.ts';
 import type { StatementOf, TextFacts } from './grammar/statement.ts';
 import { substituteReferences } from './grammar/substitute.ts';
+import { may, noPrivilege, rightsOf } from './rights.ts';
 import { sessionFacts } from './select.ts';
 import type { Session } from './session.ts';
 import { readReference } from './variables.ts';
@@ -16,13 +18,41 @@ const ENGINE_VERBS = new Set(
   ),
 );
 
-/** The engine session of a client, opened at the first statement that needs it. */
+/**
+ * The engine session of a client, opened at the first statement that needs it, for no more than the account may do:
+ * what it is opened for is the engine's to enforce. When that changes, so does the session.
+ * @throws NO_PRIVILEGE (1227) for an account that may not read, or lost the right to write inside a transaction
+ */
 export async function engineOf(deps: SqlDependencies, session: Session): Promise<EngineSession> {
+  const rights = rightsOf(deps, session);
+  const mayWrite = isAllowed(rights, 'WRITE DATA');
+  if (session.engine && mayWrite === session.mayEngineWrite && isAllowed(rights, 'READ DATA')) return session.engine;
+  const wasInTransaction = session.engine?.isInTransaction ?? false;
+  if (!mayWrite || !wasInTransaction) await endEngine(session);
+  if (!isAllowed(rights, 'READ DATA')) throw noPrivilege('READ DATA');
+  // The transaction is rolled back; the client must hear of it.
+  if (!mayWrite && wasInTransaction) throw noPrivilege('WRITE DATA');
+  // A transaction that began with reading only stays so to its end.
   if (session.engine) return session.engine;
   const tenant = ownTenant(deps, session);
   if (tenant.status !== 'NORMAL') throw fail('TENANT_NOT_NORMAL', { tenant: tenant.name, status: tenant.status });
-  session.engine = await deps.tenants.driver(tenant.engine).openSession(deps.tenants.engineTenant(tenant));
+  const asTenant = deps.tenants.engineTenant(tenant);
+  const isReadOnly = asTenant.isReadOnly || !mayWrite;
+  session.engine = await deps.tenants.driver(tenant.engine).openSession({ ...asTenant, isReadOnly });
+  session.mayEngineWrite = mayWrite;
   return session.engine;
+}
+
+async function endEngine(session: Session): Promise<void> {
+  const engine = session.engine;
+  session.engine = null;
+  await engine?.close();
+}
+
+/** A session that may only read gets the engine's words for a standby: the reason is another one. */
+function asRefused(deps: SqlDependencies, session: Session, error: unknown): unknown {
+  if (session.mayEngineWrite || !isFailure(error, 'READ_ONLY_STANDBY')) return error;
+  return ownTenant(deps, session).role === 'PRIMARY' ? noPrivilege('WRITE DATA') : error;
 }
 
 function refuseInSys(sql: string, statement: { verb: string }): void {
@@ -64,15 +94,27 @@ export async function runOnEngine(
     return await engine.execute(sql, request.parameters, request.signal, sessionFacts(deps, session));
   } catch (error) {
     if (isFailure(error, 'HOST_LOST') || isFailure(error, 'QUERY_INTERRUPTED')) await dropEngine(session);
-    throw error;
+    throw asRefused(deps, session, error);
   }
 }
 
 async function dropEngine(session: Session): Promise<void> {
   const engine = session.engine;
-  if (!engine || engine.isInTransaction) return;
-  session.engine = null;
-  await engine.close();
+  if (engine && !engine.isInTransaction) await endEngine(session);
+}
+
+async function begin(
+  deps: SqlDependencies,
+  session: Session,
+  { behaviour }: StatementOf<'transaction'>,
+  signal: AbortSignal,
+): Promise<void> {
+  const engine = await engineOf(deps, session);
+  try {
+    await engine.execute(behaviour === null ? 'BEGIN' : `BEGIN ${behaviour}`, [], signal);
+  } catch (error) {
+    throw asRefused(deps, session, error);
+  }
 }
 
 /** BEGIN, COMMIT, ROLLBACK with MySQL's manners: BEGIN ends the open transaction first, COMMIT of nothing is fine. */
@@ -82,12 +124,13 @@ export async function runTransaction(
   statement: StatementOf<'transaction'>,
   signal: AbortSignal,
 ): Promise<StatementResult> {
-  if (isSys(session)) return okResult();
+  // Clients begin and end transactions around whatever they do: where there is nothing to read, there is none.
+  if (isSys(session) || (!session.engine && !may(deps, session, 'READ DATA'))) return okResult();
   if (statement.verb !== 'BEGIN' && !session.engine?.isInTransaction) return okResult();
   const engine = await engineOf(deps, session);
   if (statement.verb === 'BEGIN') {
     if (engine.isInTransaction) await engine.execute('COMMIT', [], signal);
-    await engine.execute(statement.behaviour === null ? 'BEGIN' : `BEGIN ${statement.behaviour}`, [], signal);
+    await begin(deps, session, statement, signal);
     return okResult();
   }
   await engine.execute(statement.verb, [], signal);

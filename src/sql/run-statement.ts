@@ -27,6 +27,7 @@ import { kill, runSet, setTransaction, useDatabase } from './session-statements.
 import { runShow } from './show.ts';
 import { changeStorageDest } from './storage-statements.ts';
 import { alterTenant, createTenant, dropTenant } from './tenant-statements.ts';
+import { createUser, dropUser, grantPrivileges, lockUser, renameUser, revokePrivileges } from './user-statements.ts';
 
 export interface StatementRequest {
   sql: string;
@@ -71,7 +72,7 @@ export function runStatement(
     case 'dead':
       throw fail('NOT_SUPPORTED', { what: statement.what });
     case 'notSupported':
-      throw fail('NOT_SUPPORTED', { what: `${statement.what} is` });
+      throw fail('NOT_SUPPORTED', { what: statement.what });
     default:
       return runSessionStatement(deps, session, statement) ?? runClusterStatement(deps, session, statement);
   }
@@ -89,7 +90,7 @@ async function runQuery(
     : result;
 }
 
-/** Statements about the session; undefined for others. */
+/** Statements about the session and about accounts; undefined for others. */
 function runSessionStatement(
   deps: SqlDependencies,
   session: Session,
@@ -106,6 +107,18 @@ function runSessionStatement(
     case 'setPassword':
       setPassword(deps, session, statement);
       return okResult();
+    case 'createUser':
+      return createUser(deps, session, statement);
+    case 'dropUser':
+      return dropUser(deps, session, statement);
+    case 'lockUser':
+      return lockUser(deps, session, statement);
+    case 'renameUser':
+      return renameUser(deps, session, statement);
+    case 'grant':
+      return grantPrivileges(deps, session, statement);
+    case 'revoke':
+      return revokePrivileges(deps, session, statement);
     case 'setEncryption':
       return setEncryption(session, statement);
     case 'setDecryption':

@@ -64,6 +64,7 @@ function makeSession(fixture: CatalogFixture, tenantId: number, more: Partial<Se
     lastInsertId: 0n,
     rowCount: -1n,
     engine: null,
+    mayEngineWrite: false,
     running: null,
     sinceMs: 0,
     ...more,

@@ -15,6 +15,7 @@ import type { Column, SqlValue, StatementResult } from '../model/result.ts';
 import { isSys, type SqlDependencies } from './dependencies.ts';
 import type { Reference, Select, TableName, TextFacts } from './grammar/statement.ts';
 import { toLiteral } from './grammar/substitute.ts';
+import { may, noPrivilege, requireRight } from './rights.ts';
 import { selectFromSession } from './select-session.ts';
 import type { Session } from './session.ts';
 import { readReference, readVariable, sessionTimeZone } from './variables.ts';
@@ -112,7 +113,19 @@ async function checkNotMixed(deps: SqlDependencies, session: Session, { views, o
   }
 }
 
-/** What answers a SELECT. */
+/** What names no table needs no engine where there is none to use: it runs over no views, and so over nothing. */
+function routeToEngine(
+  deps: SqlDependencies,
+  session: Session,
+  { statement, isSetValue }: Pick<SelectRequest, 'statement' | 'isSetValue'>,
+): NamedView[] | 'engine' {
+  if (isSetValue && !statement.hasFrom) return [];
+  if (may(deps, session, 'READ DATA')) return 'engine';
+  if (statement.hasFrom || statement.tables.length > 0) throw noPrivilege('READ DATA');
+  return [];
+}
+
+/** What answers a SELECT. @throws NO_PRIVILEGE (1227) */
 async function route(
   deps: SqlDependencies,
   session: Session,
@@ -121,12 +134,13 @@ async function route(
   const { statement } = request;
   const named = await classify(deps, session, statement.tables);
   if (named.views.length > 0) {
+    for (const { table } of named.views) requireRight(deps, session, deps.catalog.needOf(table.schema));
     await checkNotMixed(deps, session, named);
     return named.views;
   }
   // FROM DUAL is Oracle's own: what it asks is in Oracle's words, and of no table.
   const asksDual = session.mode === 'oracle' && statement.dual.length > 0 && named.others.length === 0;
-  if (!isSys(session) && !asksDual) return request.isSetValue && !statement.hasFrom ? [] : 'engine';
+  if (!isSys(session) && !asksDual) return routeToEngine(deps, session, request);
   if (named.others.length > 0) throw unknownTable(deps, session, named.others[0]!);
   return [];
 }

@@ -2,11 +2,11 @@
 import { fail, HoldfastError, toClientError } from '../base/errors.ts';
 import { DerivedKeys } from '../format/derived-keys.ts';
 import type { Column, SqlValue, StatementResult } from '../model/result.ts';
-import { findAccount } from './accounts.ts';
+import { checkStillAllowed, findAccount, noteLogin } from './accounts.ts';
+import { admit, runAudited } from './admit.ts';
 import { setEncryptionPassword } from './backup-statements.ts';
 import { isSys, type SqlDependencies } from './dependencies.ts';
 import { engineOf, textForEngine } from './engine-statements.ts';
-import { parseStatement } from './grammar/parse.ts';
 import { redactSecrets } from './grammar/redact.ts';
 import { splitStatements } from './grammar/split.ts';
 import { setDecryptionPasswords } from './restore-statements.ts';
@@ -20,10 +20,18 @@ export function createSqlService(deps: SqlDependencies): SqlService {
     serverVersion: deps.serverVersion,
     findAccount: (request) => findAccount(deps, request),
     async openSession(account, request, connectionId) {
-      const session = newSession(deps, account, request, connectionId);
-      if (request.database !== null && request.database !== '') useDatabase(deps, session, request.database);
-      return session;
+      try {
+        checkStillAllowed(deps, account, request);
+        const session = newSession(deps, account, request, connectionId);
+        if (request.database !== null && request.database !== '') useDatabase(deps, session, request.database);
+        noteLogin(deps, request, null);
+        return session;
+      } catch (error) {
+        noteLogin(deps, request, error);
+        throw error;
+      }
     },
+    noteFailedLogin: (request, error) => noteLogin(deps, request, error),
     async closeSession(session) {
       await closeEngine(session);
     },
@@ -72,6 +80,7 @@ function newSession(
     lastInsertId: 0n,
     rowCount: -1n,
     engine: null,
+    mayEngineWrite: false,
     running: null,
     sinceMs: deps.clock.monotonicMs(),
   };
@@ -97,10 +106,12 @@ async function execute(
   session.running = redactSecrets(request.sql, session.mode);
   session.sinceMs = deps.clock.monotonicMs();
   try {
-    const statement = parseStatement(request.sql, session.mode);
+    const statement = admit(deps, session, request.sql);
     const keepsWarnings = statement.kind === 'show' && /^(WARNINGS|ERRORS|COUNT)/.test(statement.subject);
     if (!keepsWarnings) session.warnings = [];
-    const result = await runStatement(deps, session, statement, request);
+    const result = await runAudited(deps, session, { sql: request.sql, statement }, () =>
+      runStatement(deps, session, statement, request),
+    );
     noteOutcome(session, result);
     return result;
   } catch (error) {
@@ -134,7 +145,7 @@ async function prepare(
   session: Session,
   sql: string,
 ): Promise<{ parameterCount: number; columns: Column[] }> {
-  const statement = parseStatement(sql, session.mode);
+  const statement = admit(deps, session, sql);
   if (statement.kind === 'select') {
     const prepared = await prepareSelect(deps, session, { sql, statement });
     if (prepared) return prepared;

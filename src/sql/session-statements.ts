@@ -2,12 +2,13 @@
 import { fail } from '../base/errors.ts';
 import { KIB, MIB } from '../base/limits.ts';
 import { okResult, type SqlValue, type StatementResult } from '../model/result.ts';
-import { isSys, type SqlDependencies } from './dependencies.ts';
+import type { SqlDependencies } from './dependencies.ts';
 import { parseStatement } from './grammar/parse.ts';
 import type { Reference, SetItem, SetValue, StatementOf } from './grammar/statement.ts';
 import { runSelect } from './select.ts';
 import type { Session } from './session.ts';
 import { readReference, setVariable } from './variables.ts';
+import { viewerOf } from './viewer-of.ts';
 
 /** What the user variables of one session may hold: they stand in the memory of the server, for every session anew. */
 const USER_VARIABLES_BYTES_MAX = 16 * MIB;
@@ -115,12 +116,11 @@ export function useDatabase(deps: SqlDependencies, session: Session, database: s
   session.database = known;
 }
 
-/** KILL: sys may end any connection, a tenant its own. */
+/** KILL: whoever manages sys may end any connection, of a tenant that tenant's; anybody else those of his own account. */
 export function kill(deps: SqlDependencies, session: Session, statement: StatementOf<'kill'>): StatementResult {
   const { connectionId: id, target } = statement;
-  const connection = deps.connections.list().find((one) => one.id === id);
-  if (!connection || (!isSys(session) && connection.tenantId !== session.tenantId))
-    throw fail('UNKNOWN_THREAD', { id });
+  const isSeen = deps.catalog.connections(viewerOf(deps, session)).some((one) => one.id === id);
+  if (!isSeen) throw fail('UNKNOWN_THREAD', { id });
   deps.connections.kill(id, target === 'QUERY' ? 'query' : 'connection');
   return okResult();
 }

@@ -39,6 +39,8 @@ export interface Session {
   rowCount: bigint;
   /** Opened at the first statement that needs the engine. */
   engine: EngineSession | null;
+  /** How `engine` was opened: false when the account may only read. */
+  mayEngineWrite: boolean;
   /** What SHOW PROCESSLIST shows of the running statement: secrets already redacted; null when idle. */
   running: string | null;
   /** When the session or its running statement began, ms of the monotonic clock. */
@@ -82,8 +84,14 @@ export interface SqlService {
    * @throws ACCESS_DENIED (1045), TENANT_NOT_EXIST (5160), PASSWORD_REQUIRED
    */
   findAccount(request: LoginRequest): LoginAccount;
-  /** Opens a session after the password was checked. @throws UNKNOWN_DATABASE (1049) for the named database */
+  /**
+   * Opens a session after the password was checked, and records the log-in.
+   * @throws ACCOUNT_LOCKED (3118); ACCESS_DENIED (1045) when the account has changed since `findAccount`;
+   *         UNKNOWN_DATABASE (1049) for the named database
+   */
   openSession(account: LoginAccount, request: LoginRequest, connectionId: number): Promise<Session>;
+  /** Records a log-in that failed before a session could be opened. */
+  noteFailedLogin(request: LoginRequest, error: unknown): void;
   closeSession(session: Session): Promise<void>;
   /** COM_RESET_CONNECTION: rolls back, forgets variables, passwords and temporary objects. */
   resetSession(session: Session): Promise<void>;

@@ -5,7 +5,9 @@ import { SYS_TENANT_ID } from '../base/limits.ts';
 import { CHARACTER_SETS, COLLATIONS } from '../catalog/character-sets.ts';
 import { isOfCluster, parameterFacts, parameterNames, ZONE } from '../catalog/parameter-views.ts';
 import { quoteNameMysql, quoteString } from '../engine/sql-tokens.ts';
+import { GRANT_LEVELS, type GrantLevel, isAdministrator } from '../model/privilege.ts';
 import type { Tenant } from '../model/tenant.ts';
+import { userOf } from './accounts.ts';
 import { isSys, ownTenant } from './dependencies.ts';
 import { columns, type Listing, type ShowRequest, toBig } from './show-listing.ts';
 import { listVariables } from './variables.ts';
@@ -179,21 +181,43 @@ export function showCollation(): Listing {
   };
 }
 
-/** The administrators may do everything in their tenant. @throws NO_SUCH_GRANT (1141) for anybody else */
+/** One line for each level, `*.*` always. @throws NO_SUCH_GRANT (1141) for an unknown user */
 export function showGrants({ deps, session, statement }: ShowRequest): Listing {
-  const user = statement.account?.user ?? session.user;
+  const user = statement.account ? userOf(statement.account) : session.user;
   const account = deps.store.accounts.get({ tenantId: session.tenantId, user });
-  if (!account) throw fail('NO_SUCH_GRANT', { user, host: statement.account?.host ?? '%' });
-  return {
-    columns: columns({ [`Grants for ${account.user}@%`]: 'line' }),
-    rows: [[`GRANT ALL PRIVILEGES ON *.* TO '${account.user}'@'%' WITH GRANT OPTION`]],
+  if (!account) throw fail('NO_SUCH_GRANT', { user, host: '%' });
+  const name = `${quoteString(account.user)}@'%'`;
+  const lineOf = (level: GrantLevel) => {
+    const names = account.grants
+      .filter((grant) => grant.level === level)
+      .map(({ privilege }) => (privilege === 'ALL' ? 'ALL PRIVILEGES' : privilege));
+    if (names.length === 0 && level !== 'GLOBAL') return [];
+    return [`GRANT ${names.join(', ') || 'USAGE'} ON ${levelText(deps, session, level)} TO ${name}`];
   };
+  const lines = isAdministrator(session.mode, account.user)
+    ? [`GRANT ALL PRIVILEGES ON *.* TO ${name} WITH GRANT OPTION`]
+    : GRANT_LEVELS.flatMap(lineOf);
+  return { columns: columns({ [`Grants for ${account.user}@%`]: 'line' }), rows: lines.map((line) => [line]) };
+}
+
+function levelText({ catalog }: ShowRequest['deps'], session: ShowRequest['session'], level: GrantLevel): string {
+  if (level === 'GLOBAL') return '*.*';
+  return `${quoteNameMysql(level === 'DATA' ? catalog.dataDatabase : catalog.systemSchema(session))}.*`;
 }
 
 export function showPrivileges(): Listing {
   return {
     columns: columns({ Privilege: 'text', Context: 'text', Comment: 'line' }),
-    rows: [['Super', 'Server Admin', "Every statement that the account's tenant may run"]],
+    rows: [
+      ['Select', 'Databases', 'To read the system views, or the tables of the tenant'],
+      [
+        'Alter system',
+        'Server Admin',
+        'To manage: archive, backup, restore, cleaning, parameters; in sys of every tenant',
+      ],
+      ['All', 'Databases,Server Admin', "Both, and to write the tenant's tables; not to manage accounts"],
+      ['Usage', 'Server Admin', 'No privileges: to log in only'],
+    ],
   };
 }
 

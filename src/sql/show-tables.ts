@@ -5,7 +5,9 @@ import { DEFAULT_CHARSET, DEFAULT_COLLATION } from '../catalog/character-sets.ts
 import { oracleTypeText } from '../catalog/oracle-types.ts';
 import { type ColumnFacts, factsOfType, type TableFacts } from '../catalog/table-facts.ts';
 import { quoteName, quoteNameMysql } from '../engine/sql-tokens.ts';
+import { isAllowed } from '../model/privilege.ts';
 import type { TenantMode } from '../model/tenant.ts';
+import { rightsOf } from './rights.ts';
 import { columns, type Listing, type ShowRequest, toBig } from './show-listing.ts';
 import { viewerOf } from './viewer-of.ts';
 
@@ -47,7 +49,9 @@ async function tableOf(request: ShowRequest): Promise<TableFacts> {
 }
 
 export function showDatabases({ deps, session, statement }: ShowRequest): Listing {
-  const rows = deps.catalog.databases(session).map((name) => [name]);
+  const rights = rightsOf(deps, session);
+  const seen = deps.catalog.databases(session).filter((name) => isAllowed(rights, deps.catalog.needOf(name)));
+  const rows = seen.map((name) => [name]);
   return { columns: columns({ [withPattern('Database', statement)]: 'text' }), rows };
 }
 

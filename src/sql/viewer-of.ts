@@ -1,5 +1,6 @@
 // A session as the catalog sees it.
 import type { Viewer } from '../catalog/viewer.ts';
+import { rightsOf } from './rights.ts';
 import type { Session } from './session.ts';
 import { listVariables, type VariableSources } from './variables.ts';
 
@@ -10,6 +11,7 @@ export function viewerOf(sources: VariableSources, session: Session): Viewer {
     tenantName,
     mode,
     user,
+    rights: rightsOf(sources, session),
     database,
     variables: (scope) => listVariables(sources, session, scope),
   };

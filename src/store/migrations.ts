@@ -124,12 +124,22 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (tenant_id, name)) STRICT;
   `,
   /* 11 */ `
+  ALTER TABLE account ADD COLUMN is_locked INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE account ADD COLUMN grants TEXT NOT NULL DEFAULT '[]';
+  CREATE TABLE audit_event (
+    event_id INTEGER PRIMARY KEY, tenant_id INTEGER NOT NULL, kind TEXT NOT NULL, user TEXT NOT NULL, host TEXT NOT NULL,
+    connection_id INTEGER, statement TEXT, first_ns INTEGER NOT NULL, last_ns INTEGER NOT NULL, count INTEGER NOT NULL,
+    errno INTEGER, elapsed_us INTEGER) STRICT;
+  CREATE INDEX audit_event_of_tenant ON audit_event (tenant_id, event_id);
+  CREATE INDEX audit_event_by_time ON audit_event (last_ns);
+  `,
+  /* 12 */ `
   CREATE TABLE event (
     event_id INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL, module TEXT NOT NULL, event TEXT NOT NULL,
     facts TEXT NOT NULL, extra_info TEXT NOT NULL) STRICT;
   CREATE INDEX event_by_time ON event (time_ns);
   `,
-  /* 12 */ `
+  /* 13 */ `
   ALTER TABLE destination ADD COLUMN dest_type TEXT NOT NULL DEFAULT '';
   ALTER TABLE destination ADD COLUMN check_file_name TEXT NOT NULL DEFAULT '';
   ALTER TABLE destination ADD COLUMN last_check_ns INTEGER;

@@ -2,8 +2,10 @@
 import type { DestKind } from '../format/format-file.ts';
 import type { WrittenBlock } from '../format/index-pages.ts';
 import type { ArchiveDest, ArchivePiece, ArchiveRound } from '../model/archive-round.ts';
+import type { AuditEvent } from '../model/audit-event.ts';
 import type { BackupJob, BackupSet, BackupTask } from '../model/backup-job.ts';
 import type { DeleteJob, DeletePolicy, DeleteTask } from '../model/delete-job.ts';
+import type { Grant } from '../model/privilege.ts';
 import type { RestoreJob } from '../model/restore-job.ts';
 import type { Schedule } from '../model/schedule.ts';
 import type { Scn } from '../model/scn.ts';
@@ -11,12 +13,21 @@ import type { ResourcePool, ResourceUnit, Tenant } from '../model/tenant.ts';
 import type { Statements } from './statements.ts';
 import { big, bool, bytes, int, json, orNull, real, Table, text } from './table.ts';
 
-/** An administrator account: verifiers of its password, both empty for an empty password. */
+/** An account: verifiers of its password, both empty for an empty password. The administrator's grants are not kept. */
 export interface Account {
   tenantId: number;
   user: string;
   nativeHash: Uint8Array;
   sha2Hash: Uint8Array;
+  /** It can not log in. */
+  isLocked: boolean;
+  grants: Grant[];
+}
+
+/** An account without a password, as administrators begin: it can log in from the loopback address only. */
+export function accountWithoutPassword(tenantId: number, user: string): Account {
+  const empty = new Uint8Array(0);
+  return { tenantId, user, nativeHash: empty, sha2Hash: empty, isLocked: false, grants: [] };
 }
 
 export interface DataDest {
@@ -121,10 +132,31 @@ function tenantTables(db: Statements) {
       { name: text, poolId: int, unitName: text, unitNum: int, zones: json, tenantId: orNull(int) },
       ['name'],
     ),
-    accounts: new Table<Account>(db, 'account', { tenantId: int, user: text, nativeHash: bytes, sha2Hash: bytes }, [
-      'tenantId',
-      'user',
-    ]),
+    accounts: new Table<Account>(
+      db,
+      'account',
+      { tenantId: int, user: text, nativeHash: bytes, sha2Hash: bytes, isLocked: bool, grants: json },
+      ['tenantId', 'user'],
+    ),
+    auditEvents: new Table<AuditEvent>(
+      db,
+      'audit_event',
+      {
+        eventId: int,
+        tenantId: int,
+        kind: text,
+        user: text,
+        host: text,
+        connectionId: orNull(int),
+        statement: orNull(text),
+        firstNs: big,
+        lastNs: big,
+        count: int,
+        errno: orNull(int),
+        elapsedUs: orNull(int),
+      },
+      ['eventId'],
+    ),
   };
 }
 

@@ -10,6 +10,7 @@ import { makeDirectorySync } from '../base/make-directory.ts';
 import { DatabaseSync } from '../base/sqlite.ts';
 import type { DestKind } from '../format/format-file.ts';
 import type { ArchivePiece, ArchiveRound } from '../model/archive-round.ts';
+import type { AuditEvent } from '../model/audit-event.ts';
 import type { BackupJob, BackupSet, BackupTask } from '../model/backup-job.ts';
 import type { DeleteJob, DeletePolicy, DeleteTask } from '../model/delete-job.ts';
 import { formatOptions } from '../model/destination-uri.ts';
@@ -46,7 +47,8 @@ export type CounterName =
   | 'dest_history'
   | 'tenant'
   | 'unit'
-  | 'pool';
+  | 'pool'
+  | 'audit';
 
 /** Where each counter starts; the rest start at 1. @source OceanBase 4.3.3 docs, identifiers */
 const COUNTER_FIRST: Partial<Record<CounterName, number>> = {
@@ -91,6 +93,7 @@ export class Store implements Disposable {
   readonly units: Table<ResourceUnit>;
   readonly pools: Table<ResourcePool>;
   readonly accounts: Table<Account>;
+  readonly auditEvents: Table<AuditEvent>;
   readonly archiveDests: Table<TenantArchiveDest>;
   readonly archiveRests: Table<ArchiveRest>;
   readonly dataDests: Table<DataDest>;
@@ -121,6 +124,7 @@ export class Store implements Disposable {
     this.units = all.units;
     this.pools = all.pools;
     this.accounts = all.accounts;
+    this.auditEvents = all.auditEvents;
     this.archiveDests = all.archiveDests;
     this.archiveRests = all.archiveRests;
     this.dataDests = all.dataDests;
@@ -306,6 +310,19 @@ export class Store implements Disposable {
       this.#db.run('UPDATE resource_pool SET tenant_id = NULL WHERE tenant_id = ?', [tenantId]);
       this.tenants.remove({ tenantId });
     });
+  }
+
+  /** Removes entries of the audit whose last event is older. */
+  removeAuditBefore(ns: bigint): void {
+    this.#db.run('DELETE FROM audit_event WHERE last_ns < ?', [ns]);
+  }
+
+  /** Removes the oldest entries of the audit beyond the newest `rowsMax`, of one tenant or of all together. */
+  trimAudit(rowsMax: number, tenantId?: number): void {
+    const where = tenantId === undefined ? 'TRUE' : 'tenant_id = ?';
+    const values = tenantId === undefined ? [] : [tenantId];
+    const newest = `SELECT event_id FROM audit_event WHERE ${where} ORDER BY event_id DESC LIMIT 1 OFFSET ?`;
+    this.#db.run(`DELETE FROM audit_event WHERE ${where} AND event_id <= (${newest})`, [...values, ...values, rowsMax]);
   }
 
   [Symbol.dispose](): void {

@@ -19,6 +19,7 @@ import {
   type TenantMode,
   type TenantStatus,
 } from '../model/tenant.ts';
+import { accountWithoutPassword } from '../store/records.ts';
 import type { Store } from '../store/store.ts';
 
 export interface CreateTenantRequest {
@@ -62,8 +63,6 @@ export interface TenantDependencies {
 
 /** Statements at once of a tenant without a resource pool. */
 const MAX_CPU_DEFAULT = 1;
-
-const EMPTY = new Uint8Array(0);
 
 export function createTenantService(deps: TenantDependencies): TenantService {
   return new Tenants(deps);
@@ -229,7 +228,7 @@ class Tenants implements TenantService {
       createdNs: clock.nowNs(),
     };
     store.tenants.insert(tenant);
-    store.accounts.insert({ tenantId, user: administratorOf(mode), nativeHash: EMPTY, sha2Hash: EMPTY });
+    store.accounts.insert(accountWithoutPassword(tenantId, administratorOf(mode)));
     return tenant;
   }
 

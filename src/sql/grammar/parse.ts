@@ -1,7 +1,9 @@
 // Text -> typed statement. Pure; throws 1064 near the word that does not fit, and the few errors that the
 // documentation gives to what is written (4002, 4007).
+import { isFailure } from '../../base/errors.ts';
 import { parseAlterSystem } from './alter-system.ts';
 import { Cursor } from './cursor.ts';
+import { parseGrant, parseRevoke } from './grant.ts';
 import { parseResource } from './resource.ts';
 import { parseBegin, parseFinish, parseKill, parseStart, parseUse } from './session.ts';
 import { parseAlterSession, parseSet } from './set.ts';
@@ -10,7 +12,7 @@ import type { Statement } from './statement.ts';
 import { parseAlterTenant, parseCreateTenant, parseDropTenant } from './tenant.ts';
 import { scanText } from './text-facts.ts';
 import type { Lexical } from './tokenizer.ts';
-import { parseAlterUser, refuse } from './user.ts';
+import { parseAlterUser, parseCreateUser, parseDropUser, parseRenameUser, refuse } from './user.ts';
 
 type Parse = (cursor: Cursor) => Statement | null;
 
@@ -24,15 +26,15 @@ const FORMS: readonly [readonly string[], Parse][] = [
   [['CREATE', 'TENANT'], parseCreateTenant],
   [['CREATE', 'RESOURCE'], (cursor) => parseResource(cursor, 'CREATE')],
   [['CREATE', 'STANDBY', 'TENANT'], (cursor) => refuse(cursor, 'CREATE STANDBY TENANT')],
-  [['CREATE', 'USER'], (cursor) => refuse(cursor, 'CREATE USER')],
+  [['CREATE', 'USER'], parseCreateUser],
   [['CREATE', 'ROLE'], (cursor) => refuse(cursor, 'CREATE ROLE')],
   [['DROP', 'TENANT'], parseDropTenant],
   [['DROP', 'RESOURCE'], (cursor) => parseResource(cursor, 'DROP')],
-  [['DROP', 'USER'], (cursor) => refuse(cursor, 'DROP USER')],
+  [['DROP', 'USER'], parseDropUser],
   [['DROP', 'ROLE'], (cursor) => refuse(cursor, 'DROP ROLE')],
-  [['RENAME', 'USER'], (cursor) => refuse(cursor, 'RENAME USER')],
-  [['GRANT'], (cursor) => refuse(cursor, 'GRANT')],
-  [['REVOKE'], (cursor) => refuse(cursor, 'REVOKE')],
+  [['RENAME', 'USER'], parseRenameUser],
+  [['GRANT'], parseGrant],
+  [['REVOKE'], parseRevoke],
   [['SET'], parseSet],
   [['SHOW'], parseShow],
   [['DESCRIBE'], parseDescribe],
@@ -46,6 +48,25 @@ const FORMS: readonly [readonly string[], Parse][] = [
   [['END'], (cursor) => parseFinish(cursor, 'COMMIT')],
   [['ROLLBACK'], parseRollback],
 ];
+
+/** First words of statements that only read, or are about the session alone. */
+const HARMLESS = 'ALTER SESSION,SET,SHOW,DESCRIBE,DESC,EXPLAIN,USE,BEGIN,START,COMMIT,END,ROLLBACK'.split(',');
+/** Statements that begin as harmless ones do. */
+const MANAGING_SETS = [['PASSWORD'], ['ENCRYPTION'], ['DECRYPTION'], ['GLOBAL']].map((words) => ['SET', ...words]);
+
+/** The words of a statement that manages something with which a text begins, however it goes on; null for other texts. */
+export function managingForm(sql: string, lexical: Lexical): string | null {
+  const cursor = new Cursor(sql, lexical);
+  try {
+    while (cursor.acceptOperator(';'));
+    const forms = [...MANAGING_SETS, ...FORMS.map(([words]) => words)];
+    const form = forms.find((words) => cursor.at(...words))?.join(' ');
+    return form === undefined || HARMLESS.includes(form) ? null : form;
+  } catch (error) {
+    if (isFailure(error, 'SYNTAX')) return null;
+    throw error;
+  }
+}
 
 /** ROLLBACK TO a savepoint does not end the transaction: the engine keeps savepoints. */
 function parseRollback(cursor: Cursor): Statement | null {

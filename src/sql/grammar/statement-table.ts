@@ -382,11 +382,47 @@ const TENANTS = {
 } satisfies Family;
 
 const SESSION = {
+  createUser: {
+    ...OF_ALL,
+    syntax: ["CREATE USER [IF NOT EXISTS] u IDENTIFIED BY 'password'[, v IDENTIFIED BY 'other']"],
+    meaning: 'Makes accounts of the own tenant that may nothing yet; in an oracle tenant there is SYS alone.',
+    errors: ['USER_OPERATION_FAILED', 'INVALID_ARGUMENT', 'NOT_SUPPORTED', 'NO_PRIVILEGE'],
+  },
+  lockUser: {
+    ...OF_ALL,
+    syntax: ['ALTER USER [IF EXISTS] u ACCOUNT {LOCK | UNLOCK}'],
+    meaning: 'Lets nobody log in as the account, or again.',
+    errors: ['USER_OPERATION_FAILED', 'NOT_SUPPORTED', 'NO_PRIVILEGE'],
+  },
+  renameUser: {
+    ...OF_ALL,
+    syntax: ['RENAME USER u TO v'],
+    meaning: 'Gives an account another name.',
+    errors: ['USER_OPERATION_FAILED', 'NOT_SUPPORTED', 'NO_PRIVILEGE'],
+  },
+  dropUser: {
+    ...OF_ALL,
+    syntax: ['DROP USER [IF EXISTS] u'],
+    meaning: 'Removes accounts.',
+    errors: ['USER_OPERATION_FAILED', 'NOT_SUPPORTED', 'NO_PRIVILEGE'],
+  },
+  grant: {
+    ...OF_ALL,
+    syntax: ['GRANT {SELECT | ALTER SYSTEM | ALL} ON *.* TO u'],
+    meaning: 'Lets an account do more; see accounts.md.',
+    errors: ['NO_SUCH_USER', 'WRONG_USAGE', 'UNKNOWN_DATABASE', 'NOT_SUPPORTED', 'NO_PRIVILEGE'],
+  },
+  revoke: {
+    ...OF_ALL,
+    syntax: ['REVOKE {SELECT | ALTER SYSTEM | ALL} ON *.* FROM u'],
+    meaning: 'Lets it do less.',
+    errors: ['NO_SUCH_USER', 'NO_SUCH_GRANT', 'WRONG_USAGE', 'NOT_SUPPORTED', 'NO_PRIVILEGE'],
+  },
   setPassword: {
     ...OF_ALL,
     syntax: ["ALTER USER root IDENTIFIED BY 'password'", "SET PASSWORD [FOR root] = 'password'"],
     meaning: 'Changes a password.',
-    errors: ['USER_NOT_EXIST', 'ACCESS_DENIED', 'INVALID_ARGUMENT'],
+    errors: ['USER_OPERATION_FAILED', 'ACCESS_DENIED', 'INVALID_ARGUMENT'],
   },
   show: {
     ...OF_ALL,
@@ -437,11 +473,8 @@ const REFUSED = {
   notSupported: {
     ...REFUSED_TO_ALL,
     syntax: [
-      'CREATE USER u',
-      'DROP USER u',
       'CREATE ROLE r',
-      'GRANT ALTER SYSTEM ON *.* TO u',
-      'REVOKE SELECT ON *.* FROM u',
+      'DROP ROLE r',
       'CREATE STANDBY TENANT t',
       'ALTER TENANT t {LOCK | UNLOCK | RENAME GLOBAL_NAME TO x}',
     ],

@@ -1,6 +1,7 @@
 // The typed statements: what `parseStatement` returns and the statement handlers work on, one family after the other.
 // Every union is told apart by `kind`. Optional clauses that were not written are null, never missing.
 import type { DestState } from '../../model/archive-round.ts';
+import type { Privilege } from '../../model/privilege.ts';
 import type { SqlValue } from '../../model/result.ts';
 import type { ScheduleType } from '../../model/schedule.ts';
 import type { Scn } from '../../model/scn.ts';
@@ -410,6 +411,47 @@ export interface SetPassword {
   replace: string | null;
 }
 
+/** Several accounts are all created or none. An account without a password may log in from the loopback address only. */
+export interface CreateUser {
+  kind: 'createUser';
+  isIfNotExists: boolean;
+  users: { account: Account; password: string }[];
+  /** ACCOUNT LOCK. */
+  isLocked: boolean;
+}
+export interface DropUser {
+  kind: 'dropUser';
+  isIfExists: boolean;
+  accounts: Account[];
+}
+/** ALTER USER … ACCOUNT LOCK or UNLOCK. */
+export interface LockUser {
+  kind: 'lockUser';
+  isIfExists: boolean;
+  accounts: Account[];
+  isLocked: boolean;
+}
+export interface RenameUser {
+  kind: 'renameUser';
+  renames: { from: Account; to: Account }[];
+}
+/** `*.*` is `ALL`; otherwise the name of a database, as written. */
+export type GrantTarget = 'ALL' | { database: string };
+/** No privileges: USAGE alone. */
+export interface GrantPrivileges {
+  kind: 'grant';
+  privileges: Privilege[];
+  on: GrantTarget;
+  accounts: Account[];
+}
+/** `on` null: whatever was granted, on every level. */
+export interface RevokePrivileges {
+  kind: 'revoke';
+  privileges: Privilege[];
+  on: GrantTarget | null;
+  accounts: Account[];
+}
+
 // ## Session
 
 /** SET with one or more items, carried out in order. */
@@ -600,10 +642,18 @@ export type TenantStatement =
   | AlterPool
   | DropPool;
 
+export type AccountStatement =
+  | SetPassword
+  | CreateUser
+  | DropUser
+  | LockUser
+  | RenameUser
+  | GrantPrivileges
+  | RevokePrivileges;
+
 export type SessionStatement =
   | SetEncryption
   | SetDecryption
-  | SetPassword
   | SetStatement
   | SetTransaction
   | Use
@@ -614,6 +664,7 @@ export type SessionStatement =
 export type Statement =
   | AlterSystemStatement
   | TenantStatement
+  | AccountStatement
   | SessionStatement
   | NotSupported
   | Select
