@@ -18,6 +18,7 @@ import { RESTORE_VIEWS } from './restore-views.ts';
 import { SCHEDULE_VIEWS } from './schedule-views.ts';
 import { factsOfEngineTable, factsOfView, type TableFacts } from './table-facts.ts';
 import { TENANT_VIEWS } from './tenant-views.ts';
+import { CDB_HF_PROTECTION, VALIDATE_VIEWS } from './validate-views.ts';
 import { type ShownColumn, shownColumns, toValues, type View } from './view.ts';
 import { ViewReader, type ViewSources } from './view-reader.ts';
 import type { Viewer } from './viewer.ts';
@@ -31,11 +32,17 @@ export const SYSTEM_VIEWS: readonly View[] = [
   ...RESTORE_VIEWS,
   ...TENANT_VIEWS,
   ...AUDIT_VIEWS,
+  ...VALIDATE_VIEWS,
   V_OB_ARCHIVE_DEST_STATUS,
 ];
 
 /** Views with a row or more for each tenant, where a reader for one tenant leaves out exactly the rows of the others. */
-const BY_TENANT: ReadonlySet<View> = new Set([...ARCHIVE_VIEWS, ...AUDIT_VIEWS, V_OB_ARCHIVE_DEST_STATUS]);
+const BY_TENANT: ReadonlySet<View> = new Set([
+  ...ARCHIVE_VIEWS,
+  ...AUDIT_VIEWS,
+  V_OB_ARCHIVE_DEST_STATUS,
+  CDB_HF_PROTECTION,
+]);
 
 /** The database that holds a tenant's own tables: SQLite's name of it. */
 const DATA_DATABASE = 'main';

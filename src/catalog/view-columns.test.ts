@@ -257,6 +257,50 @@ const DOCUMENTED: Record<string, string> = {
     FINISH_BYTES_DISPLAY varchar(27)
     DESCRIPTION varchar(1024)
     COMMENT varchar(1024)`,
+  OB_BACKUP_VALIDATE_JOBS: `
+    TENANT_ID bigint
+    JOB_ID bigint
+    INCARNATION bigint
+    INITIATOR_TENANT_ID bigint
+    INITIATOR_JOB_ID bigint
+    EXECUTOR_TENANT_ID varchar(65536)
+    TYPE varchar(64)
+    PATH varchar(4096)
+    PATH_TYPE varchar(64)
+    ID varchar(4096)
+    VALIDATE_LEVEL varchar(64)
+    START_TIMESTAMP timestamp(6)
+    END_TIMESTAMP timestamp(6)
+    STATUS varchar(64)
+    RETRY_COUNT bigint
+    TASK_COUNT bigint
+    SUCCESS_TASK_COUNT bigint
+    RESULT bigint
+    DESCRIPTION varchar(4096)
+    COMMENT varchar(4096)`,
+  OB_BACKUP_VALIDATE_TASKS: `
+    TENANT_ID bigint
+    TASK_ID bigint
+    INCARNATION bigint
+    JOB_ID bigint
+    TASK_TYPE varchar(64)
+    ID bigint
+    PATH varchar(4096)
+    PATH_TYPE varchar(64)
+    DEST_ID bigint
+    PLUS_ARCHIVELOG varchar(64)
+    INITIATOR_TASK_ID bigint
+    VALIDATE_LEVEL varchar(64)
+    ROUND_ID bigint
+    START_TIMESTAMP timestamp(6)
+    END_TIMESTAMP timestamp(6)
+    STATUS varchar(64)
+    TOTAL_LS_COUNT bigint
+    FINISH_LS_COUNT bigint
+    TOTAL_BYTES bigint
+    VALIDATED_BYTES bigint
+    RESULT bigint
+    COMMENT varchar(4096)`,
   V$OB_ARCHIVE_DEST_STATUS: `
     TENANT_ID bigint
     DEST_ID bigint
@@ -272,6 +316,8 @@ const ALIKE: Record<string, string> = {
   OB_BACKUP_JOB_HISTORY: 'OB_BACKUP_JOBS',
   OB_BACKUP_DELETE_JOB_HISTORY: 'OB_BACKUP_DELETE_JOBS',
   OB_BACKUP_DELETE_TASK_HISTORY: 'OB_BACKUP_DELETE_TASKS',
+  OB_BACKUP_VALIDATE_JOB_HISTORY: 'OB_BACKUP_VALIDATE_JOBS',
+  OB_BACKUP_VALIDATE_TASK_HISTORY: 'OB_BACKUP_VALIDATE_TASKS',
 };
 const TASK_HISTORY_LACKS = ['DATA_PROGRESS', 'LOG_FILE_COUNT', 'FINISH_LOG_FILE_COUNT', 'LOG_PROGRESS'];
 

@@ -16,6 +16,7 @@ import { PARAMETERS, type ParameterName } from '../model/parameter.ts';
 import type { RestoreJob } from '../model/restore-job.ts';
 import type { Schedule } from '../model/schedule.ts';
 import type { Cluster, ResourcePool, ResourceUnit, Tenant } from '../model/tenant.ts';
+import type { ValidateJob, ValidateTask, Verification } from '../model/validate-job.ts';
 import { type ClusterKey, loadClusterKey } from './cluster-key.ts';
 import { MIGRATIONS } from './migrations.ts';
 import {
@@ -62,6 +63,7 @@ const OF_TENANTS = [
   'finished_pack',
   'delete_policy',
   'backup_schedule',
+  'verification',
 ] as const;
 
 export interface OpenStoreOptions {
@@ -94,6 +96,9 @@ export class Store implements Disposable {
   readonly deleteTasks: Table<DeleteTask>;
   readonly restoreJobs: Table<RestoreJob>;
   readonly schedules: Table<Schedule>;
+  readonly validateJobs: Table<ValidateJob>;
+  readonly validateTasks: Table<ValidateTask>;
+  readonly verifications: Table<Verification>;
   readonly #db: Statements;
   #depth = 0;
 
@@ -121,6 +126,9 @@ export class Store implements Disposable {
     this.deleteTasks = all.deleteTasks;
     this.restoreJobs = all.restoreJobs;
     this.schedules = all.schedules;
+    this.validateJobs = all.validateJobs;
+    this.validateTasks = all.validateTasks;
+    this.verifications = all.verifications;
     this.cluster = this.#loadCluster(options);
   }
 
