@@ -28,7 +28,7 @@ import { createRebuild } from './rebuild/rebuild.ts';
 import { createRestore } from './restore/restore.ts';
 import { storedWindows } from './restore/stored-windows.ts';
 import { createSchedule } from './schedule/schedule.ts';
-import { scheduledBackups } from './scheduled-work.ts';
+import { scheduledBackups, scheduledReadings } from './scheduled-work.ts';
 import { Connections } from './server/registry.ts';
 import { type RunningServer, startServer } from './server/server.ts';
 import { ensureCertificate } from './server/tls.ts';
@@ -38,6 +38,7 @@ import { createSqlService } from './sql/service.ts';
 import { accountWithoutPassword } from './store/records.ts';
 import { openStore, type Store } from './store/store.ts';
 import { createTenantService } from './tenant/tenant-service.ts';
+import { createValidate } from './validate/validate.ts';
 import { VERSION } from './version.ts';
 
 export interface HoldfastOptions {
@@ -146,7 +147,7 @@ function buildWork(options: HoldfastOptions, store: Store, log: Log) {
     log,
     dataDir: options.dataDir,
     drivers: [sqlite],
-    holders: () => [schedule, clean, backup, archive],
+    holders: () => [schedule, validate, clean, backup, archive],
     isBackupRunning: (tenantId) => backup.isBusy(tenantId),
   });
   const common = {
@@ -179,16 +180,23 @@ function buildWork(options: HoldfastOptions, store: Store, log: Log) {
       storedWindows({ sets, pieces, rounds: store.rounds.find({ tenantId }), liveCheckpointScn: undefined }),
   });
   const rebuild = createRebuild(common);
+  const validate = createValidate({
+    ...{ ...common, pipeline, scratchDir: join(options.dataDir, 'drills') },
+    rehearse: (request) => restore.rehearse(request),
+  });
   const backups = scheduledBackups(store, backup);
-  const schedule = createSchedule({ store, clock, log, works: { FULL: backups, INCREMENTAL: backups } });
+  const readings = scheduledReadings(store, validate);
+  const works = { FULL: backups, INCREMENTAL: backups, VALIDATE: readings, DRILL: readings };
+  const schedule = createSchedule({ store, clock, log, works });
   const audit = createAudit(common);
-  return { clock, sqlite, pipeline, tenants, archive, backup, clean, restore, rebuild, schedule, audit };
+  return { clock, sqlite, pipeline, tenants, archive, backup, clean, restore, rebuild, schedule, validate, audit };
 }
 
 type Work = ReturnType<typeof buildWork>;
 
 async function stopWork(work: Work, store: Store): Promise<void> {
   await work.schedule.stop();
+  await work.validate.stop();
   await work.restore.stop();
   await work.clean.stop();
   await work.backup.stop();
@@ -225,6 +233,7 @@ export async function startHoldfast(options: HoldfastOptions): Promise<Holdfast>
     work.backup.start();
     work.clean.start();
     work.restore.start();
+    await work.validate.start();
     work.schedule.start();
     work.audit.start();
     await work.tenants.finishDrops();

@@ -29,6 +29,7 @@ const RANK: Record<string, number> = {
   clean: 4,
   schedule: 4,
   tenant: 4,
+  validate: 4,
   catalog: 5,
   sql: 6,
   server: 7,

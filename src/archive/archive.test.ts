@@ -60,6 +60,16 @@ describe('the archive', () => {
       expect(info.segments.map(({ name }) => name)).toEqual(['logstream_1/log/1.obarc']);
     });
 
+    test('leaves a piece broken that somebody found damage in, when it is frozen', async () => {
+      await startArchive();
+      await world.commit(2);
+      await world.archive.flush(TENANT_ID);
+      world.store.pieces.change({ tenantId: TENANT_ID, pieceId: 1 }, { fileStatus: 'BROKEN' });
+      world.archive.disable(TENANT_ID);
+      await world.untilStatus('STOP');
+      expect(pieces()[0]).toMatchObject({ status: 'FROZEN', fileStatus: 'BROKEN' });
+    });
+
     test('numbers the next round and piece on, and never lets scns run back', async () => {
       await startArchive();
       await world.commit(3);

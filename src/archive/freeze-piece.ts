@@ -34,7 +34,9 @@ export async function freezePiece(
     const info = await writePieceInfo(destination, { owner, piece, content, frozenNs });
     await removeReplaced(destination, info, log);
     const { outputBytes } = info;
-    return { fileStatus: 'AVAILABLE', outputBytes };
+    // A validation may have found damage in it that freezing does not look for.
+    const isBroken = context.store.pieces.get({ tenantId, pieceId })?.fileStatus === 'BROKEN';
+    return { fileStatus: isBroken ? 'BROKEN' : 'AVAILABLE', outputBytes };
   } catch (error) {
     if (!isFailure(error, 'BACKUP_DATA_CORRUPT') && !isFailure(error, 'BACKUP_FILE_NOT_EXIST')) throw error;
     log.error('an archived piece is damaged', { tenantId, roundId, pieceId, error });

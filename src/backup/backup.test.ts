@@ -61,6 +61,7 @@ class Gate {
     },
     restore: (request) => workers.restore(request),
     hashPages: (request) => workers.hashPages(request),
+    verify: (request) => workers.verify(request),
     prepare: () => {},
     async [Symbol.asyncDispose]() {},
   };

@@ -53,6 +53,7 @@ beforeEach(async () => {
       scans++;
       return workers.hashPages(request);
     },
+    verify: (request) => workers.verify(request),
     prepare: () => {},
     async [Symbol.asyncDispose]() {},
   };

@@ -449,6 +449,13 @@ export const ERRORS = {
     (f) => `delete backup set do not allow: ${f.because}`,
     'ALTER SYSTEM DELETE OBSOLETE BACKUP PREVIEW shows what may go, and why the rest stays.',
   ),
+  INVALID_BACKUP_SET_ID: def<{ ids: string }>(
+    9046,
+    9046,
+    'HY000',
+    (f) => `backup set id is not valid: ${f.ids}`,
+    'CDB_OB_BACKUP_SET_FILES lists the sets of a tenant.',
+  ),
   BACKUP_INVALID_PASSWORD: def<{ why: string }>(
     9047,
     9047,

@@ -306,6 +306,7 @@ export function addRows(store: Store): void {
     addCleaning(store, tenantId, uri);
     addSchedule(store, tenantId);
     addAudit(store, tenantId);
+    addValidation(store, tenantId, uri);
   }
   store.backupJobs.insert(jobRow(1, 1, { encryptionMode: 'NONE' }));
   store.recordEvent(at(300), {
@@ -385,6 +386,31 @@ function addSchedule(store: Store, tenantId: number): void {
       runJobs: [{ tenantId, jobId: 2 }],
     },
     ...{ runResult: 0, runComment: '', runCount: 1, failedCount: 0, skippedCount: 0 },
+  });
+}
+
+/** A validate job and its task that have ended, others that have not, and what the first one found. */
+function addValidation(store: Store, tenantId: number, uri: string): void {
+  for (const [id, status] of [[5, 'COMPLETED'] as const, [6, 'DOING'] as const]) {
+    const isOver = status === 'COMPLETED';
+    const common = {
+      ...{ tenantId, jobId: id, startNs: at(310), endNs: isOver ? at(311) : null, result: 0, comment: '' },
+      ...{ uri: `${uri}/data`, pathType: 'BACKUP_DEST' as const, level: 'physical' as const },
+    };
+    store.validateJobs.insert({
+      ...{ ...common, status, initiatorTenantId: tenantId, initiatorJobId: id, executorTenantIds: [tenantId] },
+      ...{ type: 'BACKUPSET', ids: [1], checkLevel: 'quick', taskCount: 1, successTaskCount: isOver ? 1 : 0 },
+      ...{ description: '', sealedDataKeys: isOver ? {} : { 1: Buffer.from(SECRET) } },
+    });
+    store.validateTasks.insert({
+      ...{ ...common, status: isOver ? 'COMPLETED' : 'PHYSICAL', taskId: id, taskType: 'BACKUP SET', objectId: 1 },
+      ...{ directory: 'backup_set_1_full', archiveUri: '', destId: 1003, roundId: 0 },
+      ...{ totalBytes: 26_214_400n, validatedBytes: 10n },
+    });
+  }
+  store.verifications.insert({
+    ...{ tenantId, objectType: 'BACKUP SET', objectId: 1, level: 'physical', jobId: 5, lastNs: at(311), result: 0 },
+    ...{ comment: '', isProved: true, provedNs: at(311), provedScn: scnAt(290) },
   });
 }
 

@@ -21,6 +21,7 @@ import { SCHEDULE_VIEWS } from './schedule-views.ts';
 import { STORAGE_VIEWS } from './storage-views.ts';
 import { factsOfEngineTable, factsOfView, type TableFacts } from './table-facts.ts';
 import { TENANT_VIEWS } from './tenant-views.ts';
+import { CDB_HF_PROTECTION, VALIDATE_VIEWS } from './validate-views.ts';
 import { type ShownColumn, shownColumns, toValues, type View } from './view.ts';
 import { ViewReader, type ViewSources } from './view-reader.ts';
 import type { Viewer } from './viewer.ts';
@@ -35,6 +36,7 @@ export const SYSTEM_VIEWS: readonly View[] = [
   ...RESTORE_VIEWS,
   ...TENANT_VIEWS,
   ...AUDIT_VIEWS,
+  ...VALIDATE_VIEWS,
   V_OB_ARCHIVE_DEST_STATUS,
   DBA_OB_ROOTSERVICE_EVENT_HISTORY,
   ...PARAMETER_VIEWS,
@@ -46,6 +48,7 @@ const BY_TENANT: ReadonlySet<View> = new Set([
   ...STORAGE_VIEWS,
   ...AUDIT_VIEWS,
   V_OB_ARCHIVE_DEST_STATUS,
+  CDB_HF_PROTECTION,
 ]);
 
 /** The database that holds a tenant's own tables: SQLite's name of it. */

@@ -283,6 +283,50 @@ const DOCUMENTED: Record<string, string> = {
     EXTENSION varchar(512)
     CHECK_FILE_NAME varchar(256)
     LAST_CHECK_TIMESTAMP timestamp(6)`,
+  OB_BACKUP_VALIDATE_JOBS: `
+    TENANT_ID bigint
+    JOB_ID bigint
+    INCARNATION bigint
+    INITIATOR_TENANT_ID bigint
+    INITIATOR_JOB_ID bigint
+    EXECUTOR_TENANT_ID varchar(65536)
+    TYPE varchar(64)
+    PATH varchar(4096)
+    PATH_TYPE varchar(64)
+    ID varchar(4096)
+    VALIDATE_LEVEL varchar(64)
+    START_TIMESTAMP timestamp(6)
+    END_TIMESTAMP timestamp(6)
+    STATUS varchar(64)
+    RETRY_COUNT bigint
+    TASK_COUNT bigint
+    SUCCESS_TASK_COUNT bigint
+    RESULT bigint
+    DESCRIPTION varchar(4096)
+    COMMENT varchar(4096)`,
+  OB_BACKUP_VALIDATE_TASKS: `
+    TENANT_ID bigint
+    TASK_ID bigint
+    INCARNATION bigint
+    JOB_ID bigint
+    TASK_TYPE varchar(64)
+    ID bigint
+    PATH varchar(4096)
+    PATH_TYPE varchar(64)
+    DEST_ID bigint
+    PLUS_ARCHIVELOG varchar(64)
+    INITIATOR_TASK_ID bigint
+    VALIDATE_LEVEL varchar(64)
+    ROUND_ID bigint
+    START_TIMESTAMP timestamp(6)
+    END_TIMESTAMP timestamp(6)
+    STATUS varchar(64)
+    TOTAL_LS_COUNT bigint
+    FINISH_LS_COUNT bigint
+    TOTAL_BYTES bigint
+    VALIDATED_BYTES bigint
+    RESULT bigint
+    COMMENT varchar(4096)`,
   V$OB_ARCHIVE_DEST_STATUS: `
     TENANT_ID bigint
     DEST_ID bigint
@@ -299,6 +343,8 @@ const ALIKE: Record<string, string> = {
   OB_BACKUP_DELETE_JOB_HISTORY: 'OB_BACKUP_DELETE_JOBS',
   OB_BACKUP_DELETE_TASK_HISTORY: 'OB_BACKUP_DELETE_TASKS',
   OB_BACKUP_STORAGE_INFO_HISTORY: 'OB_BACKUP_STORAGE_INFO',
+  OB_BACKUP_VALIDATE_JOB_HISTORY: 'OB_BACKUP_VALIDATE_JOBS',
+  OB_BACKUP_VALIDATE_TASK_HISTORY: 'OB_BACKUP_VALIDATE_TASKS',
 };
 /** Views whose DBA_ form has TENANT_ID too. */
 const KEEPS_TENANT_ID = new Set(['OB_BACKUP_STORAGE_INFO', 'OB_BACKUP_STORAGE_INFO_HISTORY']);

@@ -5,7 +5,6 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../base/clock.ts';
 import { isFailure } from '../base/errors.ts';
 import { silentLog } from '../base/log.ts';
-import { listPieces, readPieceInfo } from '../destination/archive-listing.ts';
 import type { Destination } from '../destination/destination.ts';
 import { openDestination } from '../destination/open-destination.ts';
 import { type DestinationUri, parseDestinationUri } from '../model/destination-uri.ts';
@@ -42,33 +41,6 @@ function service(open: (uri: DestinationUri) => Destination = openDestination): 
   return clean;
 }
 
-/** The world's own archive keeps no rows of pieces: they are read from where they lie. */
-async function recordPieces(): Promise<void> {
-  const { store } = world;
-  const { tenantId } = tenant;
-  const uri = world.uri(tenant.name, 'archive');
-  const destination = openDestination(parseDestinationUri(uri));
-  const round = store.rounds.find({ tenantId }).at(-1)!;
-  for (const piece of await listPieces(destination)) {
-    const info = piece.isFrozen ? await readPieceInfo(destination, piece) : undefined;
-    const { startScn, checkpointScn, maxScn, endScn } = info ?? {
-      ...round,
-      maxScn: round.checkpointScn,
-      endScn: round.checkpointScn,
-    };
-    store.pieces.insert({
-      ...{ tenantId, destId: piece.destId, roundId: piece.roundId, pieceId: piece.pieceId, createdUs: 1n, uri },
-      ...{ startScn, checkpointScn, maxScn, endScn, inputBytes: 1n, outputBytes: 1n },
-      status: piece.isFrozen ? 'FROZEN' : 'ACTIVE',
-      fileStatus: 'AVAILABLE',
-    });
-  }
-  store.archiveDests.insert({
-    ...{ tenantId, destId: round.destId, uri, binding: 'OPTIONAL', state: 'ENABLE' },
-    ...{ pieceSwitchIntervalUs: 1n, pieceSwitchIntervalText: '1d' },
-  });
-}
-
 /** Sets 1 (full), 2 (on it) and 3 (full); piece 1 ends before set 3, piece 2 behind it, piece 3 is active. */
 async function begin(): Promise<void> {
   world = new World();
@@ -85,7 +57,7 @@ async function begin(): Promise<void> {
   await world.archive(tenant.tenantId).switchPiece();
   const newest = await world.commit(tenant, { e: '5' });
   await world.archive(tenant.tenantId).flush();
-  await recordPieces();
+  await world.recordPieces(tenant);
   states = { old, behindFull, newest };
   service().start();
 }

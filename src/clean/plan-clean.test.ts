@@ -102,6 +102,8 @@ function randomWorld(random: (below: number) => number): World {
     now += random(4);
   }
   world.end = now;
+  for (const of of [...world.sets, ...world.pieces])
+    if (of.fileStatus === 'AVAILABLE' && random(12) === 0) of.fileStatus = 'BROKEN';
   return world;
 }
 
@@ -133,6 +135,15 @@ function isWhole(set: BackupSet, sets: readonly BackupSet[]): boolean {
   if (set.backupType === 'FULL') return true;
   const parent = sets.find(({ backupSetId }) => backupSetId === set.prevIncBackupSetId);
   return parent !== undefined && isWhole(parent, sets);
+}
+
+const isGone = ({ fileStatus }: { fileStatus: string }) => fileStatus === 'DELETED';
+
+/** Whether what a set takes blocks from is still there, whole or broken: a broken set may be mended. */
+function hasParents(set: BackupSet, sets: readonly BackupSet[]): boolean {
+  if (set.backupType === 'FULL') return true;
+  const parent = sets.find(({ backupSetId }) => backupSetId === set.prevIncBackupSetId);
+  return parent !== undefined && !isGone(parent) && hasParents(parent, sets);
 }
 
 /** Whether the log of a round leads from one moment of it to another. */
@@ -233,12 +244,12 @@ describe('what a policy deletes', () => {
           what,
         ).toEqual([]);
         for (const set of left.sets)
-          if (set.status === 'SUCCESS' && isThere(set)) expect(isWhole(set, left.sets), what).toBe(true);
+          if (set.uri === HERE && !isGone(set)) expect(hasParents(set, left.sets), what).toBe(true);
       }
       const left = leftBy(plan, facts);
       const fullsLeft = fulls.filter((set) => isThere(left.sets.find((s) => s.backupSetId === set.backupSetId)!));
       expect(fullsLeft.length, what).toBeGreaterThanOrEqual(Math.min(fulls.length, policy.redundancy ?? 1));
-      for (const piece of left.pieces) if (piece.status === 'ACTIVE') expect(isThere(piece), what).toBe(true);
+      for (const piece of left.pieces) if (piece.status === 'ACTIVE') expect(isGone(piece), what).toBe(false);
       const ids = deletedIds(plan);
       expect(ids.sets, what).toEqual(ids.sets.toSorted((a, b) => b - a));
       expect(ids.pieces, what).toEqual(world.pieces.slice(0, ids.pieces.length).map(({ pieceId }) => pieceId));
@@ -316,6 +327,27 @@ describe('what a policy deletes', () => {
     const plan = planObsolete(facts, policyOf({ windowStartScn: scn(daily(8)) }));
     expect(deletedIds(plan)).toEqual({ sets: [2], pieces: [] });
     expect(plan.sets.find(({ of }) => of.backupSetId === 1)?.because).toBe('tenant t9 is being restored from it');
+  });
+
+  test('takes no broken set for one to go on from, and lets it go when a sound one would', () => {
+    const broken = (id: number): World => {
+      const world = january();
+      world.sets.find(({ backupSetId }) => backupSetId === id)!.fileStatus = 'BROKEN';
+      return world;
+    };
+    const policy = policyOf({ windowStartScn: scn(daily(8)) });
+    // The full set of the 7th is broken: everything goes on from that of the 1st.
+    const plan = planObsolete(factsOf(broken(3)), policy);
+    expect(deletedIds(plan)).toEqual({ sets: [], pieces: [] });
+    const reasons = Object.fromEntries(plan.sets.map(({ of, because }) => [of.backupSetId, because]));
+    expect(reasons[1]).toBe('everything that is promised goes on from it');
+    expect(reasons[3]).toBe('damage was found in it, and it may be mended');
+    expect(deletedIds(planObsolete(factsOf(broken(1)), policy)).sets).toEqual([2, 1]);
+    const newest = planObsolete(factsOf(broken(5)), policy);
+    expect(newest.sets.find(({ of }) => of.backupSetId === 5)).toMatchObject({
+      isDeleted: false,
+      because: 'damage was found in it, and it may be mended',
+    });
   });
 
   test('is the log alone under log_only', () => {

@@ -67,6 +67,9 @@ function piecesBefore(scn: Scn, pieces: readonly ArchivePiece[], facts: CleanFac
   return doomed;
 }
 
+/** A broken set protects nothing, and it may be mended: it goes when a sound one would. */
+const isStanding = (set: BackupSet): boolean => isUsable(set) || set.fileStatus === 'BROKEN';
+
 /** Why nobody can restore a set any more; undefined when somebody may. */
 function wreckage(set: BackupSet, before: Scn): string | undefined {
   if (set.fileStatus === 'DELETING' || set.fileStatus === 'EXPIRED') return 'its deletion was begun';
@@ -78,6 +81,7 @@ function because(set: BackupSet, of: { neededBy: ReadonlyMap<number, number>; cl
   const needer = of.neededBy.get(set.backupSetId);
   if (of.cleanPoint?.backupSetId === set.backupSetId) return 'everything that is promised goes on from it';
   if (needer !== undefined && needer !== set.backupSetId) return `set ${needer} takes blocks from it`;
+  if (set.fileStatus === 'BROKEN') return 'damage was found in it, and it may be mended';
   if (of.cleanPoint === null) return 'no full set is old enough to go on from';
   return 'it is behind the full set that everything goes on from';
 }
@@ -86,8 +90,8 @@ function because(set: BackupSet, of: { neededBy: ReadonlyMap<number, number>; cl
 function decide(facts: CleanFacts, policy: PolicyAt, point: CleanPoint | null): CleanPlan {
   const there = facts.sets.filter(isThere);
   const own = there.filter(({ uri }) => uri === facts.dataUri);
-  const usable = own.filter(isUsable);
-  const kept = point ? usable.filter((set) => byScn(set, point.set) >= 0) : usable;
+  const standing = own.filter(isStanding);
+  const kept = point ? standing.filter((set) => byScn(set, point.set) >= 0) : standing;
   const neededBy = withAncestors(kept, there);
   const cleanPoint = point?.set ?? null;
   const wreckBefore = policy.windowStartScn ?? cleanPoint?.minRestoreScn ?? SCN_NONE;
@@ -98,13 +102,17 @@ function decide(facts: CleanFacts, policy: PolicyAt, point: CleanPoint | null): 
     if (inUse !== undefined) return { of: set, isDeleted: false, because: inUse };
     const wrecked = wreckage(set, wreckBefore);
     if (wrecked !== undefined) return { of: set, isDeleted: true, because: wrecked };
-    if (!isUsable(set)) return { of: set, isDeleted: false, because: `its status is ${set.status}` };
+    if (!isStanding(set)) return { of: set, isDeleted: false, because: `its status is ${set.status}` };
     if (neededBy.has(set.backupSetId))
       return { of: set, isDeleted: false, because: because(set, { neededBy, cleanPoint }) };
     return { of: set, isDeleted: true, because: `set ${cleanPoint?.backupSetId} makes it obsolete` };
   });
   const deleted = new Set(sets.filter(({ isDeleted }) => isDeleted).map(({ of }) => of));
-  const logFrom = logStart(policy, { cleanPoint, kept: usable.filter((set) => !deleted.has(set)), facts });
+  const logFrom = logStart(policy, {
+    cleanPoint,
+    kept: own.filter((set) => isUsable(set) && !deleted.has(set)),
+    facts,
+  });
   const piecesThere = facts.pieces.filter(isThere);
   const doomed = new Set(logFrom === null ? [] : piecesBefore(logFrom, piecesThere, facts));
   const pieces = piecesThere.map((piece): Verdict<ArchivePiece> => {

@@ -6,12 +6,14 @@ import { checkMove, isFinal, type Moves } from './moves.ts';
 import { RESTORE_MOVES } from './restore-job.ts';
 import { toScn } from './scn.ts';
 import { TENANT_MOVES } from './tenant.ts';
+import { VALIDATE_TASK_MOVES } from './validate-job.ts';
 
 const TABLES: Array<[name: string, table: Moves<string>, first: string[]]> = [
   ['rounds', ROUND_MOVES, ['PREPARE']],
   ['pieces', PIECE_MOVES, ['ACTIVE']],
   ['jobs', JOB_MOVES, ['INIT']],
   ['tasks', TASK_MOVES, ['INIT']],
+  ['tasks of validation', VALIDATE_TASK_MOVES, ['INIT']],
   ['restores', RESTORE_MOVES, ['CREATE_TENANT']],
   ['tenants', TENANT_MOVES, ['CREATING', 'RESTORE']],
 ];

@@ -84,19 +84,25 @@ export class BlockReader {
   }
 }
 
-async function openPack(
-  destination: Destination,
-  { directory, owner, dataKey }: RestoredSet,
-  packNo: number,
-): Promise<OpenPack> {
-  const object = `${directory}/${packName(packNo)}`;
+/** What opens the blocks of a pack, by its header. @throws BACKUP_DATA_CORRUPT (9010) for a header of another pack */
+export function packContext(
+  headerBytes: Uint8Array,
+  of: { object: string; packNo: number; set: Pick<RestoredSet, 'owner' | 'dataKey'> },
+): BlockContext {
+  const { object, packNo } = of;
+  const { owner, dataKey } = of.set;
+  const header = decodePackHeader(headerBytes, { object, owner, packNo, isEncrypted: dataKey !== null });
+  const { setUuid } = owner;
+  const key = dataKey && objectKey(dataKey, { kind: 'pack', setUuid, objectNo: packNo, salt: header.salt });
+  return blockContext({ object, owner, packNo, key });
+}
+
+async function openPack(destination: Destination, set: RestoredSet, packNo: number): Promise<OpenPack> {
+  const object = `${set.directory}/${packName(packNo)}`;
   const reader = await destination.openRead(object);
   try {
     const bytes = await reader.read(0, Math.min(PACK_HEADER_BYTES, reader.sizeBytes));
-    const header = decodePackHeader(bytes, { object, owner, packNo, isEncrypted: dataKey !== null });
-    const { setUuid } = owner;
-    const key = dataKey && objectKey(dataKey, { kind: 'pack', setUuid, objectNo: packNo, salt: header.salt });
-    return { reader, context: blockContext({ object, owner, packNo, key }) };
+    return { reader, context: packContext(bytes, { object, packNo, set }) };
   } catch (error) {
     await reader.close();
     throw error;

@@ -6,6 +6,7 @@ import { runBackup } from './backup-run.ts';
 import { runHash } from './hash-run.ts';
 import type { Pipeline } from './pipeline.ts';
 import { runRestore } from './restore-run.ts';
+import { runVerify } from './verify-run.ts';
 import { WorkerPool } from './worker-pool.ts';
 
 /**
@@ -29,6 +30,7 @@ export function createPipeline(options: { log: Log; workers?: number }): Pipelin
       assert(request.workers >= 1, 'reading a snapshot has a worker');
       return runHash(pool, request);
     },
+    verify: (request) => runVerify(pool, request),
     prepare: (workers, work) => pool.prepare(workers, work === 'backup' ? 'low' : 'normal'),
     [Symbol.asyncDispose]: () => pool.close(),
   };

@@ -6,7 +6,7 @@ import { frozenSource } from './lane-kinds.ts';
 import { runLanes } from './lanes.ts';
 import { createPageHasher, type HashLane, type PageRange } from './page-hasher.ts';
 import type { SnapshotSource } from './pipeline.ts';
-import { NO_VERBS, type WorkerPool } from './worker-pool.ts';
+import { NO_VERBS, type Priority, type WorkerPool } from './worker-pool.ts';
 
 /** Pages in one message: some 4 ms of a worker. */
 const CHUNK_BYTES = 8 * MIB;
@@ -17,6 +17,7 @@ export interface HashRequest {
   signal: AbortSignal;
   /** Work in this process instead of workers. */
   isLocal?: boolean;
+  priority?: Priority;
 }
 
 /** @see Pipeline.hashPages */
@@ -31,7 +32,7 @@ export async function runHash(pool: WorkerPool, request: HashRequest): Promise<B
     : await openRemoteLanes(pool, {
         request: () => ({ kind: 'hash', job: source }),
         wanted,
-        priority: 'normal',
+        priority: request.priority ?? 'normal',
         verbs: NO_VERBS,
         signal,
       });

@@ -3,6 +3,7 @@ import { unreachable } from '../base/assert.ts';
 import { createBlockPacker, type PackJob } from './block-packer.ts';
 import { createBlockPlacer, type PlaceJob } from './block-placer.ts';
 import type { Lane } from './lane.ts';
+import { createObjectVerifier, type VerifyJob } from './object-verifier.ts';
 import { createPageHasher } from './page-hasher.ts';
 import type { SnapshotSource } from './pipeline.ts';
 
@@ -10,7 +11,8 @@ import type { SnapshotSource } from './pipeline.ts';
 export type LaneRequest =
   | { kind: 'pack'; job: PackJob }
   | { kind: 'place'; job: PlaceJob }
-  | { kind: 'hash'; job: SnapshotSource };
+  | { kind: 'hash'; job: SnapshotSource }
+  | { kind: 'verify'; job: VerifyJob };
 
 export function openLane(request: LaneRequest, nextPackNo: () => Promise<number>): Lane<unknown, unknown, unknown> {
   switch (request.kind) {
@@ -20,6 +22,8 @@ export function openLane(request: LaneRequest, nextPackNo: () => Promise<number>
       return createBlockPlacer(request.job);
     case 'hash':
       return createPageHasher(request.job);
+    case 'verify':
+      return createObjectVerifier(request.job);
     default:
       return unreachable(request);
   }
@@ -29,6 +33,7 @@ export function openLane(request: LaneRequest, nextPackNo: () => Promise<number>
 export function keysOf(request: LaneRequest): Uint8Array[] {
   if (request.kind === 'pack') return request.job.dataKey ? [request.job.dataKey] : [];
   if (request.kind === 'place') return request.job.sets.flatMap(({ dataKey }) => (dataKey ? [dataKey] : []));
+  if (request.kind === 'verify') return request.job.set?.dataKey ? [request.job.set.dataKey] : [];
   return [];
 }
 

@@ -1,7 +1,9 @@
 // The byte workers' service: pages in, sealed blocks out, and back. Workers are child processes without SQLite.
+import type { ArchivedPiece } from '../destination/archive-listing.ts';
 import type { DestinationSpec } from '../destination/destination.ts';
 import type { Snapshot } from '../engine/engine-driver.ts';
 import type { PageRun } from '../format/index-pages.ts';
+import type { Scn } from '../model/scn.ts';
 
 /** Who a block belongs to; bound into every encrypted block as associated data. */
 export interface SetOwner {
@@ -114,6 +116,54 @@ export interface RestoreRequest {
   onProgress(done: { items: number; bytes: number }): void;
   /** Called when every page is written: what looks at the file without changing it, beside the pipeline's own last steps. */
   whenWritten?(): Promise<void>;
+  /** Nobody waits for it: its workers make way for everything else. */
+  isBackground?: boolean;
+  signal: AbortSignal;
+}
+
+/** An object of a set that is read whole and compared with what its manifest says. */
+export interface VerifyObject {
+  kind: 'object';
+  object: string;
+  sizeBytes: number;
+  checksum: Uint8Array;
+}
+
+/** The same of a pack whose blocks are known: each is opened too. */
+export interface VerifyPack extends Omit<VerifyObject, 'kind'> {
+  kind: 'pack';
+  packNo: number;
+  /** Of this pack, in any order. */
+  blocks: readonly BlockEntry[];
+}
+
+/** The log of one piece, from its first batch to its last. */
+export interface VerifyPiece {
+  kind: 'piece';
+  piece: ArchivedPiece;
+  owner: { clusterUuid: string; tenantId: number };
+  /** Without it, headers and tables only. */
+  isWithImages: boolean;
+}
+
+export type VerifyItem = VerifyObject | VerifyPack | VerifyPiece;
+
+/** Where the log of a piece ends. */
+export interface VerifiedLog {
+  batchCount: number;
+  /** Scn of the newest commit, and up to where the log is complete; null without a batch. */
+  lastScn: Scn | null;
+  checkpointScn: Scn | null;
+  /** The end of an append that never finished; '' for none. */
+  tornBecause: string;
+}
+
+export interface VerifyRequest {
+  destination: DestinationSpec;
+  /** Whose packs are opened, and with what; null when no item is one. */
+  set: { owner: SetOwner; dataKey: Uint8Array | null } | null;
+  items: readonly VerifyItem[];
+  onProgress(done: { bytes: number }): void;
   signal: AbortSignal;
 }
 
@@ -138,6 +188,12 @@ export interface Pipeline extends AsyncDisposable {
   }>;
   /** Says that so many workers will be wanted soon: a process takes some tenths of a second to come up. */
   prepare(workers: number, work: 'backup' | 'restore'): void;
+  /**
+   * Reads objects again, in one worker of low priority, and changes nothing.
+   * @returns for each item: the log's end of a piece, null of others
+   * @throws BACKUP_DATA_CORRUPT (9010), BACKUP_FILE_NOT_EXIST (9011) naming the first object that is not as it should be
+   */
+  verify(request: VerifyRequest): Promise<Array<VerifiedLog | null>>;
   /** Reads a whole snapshot. @returns `pageHash` of each page, from 1. @throws as `backup` */
   hashPages(request: { source: SnapshotSource; workers: number; signal: AbortSignal }): Promise<BigUint64Array>;
 }

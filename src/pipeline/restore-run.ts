@@ -14,7 +14,7 @@ import { runLanes, throttled } from './lanes.ts';
 import { PageCoverage } from './page-coverage.ts';
 import { targetFailure } from './page-target.ts';
 import type { RestoreRequest } from './pipeline.ts';
-import { NO_VERBS, type WorkerPool } from './worker-pool.ts';
+import { NO_VERBS, type Priority, type WorkerPool } from './worker-pool.ts';
 
 /** Items in one message: at most 16 MiB of pages. */
 const ITEMS_PER_CHUNK = 16;
@@ -25,6 +25,10 @@ const TARGET_MODE = 0o600;
 /** A memory destination lives in this process, and so does the work on it. */
 function isLocal({ sets, logDestination }: RestoreRequest): boolean {
   return [...sets.map((set) => set.destination), logDestination].some((spec) => spec?.kind === 'memory');
+}
+
+function priorityOf({ isBackground }: RestoreRequest): Priority {
+  return isBackground ? 'low' : 'normal';
 }
 
 /** The job of each of so many workers. */
@@ -42,7 +46,7 @@ async function openLanes(pool: WorkerPool, request: RestoreRequest, job: PlaceJo
   const chunksAtLeast = Math.ceil((pageCount * pageSize) / (ITEMS_PER_CHUNK * BLOCK_PLAIN_BYTES));
   const wanted = Math.min(workers, chunksAtLeast);
   const ask = (workers: number) => ({ kind: 'place', job: sharedBy(workers, job) }) as const;
-  return openRemoteLanes(pool, { request: ask, wanted, priority: 'normal', verbs: NO_VERBS, signal });
+  return openRemoteLanes(pool, { request: ask, wanted, priority: priorityOf(request), verbs: NO_VERBS, signal });
 }
 
 /** Order in which items lie in their sources. */
@@ -121,7 +125,7 @@ function readBack(pool: WorkerPool, request: RestoreRequest, { target }: PlaceJo
   const { skipPage, workers, signal } = request;
   const noWal = { walPath: '', walHeader: new Uint8Array(0), overlay: new Uint32Array(0) };
   const source = { pageSize, pageCount, skipPage, databasePath, device, inode, ...noWal };
-  return runHash(pool, { source, workers, signal, isLocal: isLocal(request) });
+  return runHash(pool, { source, workers, signal, isLocal: isLocal(request), priority: priorityOf(request) });
 }
 
 /**

@@ -39,6 +39,8 @@ export interface BuildRequest {
   /** Called once, before anything is written. */
   onTotal(totalBytes: bigint): void;
   onProgress(done: { bytes: number }): void;
+  /** Nobody waits for it: its workers make way for everything else. */
+  isBackground?: boolean;
   signal: AbortSignal;
 }
 
@@ -196,6 +198,7 @@ async function writeFile(
     logDestination: seed.log ? openDestination(parseDestinationUri(seed.log.uri)).spec : null,
     items: items(),
     workers: seed.workers,
+    isBackground: request.isBackground === true,
     onProgress: request.onProgress,
     signal,
   };

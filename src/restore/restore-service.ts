@@ -1,5 +1,6 @@
 // What the restore room offers to statements and views.
 import type { DerivedKeys } from '../format/derived-keys.ts';
+import type { Rehearsal, RehearsalRequest } from '../model/rehearsal.ts';
 import type { Scn } from '../model/scn.ts';
 
 /** The target of a restore as the statement gave it. */
@@ -58,6 +59,11 @@ export interface RestoreService {
   cancel(tenantName: string): void;
   /** ACTIVATE STANDBY. @throws NOT_ALLOWED when the tenant is no STANDBY */
   activate(tenantId: number, options: { isVerifyOnly: boolean }): Promise<void>;
+  /**
+   * Restores to a scratch file and checks it as any restored file; no tenant and no job comes of it.
+   * @throws what restore throws of sources, plan, keys and content; OUT_OF_DISK and others of the caller's own
+   */
+  rehearse(request: RehearsalRequest): Promise<Rehearsal>;
   /** From the store alone: what the tenant's own sets and rounds allow. */
   windows(tenantId: number): RestoreWindow[];
 }

@@ -18,7 +18,8 @@ import { administratorOf, TENANT_MOVES, type Tenant } from '../model/tenant.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { accountWithoutPassword } from '../store/records.ts';
 import type { Store } from '../store/store.ts';
-import { type BuildRequest, type BuiltFile, buildFile, isLogGone } from './build-file.ts';
+import { buildFileAgain } from './build-again.ts';
+import type { BuildRequest } from './build-file.ts';
 import type { OpenDestination } from './read-sources.ts';
 import { recordRestoreEnd } from './restore-events.ts';
 import { decodeSeed, encodeSeed, type RestoreSeed } from './restore-seed.ts';
@@ -152,7 +153,7 @@ export class RestoreWorker {
     if (location === this.#ownLocation(job)) await makeDirectoryFor(location);
     await removeUnfinished(targetPath);
     let progress: ((done: { bytes: number }) => void) | undefined;
-    const built = await this.#buildFile({
+    const request: BuildRequest = {
       ...{ openDestination, pipeline, restoreScn, targetPath, signal: this.#controller.signal },
       seed,
       check: (path, whenWritten) => driver.check(path, { level: seed.check, whenWritten }),
@@ -165,7 +166,8 @@ export class RestoreWorker {
         progress = this.#progress(totalBytes);
       },
       onProgress: (done) => progress?.(done),
-    });
+    };
+    const built = await buildFileAgain(request, log);
     const { pageCount, commitCount } = built;
     const databaseChecksum = checksumText(built.databaseChecksum);
     log.info('restored file has the expected checksum', {
@@ -177,19 +179,6 @@ export class RestoreWorker {
     });
     this.#facts = built.facts;
     this.#move(job, 'POST_CHECK', { finishBytes: built.totalBytes });
-  }
-
-  /** While it is read, the last piece of the plan may be frozen and compacted: then its log lies elsewhere in it. */
-  async #buildFile(request: BuildRequest): Promise<BuiltFile> {
-    try {
-      return await buildFile(request);
-    } catch (error) {
-      if (!isLogGone(error, request.seed)) throw error;
-      this.#deps.log.info('restore lists the log again', { jobId: this.#jobId, because: error.message });
-    }
-    this.#controller.signal.throwIfAborted();
-    await removeUnfinished(request.targetPath);
-    return await buildFile(request);
   }
 
   #ownLocation(job: RestoreJob): string {

@@ -4,16 +4,20 @@ import { fail } from '../base/errors.ts';
 import { MIB, SYS_TENANT_ID } from '../base/limits.ts';
 import { ServerStopping } from '../base/server-stopping.ts';
 import { DerivedKeys } from '../format/derived-keys.ts';
+import type { BackupSet } from '../model/backup-job.ts';
 import { checkDescription } from '../model/description.ts';
 import { formatWithOptions, maskUri } from '../model/destination-uri.ts';
 import { checkMove, unfinished } from '../model/moves.ts';
+import type { Rehearsal, RehearsalRequest } from '../model/rehearsal.ts';
 import { RESTORE_MOVES, type RestoreJob } from '../model/restore-job.ts';
 import { SCN_NONE } from '../model/scn.ts';
 import { isName, isReservedTenantName } from '../model/tenant.ts';
-import { planRestore, type RestorePlan } from './plan-restore.ts';
+import type { RestorePlan } from './plan-restore.ts';
+import { planSound } from './plan-sound.ts';
 import { provePresent } from './prove-present.ts';
 import type { FoundRun } from './read-log.ts';
 import { type FoundSet, type FoundSources, readSources } from './read-sources.ts';
+import { rehearse } from './rehearse.ts';
 import { idsOf, recordRestore } from './restore-events.ts';
 import { parseRestoreOption, type RestoreOption, workersOf } from './restore-option.ts';
 import { encodeSeed, seedOf } from './restore-seed.ts';
@@ -191,12 +195,30 @@ class Restore implements RestoreService {
       throw fail('NOT_SUPPORTED', { what: 'restore with log from two archive destinations at once is' });
   }
 
-  async #plan(request: RestoreRequest): Promise<{ sources: FoundSources; plan: Plan }> {
-    const isNewest = request.target.kind === 'newest';
+  async #plan(request: Pick<RestoreRequest, 'uris' | 'target'>, isNewest = request.target.kind === 'newest') {
     const sources = await readSources(request.uris, this.#deps.openDestination, (owner, archiveUris) =>
       provePresent(this.#deps, { owner, archiveUris, isNewest }),
     );
-    return { sources, plan: planRestore(sources, request.target) };
+    return { sources, plan: planSound(sources, request.target, this.#brokenSets(sources)) };
+  }
+
+  /** Sets at the sources that VALIDATE found damaged: what is known of a tenant of this cluster only. */
+  #brokenSets({ owner, sets }: FoundSources): Set<number> {
+    const { store } = this.#deps;
+    if (owner.clusterUuid !== store.cluster.uuid) return new Set();
+    const broken = store.backupSets.find({ tenantId: owner.tenantId, fileStatus: 'BROKEN' });
+    const isThere = ({ backupSetId, uri }: BackupSet) =>
+      sets.some((set) => set.backupSetId === backupSetId && set.uri === uri);
+    return new Set(broken.filter(isThere).map(({ backupSetId }) => backupSetId));
+  }
+
+  async rehearse(request: RehearsalRequest): Promise<Rehearsal> {
+    const { untilScn, uris } = request;
+    const target = untilScn === null ? ({ kind: 'newest' } as const) : ({ kind: 'scn', scn: untilScn } as const);
+    // A tenant that can not be archived to the present just now is rehearsed to the point that it can be restored to.
+    const found = await this.#plan({ uris, target }, false);
+    this.#checkEngine(found.plan);
+    return await rehearse(this.#deps, request, { ...found, uriOf: uriOf(uris) });
   }
 
   /** Deriving keys takes half a second of one core: the worker processes come up meanwhile. */
@@ -249,8 +271,6 @@ class Restore implements RestoreService {
       createdNs: nowNs,
     });
     const jobId = store.nextId(SYS_TENANT_ID, 'job');
-    const given = new Map(groupSourceUris(request.uris).map(({ shown, uri }) => [shown, formatWithOptions(uri)]));
-    const uriOf = (shown: string) => given.get(shown) ?? shown;
     const sealedDataKeys: RestoreJob['sealedDataKeys'] = {};
     for (const [backupSetId, dataKey] of dataKeys.entries())
       sealedDataKeys[backupSetId] = store.secrets.seal(dataKey, keyContext(jobId, backupSetId));
@@ -273,7 +293,13 @@ class Restore implements RestoreService {
         pieces.map(({ name: piece }) => `${run.uri}/${piece}`),
       ),
       planSeed: encodeSeed(
-        seedOf({ owner: sources.owner, plan, workers: this.#workers(option), check: option.check, uriOf }),
+        seedOf({
+          owner: sources.owner,
+          plan,
+          workers: this.#workers(option),
+          check: option.check,
+          uriOf: uriOf(request.uris),
+        }),
       ),
       sealedDataKeys,
       totalBytes: null,
@@ -314,6 +340,12 @@ class Restore implements RestoreService {
       this.#running.set(jobId, { worker, ended });
     }
   }
+}
+
+/** Destinations by the name that they are shown with: the uri to open each by. */
+function uriOf(uris: readonly string[]): (shown: string) => string {
+  const given = new Map(groupSourceUris(uris).map(({ shown, uri }) => [shown, formatWithOptions(uri)]));
+  return (shown) => given.get(shown) ?? shown;
 }
 
 function isSameName(a: string, b: string): boolean {

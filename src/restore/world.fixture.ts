@@ -9,6 +9,7 @@ import type { BackupArchive, BackupService } from '../backup/backup-service.ts';
 import { systemClock } from '../base/clock.ts';
 import { fail } from '../base/errors.ts';
 import { type Log, silentLog } from '../base/log.ts';
+import { listPieces, readPieceInfo } from '../destination/archive-listing.ts';
 import { claimDestination } from '../destination/claim-destination.ts';
 import type { Destination, ObjectAppender } from '../destination/destination.ts';
 import { openDestination } from '../destination/open-destination.ts';
@@ -214,7 +215,7 @@ class TestArchive {
     this.#tip = { batchNo, hash };
     piece.firstBatchHash ??= hash;
     piece.checkpointScn = batch.checkpointScn;
-    piece.maxScn = batch.lastScn;
+    if (batch.commitCount > 0) piece.maxScn = batch.lastScn;
     const name = segmentName('', 1).slice(1);
     piece.info ??= { name, size: 0, sha256: null, firstBatchNo: batchNo, lastBatchNo: batchNo, lastBatchHash: hash };
     Object.assign(piece.info, { size: piece.segment.sizeBytes, lastBatchNo: batchNo, lastBatchHash: hash });
@@ -471,6 +472,33 @@ export class World implements AsyncDisposable {
     const job = () => this.store.restoreJobs.find({ restoreTenantName: tenantName }).at(-1);
     await until('the restore ends', () => (job()?.endNs ?? null) !== null);
     return job()!;
+  }
+
+  /** The world's own archive keeps no rows of pieces: they are read from where they lie. */
+  async recordPieces({ tenantId, name }: Tenant): Promise<void> {
+    const { store } = this;
+    const uri = this.uri(name, 'archive');
+    const destination = openDestination(parseDestinationUri(uri));
+    const round = store.rounds.find({ tenantId }).at(-1)!;
+    for (const piece of await listPieces(destination)) {
+      const info = piece.isFrozen ? await readPieceInfo(destination, piece) : undefined;
+      const { startScn, checkpointScn, maxScn, endScn } = info ?? {
+        ...round,
+        // It knows of no commit in a piece that still grows.
+        maxScn: round.startScn,
+        endScn: round.checkpointScn,
+      };
+      store.pieces.insert({
+        ...{ tenantId, destId: piece.destId, roundId: piece.roundId, pieceId: piece.pieceId, createdUs: 1n, uri },
+        ...{ startScn, checkpointScn, maxScn, endScn, inputBytes: 1n, outputBytes: 1n },
+        status: piece.isFrozen ? 'FROZEN' : 'ACTIVE',
+        fileStatus: 'AVAILABLE',
+      });
+    }
+    store.archiveDests.insert({
+      ...{ tenantId, destId: round.destId, uri, binding: 'OPTIONAL', state: 'ENABLE' },
+      ...{ pieceSwitchIntervalUs: 1n, pieceSwitchIntervalText: '1d' },
+    });
   }
 
   /** The services end as at a planned stop and begin again on the same store, as a new process would. */

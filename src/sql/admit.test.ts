@@ -33,6 +33,7 @@ const SAMPLES: Record<StatementKind, string> = {
   deleteBackup: 'ALTER SYSTEM DELETE BACKUPSET 1',
   deleteObsolete: 'ALTER SYSTEM DELETE OBSOLETE BACKUP',
   validate: 'ALTER SYSTEM VALIDATE BACKUP',
+  cancelValidate: 'ALTER SYSTEM CANCEL VALIDATE',
   catalogBackup: "ALTER SYSTEM CATALOG BACKUP FROM 'file:///d'",
   addSchedule: "ALTER SYSTEM ADD BACKUP SCHEDULE 's' TYPE = FULL CRON = '0 2 * * 0' PASSWORD = 'planted-8'",
   changeSchedule: "ALTER SYSTEM PAUSE BACKUP SCHEDULE 's'",

@@ -14,6 +14,7 @@ import type { RestoreService } from '../restore/restore-service.ts';
 import type { ScheduleService } from '../schedule/schedule-service.ts';
 import type { Store } from '../store/store.ts';
 import type { TenantService } from '../tenant/tenant-service.ts';
+import type { ValidateService } from '../validate/validate-service.ts';
 import type { ConnectionRegistry } from './connections.ts';
 import type { Session } from './session.ts';
 
@@ -30,6 +31,7 @@ export interface SqlDependencies {
   rebuild: RebuildService;
   schedule: ScheduleService;
   audit: AuditService;
+  validate: ValidateService;
   connections: ConnectionRegistry;
   serverVersion: string;
 }

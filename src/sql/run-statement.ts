@@ -28,6 +28,7 @@ import { runShow } from './show.ts';
 import { changeStorageDest } from './storage-statements.ts';
 import { alterTenant, createTenant, dropTenant } from './tenant-statements.ts';
 import { createUser, dropUser, grantPrivileges, lockUser, renameUser, revokePrivileges } from './user-statements.ts';
+import { cancelValidate, validateBackups } from './validate-statements.ts';
 
 export interface StatementRequest {
   sql: string;
@@ -39,7 +40,6 @@ export interface StatementRequest {
 export const NOT_BUILT: Partial<Record<StatementKind, string>> = {
   setLogRestoreSource: 'setting log_restore_source is',
   backupKey: 'BACKUP KEY is',
-  validate: 'VALIDATE is',
   recoverTable: 'RECOVER TABLE is',
   cancelRecoverTable: 'CANCEL RECOVER TABLE is',
   recoverStandby: 'RECOVER STANDBY is',
@@ -162,6 +162,10 @@ function runClusterStatement(
       return cancelRestore(deps, session, statement);
     case 'activateStandby':
       return activateStandby(deps, session, statement);
+    case 'validate':
+      return validateBackups(deps, session, statement);
+    case 'cancelValidate':
+      return cancelValidate(deps, session, statement);
     default:
       return runCleanStatement(deps, session, statement) ?? runTenantStatement(deps, session, statement);
   }

@@ -68,6 +68,7 @@ const RULES: { readonly [K in StatementKind]: Rule<K> } = {
   deleteBackup: 'ALTER SYSTEM',
   deleteObsolete: 'ALTER SYSTEM',
   validate: 'ALTER SYSTEM',
+  cancelValidate: 'ALTER SYSTEM',
   catalogBackup: 'ALTER SYSTEM',
   addSchedule: 'ALTER SYSTEM',
   changeSchedule: 'ALTER SYSTEM',

@@ -134,12 +134,35 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX audit_event_by_time ON audit_event (last_ns);
   `,
   /* 12 */ `
+  CREATE TABLE validate_job (
+    tenant_id INTEGER NOT NULL, job_id INTEGER NOT NULL, initiator_tenant_id INTEGER NOT NULL,
+    initiator_job_id INTEGER NOT NULL, executor_tenant_ids TEXT NOT NULL, type TEXT NOT NULL, uri TEXT NOT NULL,
+    path_type TEXT NOT NULL, ids TEXT NOT NULL, level TEXT NOT NULL, check_level TEXT NOT NULL, start_ns INTEGER NOT NULL,
+    end_ns INTEGER, status TEXT NOT NULL, task_count INTEGER NOT NULL, success_task_count INTEGER NOT NULL,
+    result INTEGER NOT NULL, comment TEXT NOT NULL, description TEXT NOT NULL, sealed_data_keys TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, job_id)) STRICT;
+  CREATE TABLE validate_task (
+    tenant_id INTEGER NOT NULL, task_id INTEGER NOT NULL, job_id INTEGER NOT NULL, task_type TEXT NOT NULL,
+    object_id INTEGER NOT NULL, directory TEXT NOT NULL, uri TEXT NOT NULL, path_type TEXT NOT NULL,
+    archive_uri TEXT NOT NULL, dest_id INTEGER NOT NULL, round_id INTEGER NOT NULL, level TEXT NOT NULL,
+    start_ns INTEGER NOT NULL, end_ns INTEGER, status TEXT NOT NULL, total_bytes INTEGER NOT NULL,
+    validated_bytes INTEGER NOT NULL, result INTEGER NOT NULL, comment TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, task_id)) STRICT;
+  CREATE INDEX validate_job_by_status ON validate_job (status);
+  CREATE INDEX validate_task_by_job ON validate_task (tenant_id, job_id);
+  CREATE TABLE verification (
+    tenant_id INTEGER NOT NULL, object_type TEXT NOT NULL, object_id INTEGER NOT NULL, level TEXT NOT NULL,
+    job_id INTEGER NOT NULL, last_ns INTEGER NOT NULL, result INTEGER NOT NULL, comment TEXT NOT NULL,
+    is_proved INTEGER NOT NULL, proved_ns INTEGER, proved_scn INTEGER NOT NULL,
+    PRIMARY KEY (tenant_id, object_type, object_id, level)) STRICT;
+  `,
+  /* 13 */ `
   CREATE TABLE event (
     event_id INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL, module TEXT NOT NULL, event TEXT NOT NULL,
     facts TEXT NOT NULL, extra_info TEXT NOT NULL) STRICT;
   CREATE INDEX event_by_time ON event (time_ns);
   `,
-  /* 13 */ `
+  /* 14 */ `
   ALTER TABLE destination ADD COLUMN dest_type TEXT NOT NULL DEFAULT '';
   ALTER TABLE destination ADD COLUMN check_file_name TEXT NOT NULL DEFAULT '';
   ALTER TABLE destination ADD COLUMN last_check_ns INTEGER;

@@ -10,6 +10,7 @@ import type { RestoreJob } from '../model/restore-job.ts';
 import type { Schedule } from '../model/schedule.ts';
 import type { Scn } from '../model/scn.ts';
 import type { ResourcePool, ResourceUnit, Tenant } from '../model/tenant.ts';
+import type { ValidateJob, ValidateTask, Verification } from '../model/validate-job.ts';
 import type { Statements } from './statements.ts';
 import { big, bool, bytes, int, json, orNull, real, Table, text } from './table.ts';
 
@@ -424,6 +425,82 @@ function deleteTables(db: Statements) {
   };
 }
 
+function validateTables(db: Statements) {
+  return {
+    validateJobs: new Table<ValidateJob>(
+      db,
+      'validate_job',
+      {
+        tenantId: int,
+        jobId: int,
+        initiatorTenantId: int,
+        initiatorJobId: int,
+        executorTenantIds: json,
+        type: text,
+        uri: text,
+        pathType: text,
+        ids: json,
+        level: text,
+        checkLevel: text,
+        startNs: big,
+        endNs: orNull(big),
+        status: text,
+        taskCount: int,
+        successTaskCount: int,
+        result: int,
+        comment: text,
+        description: text,
+        sealedDataKeys: json,
+      },
+      ['tenantId', 'jobId'],
+    ),
+    validateTasks: new Table<ValidateTask>(
+      db,
+      'validate_task',
+      {
+        tenantId: int,
+        taskId: int,
+        jobId: int,
+        taskType: text,
+        objectId: int,
+        directory: text,
+        uri: text,
+        pathType: text,
+        archiveUri: text,
+        destId: int,
+        roundId: int,
+        level: text,
+        startNs: big,
+        endNs: orNull(big),
+        status: text,
+        totalBytes: big,
+        validatedBytes: big,
+        result: int,
+        comment: text,
+      },
+      ['tenantId', 'taskId'],
+    ),
+    verifications: new Table<Verification>(
+      db,
+      'verification',
+      {
+        tenantId: int,
+        objectType: text,
+        objectId: int,
+        level: text,
+        jobId: int,
+        lastNs: big,
+        result: int,
+        comment: text,
+        isProved: bool,
+        provedNs: orNull(big),
+        provedScn: big,
+      },
+      ['tenantId', 'objectType', 'objectId', 'level'],
+    ),
+  };
+}
+
 function restoreTables(db: Statements) {
   return {
     restoreJobs: new Table<RestoreJob>(
@@ -501,5 +578,6 @@ export function tables(db: Statements) {
     ...deleteTables(db),
     ...restoreTables(db),
     ...scheduleTables(db),
+    ...validateTables(db),
   };
 }

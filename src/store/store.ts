@@ -20,6 +20,7 @@ import type { RestoreJob } from '../model/restore-job.ts';
 import type { Schedule } from '../model/schedule.ts';
 import { parseDurationUs } from '../model/size-text.ts';
 import type { Cluster, ResourcePool, ResourceUnit, Tenant } from '../model/tenant.ts';
+import type { ValidateJob, ValidateTask, Verification } from '../model/validate-job.ts';
 import { type ClusterKey, loadClusterKey } from './cluster-key.ts';
 import { EventLog } from './event-log.ts';
 import { MIGRATIONS } from './migrations.ts';
@@ -71,6 +72,7 @@ const OF_TENANTS = [
   'finished_pack',
   'delete_policy',
   'backup_schedule',
+  'verification',
 ] as const;
 
 const NS_PER_US = 1000n;
@@ -112,6 +114,9 @@ export class Store implements Disposable {
   readonly restoreJobs: Table<RestoreJob>;
   readonly schedules: Table<Schedule>;
   readonly events: EventLog;
+  readonly validateJobs: Table<ValidateJob>;
+  readonly validateTasks: Table<ValidateTask>;
+  readonly verifications: Table<Verification>;
   readonly #db: Statements;
   #depth = 0;
   #destinationsVersion = 0;
@@ -143,6 +148,9 @@ export class Store implements Disposable {
     this.restoreJobs = all.restoreJobs;
     this.schedules = all.schedules;
     this.events = new EventLog(db, () => this.#eventRetentionNs());
+    this.validateJobs = all.validateJobs;
+    this.validateTasks = all.validateTasks;
+    this.verifications = all.verifications;
     this.cluster = this.#loadCluster(options);
   }
 

@@ -216,6 +216,7 @@ export function mortalPipeline(pipeline: Pipeline, fate: Fate): Pipeline {
     backup: (request) => fate.later(() => pipeline.backup(request)),
     restore: (request) => fate.later(() => pipeline.restore(request)),
     hashPages: (request) => fate.later(() => pipeline.hashPages(request)),
+    verify: (request) => fate.later(() => pipeline.verify(request)),
     prepare: (workers, work) => pipeline.prepare(workers, work),
     async [Symbol.asyncDispose]() {},
   };

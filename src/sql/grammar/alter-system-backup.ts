@@ -1,5 +1,6 @@
 // ALTER SYSTEM statements about archiving, backing up, cleaning and validating.
 import { fail } from '../../base/errors.ts';
+import { VALIDATE_LEVELS, type ValidateLevel } from '../../model/validate-job.ts';
 import { parseAddSchedule, parseChangeSchedule } from './alter-system-schedule.ts';
 import {
   readDescription,
@@ -74,6 +75,8 @@ export function parseCancel(cursor: Cursor): AlterSystemStatement {
     return dead('CANCEL ALL BACKUP FORCE');
   }
   if (cursor.accept('VALIDATE')) {
+    // With a number it is the statement of older versions.
+    if (cursor.peek().kind !== 'number') return { kind: 'cancelValidate', tenants: readTenants(cursor) };
     skipToEnd(cursor);
     return dead('CANCEL VALIDATE');
   }
@@ -155,6 +158,8 @@ export function parseValidate(cursor: Cursor): AlterSystemStatement {
     dataBackupDest: readStringOption(cursor, 'DATA_BACKUP_DEST'),
     logArchiveDest: readStringOption(cursor, 'LOG_ARCHIVE_DEST'),
     level: readLevel(cursor),
+    check: readStringOption(cursor, 'CHECK')?.toLowerCase() ?? null,
+    budget: readStringOption(cursor, 'BUDGET'),
     tenants: readTenants(cursor),
     description: readDescription(cursor),
   };
@@ -177,10 +182,11 @@ function readIds(cursor: Cursor, object: string): number[] | null {
     });
 }
 
-function readLevel(cursor: Cursor): 'basic' | 'physical' | null {
-  const level = readStringOption(cursor, 'LEVEL')?.toLowerCase();
-  if (level === undefined) return null;
-  if (level !== 'basic' && level !== 'physical') throw fail('INVALID_ARGUMENT', { what: 'LEVEL' });
+function readLevel(cursor: Cursor): ValidateLevel | null {
+  const text = readStringOption(cursor, 'LEVEL')?.toLowerCase();
+  if (text === undefined) return null;
+  const level = VALIDATE_LEVELS.find((known) => known === text);
+  if (!level) throw fail('INVALID_ARGUMENT', { what: 'LEVEL' });
   return level;
 }
 

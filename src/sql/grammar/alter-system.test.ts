@@ -201,6 +201,8 @@ describe('ALTER SYSTEM about backup', () => {
       "ALTER SYSTEM CATALOG BACKUP FROM 'file:///a, file:///b' TENANT = t",
       { kind: 'catalogBackup', uris: ['file:///a', 'file:///b'], tenants: ['t'] },
     ],
+    ['ALTER SYSTEM CANCEL VALIDATE', { kind: 'cancelValidate', tenants: null }],
+    ['ALTER SYSTEM CANCEL VALIDATE TENANT = a, b', { kind: 'cancelValidate', tenants: ['a', 'b'] }],
     [
       'ALTER SYSTEM RUN UPGRADE JOB "UPGRADE_ALL" TENANT = a,b',
       { kind: 'runUpgradeJob', job: 'UPGRADE_ALL', tenants: ['a', 'b'] },
@@ -224,12 +226,22 @@ describe('ALTER SYSTEM about backup', () => {
       "ALTER SYSTEM VALIDATE BACKUPSET DATA_BACKUP_DEST = 'p' LEVEL 'basic'",
       { object: 'BACKUPSET', dataBackupDest: 'p', level: 'basic' },
     ],
+    [
+      "ALTER SYSTEM VALIDATE BACKUP LEVEL = 'restore' CHECK = 'Full' TENANT = t DESCRIPTION 'drill'",
+      { object: 'BACKUP', level: 'restore', check: 'full', tenants: ['t'], description: 'drill' },
+    ],
+    [
+      "ALTER SYSTEM VALIDATE BACKUP LEVEL 'physical' BUDGET '10G'",
+      { object: 'BACKUP', level: 'physical', budget: '10G' },
+    ],
   ])('reads %s', (sql, facts) => {
     const none = {
       ids: null,
       dataBackupDest: null,
       logArchiveDest: null,
       level: null,
+      check: null,
+      budget: null,
       tenants: null,
       description: null,
     };

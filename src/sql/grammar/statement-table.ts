@@ -199,14 +199,24 @@ const CLEANING = {
     errors: ['NO_PRIVILEGE', 'NOT_SUPPORTED'],
   },
   validate: {
-    sys: 'one tenant',
-    tenant: 'itself',
+    ...OF_SOME,
     runs: 'job',
     syntax: [
-      "ALTER SYSTEM VALIDATE {BACKUP | BACKUPSET 1, 2 | ARCHIVELOG_PIECE 1, 2} [DATA_BACKUP_DEST = 'file:///backup/t/data'] [LOG_ARCHIVE_DEST = 'file:///backup/t/archive'] [LEVEL = {'basic' | 'physical'}] [TENANT = t] [DESCRIPTION = 'why']",
+      "ALTER SYSTEM VALIDATE BACKUP [LEVEL = {'basic' | 'physical'}] [BUDGET = '10G'] [TENANT = {ALL | t1, t2}] [DESCRIPTION = 'why']",
+      "ALTER SYSTEM VALIDATE BACKUP LEVEL = 'restore' [CHECK = {'quick' | 'full'}] [TENANT = {ALL | t1, t2}] [DESCRIPTION = 'why']",
+      "ALTER SYSTEM VALIDATE BACKUPSET [= '1, 2'] [DATA_BACKUP_DEST = 'file:///backup/t/data'] [LEVEL = {'basic' | 'physical' | 'restore'}] [TENANT = t] [DESCRIPTION = 'why']",
+      "ALTER SYSTEM VALIDATE ARCHIVELOG_PIECE [= '1, 2'] [LOG_ARCHIVE_DEST = 'file:///backup/t/archive'] [LEVEL = {'basic' | 'physical'}] [TENANT = t] [DESCRIPTION = 'why']",
     ],
-    meaning: 'Reads sets and pieces again and checks them.',
-    errors: ['NOT_SUPPORTED', 'INVALID_ARGUMENT'],
+    meaning:
+      'Looks at sets and pieces again: that everything is there, or every byte, or by a restore that is checked and dropped.',
+    errors: ['INVALID_ARGUMENT', 'INVALID_BACKUP_SET_ID', 'ENTRY_NOT_EXIST', 'BACKUP_INVALID_PASSWORD', 'NOT_ALLOWED'],
+  },
+  cancelValidate: {
+    ...OF_SOME,
+    runs: 'job',
+    syntax: ['ALTER SYSTEM CANCEL VALIDATE [TENANT = {ALL | t1, t2}]'],
+    meaning: 'Ends running validations; what they found out stays.',
+    errors: ['NO_PRIVILEGE', 'NOT_SUPPORTED'],
   },
 } satisfies Family;
 

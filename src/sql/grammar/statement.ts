@@ -5,6 +5,7 @@ import type { Privilege } from '../../model/privilege.ts';
 import type { SqlValue } from '../../model/result.ts';
 import type { ScheduleType } from '../../model/schedule.ts';
 import type { Scn } from '../../model/scn.ts';
+import type { ValidateLevel } from '../../model/validate-job.ts';
 
 // ## Parts that several statements share
 
@@ -218,9 +219,18 @@ export interface Validate {
   ids: number[] | null;
   dataBackupDest: string | null;
   logArchiveDest: string | null;
-  level: 'basic' | 'physical' | null;
+  level: ValidateLevel | null;
+  /** Ours: how the engine checks what a drill restored. */
+  check: string | null;
+  /** Ours: bytes that may be read, `10G`. */
+  budget: string | null;
   tenants: TenantSelection | null;
   description: string | null;
+}
+/** Ours; `CANCEL VALIDATE n` is of older versions. */
+export interface CancelValidate {
+  kind: 'cancelValidate';
+  tenants: TenantSelection | null;
 }
 /** Ours: reads sets and pieces that lie on a destination into the catalog. */
 export interface CatalogBackup {
@@ -617,6 +627,7 @@ export type AlterSystemStatement =
   | AddSchedule
   | ChangeSchedule
   | Validate
+  | CancelValidate
   | CatalogBackup
   | Restore
   | PreviewRestore

@@ -1,0 +1,59 @@
+// Writes down what readings found: the ledger of each object, and which sets and pieces are broken. A row is BROKEN only
+// when damage was proved, and until everything in it was read again and is sound.
+import type { FileStatus } from '../model/archive-round.ts';
+import { SCN_NONE } from '../model/scn.ts';
+import type { ValidateLevel, ValidateTask, Verification } from '../model/validate-job.ts';
+import type { Store } from '../store/store.ts';
+import type { DamagedPlace } from './damage.ts';
+import type { Proof } from './validate-service.ts';
+
+export type ReadObject = Pick<Verification, 'tenantId' | 'objectType' | 'objectId' | 'level'>;
+
+export const objectOf = ({ tenantId, taskType, objectId, level }: ValidateTask): ReadObject => ({
+  ...{ tenantId, objectType: taskType, objectId, level },
+});
+
+/** What a reading was: by which job, when, and what it proved or why not. */
+export interface Reading {
+  jobId: number;
+  nowNs: bigint;
+  proof: Proof | { result: number; comment: string };
+}
+
+export function recordReading(store: Store, object: ReadObject, { jobId, nowNs, proof }: Reading): void {
+  const before = store.verifications.get(object);
+  const isProved = 'isProved' in proof && proof.isProved;
+  const row: Verification = {
+    ...{ ...object, jobId, lastNs: nowNs, comment: proof.comment, isProved },
+    result: 'result' in proof ? proof.result : 0,
+    provedNs: isProved ? nowNs : (before?.provedNs ?? null),
+    provedScn: isProved ? proof.provedScn : (before?.provedScn ?? SCN_NONE),
+  };
+  if (before) store.verifications.change(object, row);
+  else store.verifications.insert(row);
+}
+
+/** The row of a set or a piece at a destination takes another file status, if it still has the one that is expected. */
+function changeStatus(
+  store: Store,
+  of: { tenantId: number; uri: string; place: DamagedPlace },
+  [from, to]: readonly [FileStatus, FileStatus],
+): void {
+  const { tenantId, uri, place } = of;
+  const expected = { fileStatus: from, uri };
+  if ('set' in place)
+    store.backupSets.update({ tenantId, backupSetId: place.set.backupSetId }, { fileStatus: to }, expected);
+  else store.pieces.update({ tenantId, pieceId: place.piece.pieceId }, { fileStatus: to }, expected);
+}
+
+export function markBroken(store: Store, of: { tenantId: number; uri: string; place: DamagedPlace }): void {
+  changeStatus(store, of, ['AVAILABLE', 'BROKEN']);
+}
+
+/** Everything in a broken set or piece was read and is sound: somebody has mended it. */
+export function markMended(store: Store, of: { tenantId: number; uri: string; place: DamagedPlace }): void {
+  changeStatus(store, of, ['BROKEN', 'AVAILABLE']);
+}
+
+/** Levels that look at every byte of an object. */
+export const readsEverything = (level: ValidateLevel): boolean => level !== 'basic';
