@@ -13,6 +13,8 @@ export interface EngineCan {
   capture: boolean;
   /** Consistent page copy while the application goes on. */
   snapshot: boolean;
+  /** Lay archived commits over a database that sessions read. */
+  replay: boolean;
 }
 
 /** A tenant as an engine sees it. */
@@ -93,12 +95,48 @@ export interface EngineDriver extends AsyncDisposable {
   startCapture(request: CaptureRequest): Promise<Capture>;
 
   /**
+   * Opens a tenant's database for replay. His sessions go on: they are read-only, and see one whole state after another.
+   * At most one at a time; nothing else may write to the database or check it meanwhile.
+   * @throws ENGINE (5099), HOST_LOST
+   */
+  openReplay(tenant: EngineTenant): Promise<Replay>;
+
+  /**
    * Looks at a restored database file that nobody has opened, with the engine's own consistency check.
    * @param of.level how thorough the check is; the facts are read in any case
    * @param of.whenWritten begins then, and gets ready before; rejected: there is nothing to look at
    * @throws BACKUP_DATA_CORRUPT (9010)
    */
   check(location: string, of: { level: CheckLevel; whenWritten?: Promise<void> }): Promise<EngineFacts>;
+}
+
+/** A state of a database: the hash of each of its pages (`pageHash`), of one without content NO_PAGE_HASH. */
+export interface ReplayState {
+  pageSize: number;
+  hashes: BigUint64Array;
+}
+
+/** The pages that lead from the state of a database to a later one. */
+export interface ReplayStep {
+  /** File with the page images, one behind the other in the order of `pages`. */
+  pagesPath: string;
+  /** Ascending, each once. */
+  pages: Uint32Array;
+  /** Size of the database afterwards. */
+  databasePages: number;
+}
+
+export interface Replay {
+  /** The state that the database was found in. */
+  readonly found: ReplayState;
+  /**
+   * Takes a step: the database is durably the later state when it resolves, and whoever begins to read sees that. Whatever
+   * goes wrong, also the end of the process, leaves it in the one state or in the other.
+   * @throws OUT_OF_DISK, ENGINE (5099), HOST_LOST: which of the two it is, only `openReplay` tells
+   */
+  apply(step: ReplayStep): Promise<void>;
+  /** Safe to repeat. */
+  close(): Promise<void>;
 }
 
 export interface EngineSession {

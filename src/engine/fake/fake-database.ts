@@ -276,6 +276,22 @@ export class FakeDatabase {
     return [encodeHeader(this.#pages.length + 1, this.#commitNo), ...this.#pages.map(encodePage)];
   }
 
+  /** Becomes another state by images of its pages, `images` holding one behind the other. */
+  replay(images: Buffer, pages: Uint32Array, databasePages: number): void {
+    const image = (at: number) => images.subarray(at * FAKE_PAGE_BYTES, (at + 1) * FAKE_PAGE_BYTES);
+    const changed = [...pages].map((_, at) => image(at));
+    for (const [at, page] of pages.entries()) if (page > 1) this.#pages[page - 2] = decodePage(image(at));
+    this.#pages.length = databasePages - 1;
+    this.#places.clear();
+    for (const [index, page] of this.#pages.entries()) for (const key of page.keys()) this.#places.set(key, index);
+    const header = pages.indexOf(1);
+    if (header >= 0) this.#commitNo = Number(image(header).readBigUInt64BE(16));
+    const hashes = BigUint64Array.from(changed, pageHash);
+    this.#map.apply({ databasePages, pages, hashes });
+    this.#writePages({ databasePages, checksum: 0n, pages, hashes, images: changed });
+    this.recycleLog();
+  }
+
   /** Writes the pages as they are now to a file of its own. */
   copyTo(path: string): void {
     writeFileSync(path, Buffer.concat(this.readPages()));

@@ -1,5 +1,5 @@
 // The fake engine: passes the same contract as a real one, in this process and without a database library.
-import { existsSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { type Clock, systemClock } from '../../base/clock.ts';
 import { fail, isFailure } from '../../base/errors.ts';
 import type { Scn } from '../../model/scn.ts';
@@ -12,10 +12,11 @@ import type {
   EngineTable,
   EngineTenant,
   LogPin,
+  Replay,
   Snapshot,
 } from '../engine-driver.ts';
 import { FakeCapture } from './fake-capture.ts';
-import { checkFakeFile, FakeDatabase } from './fake-database.ts';
+import { checkFakeFile, FAKE_PAGE_BYTES, FakeDatabase } from './fake-database.ts';
 import { FakeSession } from './fake-session.ts';
 
 const WAL_HEADER_BYTES = 32;
@@ -30,7 +31,7 @@ interface Attached {
 
 export class FakeDriver implements EngineDriver {
   readonly name = 'fake';
-  readonly can = { adopt: true, capture: true, snapshot: true };
+  readonly can = { adopt: true, capture: true, snapshot: true, replay: true };
   readonly #clock: Clock;
   /** By location: what was opened stays open until it is dropped. */
   readonly #attached = new Map<string, Attached>();
@@ -131,6 +132,17 @@ export class FakeDriver implements EngineDriver {
     await capture.start();
     this.#letGo(attached);
     return capture;
+  }
+
+  async openReplay({ location }: EngineTenant): Promise<Replay> {
+    const { database } = this.#attach(location);
+    return {
+      found: { pageSize: FAKE_PAGE_BYTES, hashes: database.map.hashes },
+      apply: async ({ pagesPath, pages, databasePages }) => {
+        if (pages.length > 0) database.replay(readFileSync(pagesPath), pages, databasePages);
+      },
+      close: async () => {},
+    };
   }
 
   async check(location: string, of: { whenWritten?: Promise<void> }): Promise<EngineFacts> {

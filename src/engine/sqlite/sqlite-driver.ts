@@ -18,10 +18,12 @@ import type {
   EngineTable,
   EngineTenant,
   LogPin,
+  Replay,
 } from '../engine-driver.ts';
 import { HostGone } from '../host-link.ts';
 import { SqliteCaptureHosts, startSqliteCapture } from './capture.ts';
 import { FileCreator, forkFileHost } from './file-creator.ts';
+import { openSqliteReplay } from './replay.ts';
 import type { SessionLog } from './session-log.ts';
 import { SqlHostPool } from './sql-host-pool.ts';
 import { SqlSession } from './sql-session.ts';
@@ -77,7 +79,7 @@ async function inFileHost<T extends { location: string }>(
 
 class Sqlite implements SqliteDriver {
   readonly name = 'sqlite';
-  readonly can: EngineCan = { adopt: true, capture: true, snapshot: true };
+  readonly can: EngineCan = { adopt: true, capture: true, snapshot: true, replay: true };
   readonly #options: SqliteDriverOptions;
   readonly #tenants = new Map<number, TenantSql>();
   /** Pools whose processes are being ended. */
@@ -86,6 +88,7 @@ class Sqlite implements SqliteDriver {
   readonly #describing = new Set<SqlHostPool>();
   readonly #captureHosts: SqliteCaptureHosts;
   readonly #creator = new FileCreator();
+  readonly #replays = new Set<Replay>();
   /** The latest capture of each tenant; one that has ended by itself may still be here. */
   readonly #captures = new Map<number, Capture>();
   #nextSession = 1;
@@ -210,10 +213,17 @@ class Sqlite implements SqliteDriver {
     return capture;
   }
 
+  async openReplay(tenant: EngineTenant): Promise<Replay> {
+    const replay = await openSqliteReplay(tenant, (closed) => this.#replays.delete(closed));
+    this.#replays.add(replay);
+    return replay;
+  }
+
   /** Ends every process of the engine, closing nothing: the log stays as it is for the next start. */
   async [Symbol.asyncDispose](): Promise<void> {
     const tenantIds = new Set([...this.#tenants.keys(), ...[...this.#describing].map(({ tenantId }) => tenantId)]);
     await Promise.all([...tenantIds].map((tenantId) => this.closeSessions(tenantId)));
+    await Promise.all([...this.#replays].map((replay) => replay.close()));
     await this.#creator[Symbol.asyncDispose]();
     await this.#captureHosts[Symbol.asyncDispose]();
   }

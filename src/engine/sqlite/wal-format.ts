@@ -118,3 +118,40 @@ export function readFrame(bytes: Buffer, start: number, header: WalHeader, from:
 /** Of one generation: all 32 bytes are the same. */
 export const sameHeader = (a: WalHeader | undefined, b: WalHeader | undefined): boolean =>
   a === b || (a !== undefined && b !== undefined && a.bytes.equals(b.bytes));
+
+/** The header of a new generation, with its checksum over words in the order of this machine, as SQLite writes it. */
+export function encodeWalHeader(of: { pageSize: number; sequence: number; salts: Uint8Array }): Buffer {
+  const bytes = Buffer.alloc(WAL_HEADER_BYTES);
+  bytes.writeUInt32BE(HOST_IS_BIG ? MAGIC_BIG : MAGIC_LITTLE, 0);
+  bytes.writeUInt32BE(WAL_VERSION, 4);
+  bytes.writeUInt32BE(of.pageSize, 8);
+  bytes.writeUInt32BE(of.sequence, 12);
+  bytes.set(of.salts, 16);
+  const { s1, s2 } = walChecksum(bytes, { start: 0, length: 24 }, { s1: 0, s2: 0 }, HOST_IS_BIG);
+  bytes.writeUInt32BE(s1, 24);
+  bytes.writeUInt32BE(s2, 28);
+  return bytes;
+}
+
+/**
+ * Writes the header of a frame whose page stands behind it already.
+ * @param start where the frame begins in `bytes`
+ * @returns the frame's checksum, which the next one continues
+ */
+export function sealFrame(
+  bytes: Buffer,
+  start: number,
+  frame: Pick<FrameHeader, 'pageNo' | 'commitPages'>,
+  of: { header: WalHeader; from: Checksum },
+): Checksum {
+  const { header, from } = of;
+  bytes.writeUInt32BE(frame.pageNo, start);
+  bytes.writeUInt32BE(frame.commitPages, start + 4);
+  bytes.set(header.salts, start + 8);
+  const own = walChecksum(bytes, { start, length: 8 }, from, header.isBigEndian);
+  const page = { start: start + FRAME_HEADER_BYTES, length: header.pageSize };
+  const checksum = walChecksum(bytes, page, own, header.isBigEndian);
+  bytes.writeUInt32BE(checksum.s1, start + 16);
+  bytes.writeUInt32BE(checksum.s2, start + 20);
+  return checksum;
+}

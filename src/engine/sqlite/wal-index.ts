@@ -6,6 +6,8 @@ import { type Checksum, sameChecksum, walChecksum } from './wal-format.ts';
 /** Two copies of the header, then nBackfill. */
 export const WAL_INDEX_BYTES = 136;
 const HEADER_BYTES = 48;
+/** Both copies of the header: cleared, they make whoever reads next count the frames again. */
+export const WAL_INDEX_HEADERS_BYTES = 2 * HEADER_BYTES;
 const INDEX_VERSION = 3007000;
 const HOST_IS_BIG = endianness() === 'BE';
 
