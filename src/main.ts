@@ -26,6 +26,7 @@ import { isTimeZone, localTimeZone } from './model/time-zone.ts';
 import { createPipeline } from './pipeline/create-pipeline.ts';
 import { createRebuild } from './rebuild/rebuild.ts';
 import { createRestore } from './restore/restore.ts';
+import { createStandby } from './restore/standby.ts';
 import { storedWindows } from './restore/stored-windows.ts';
 import { createSchedule } from './schedule/schedule.ts';
 import { scheduledBackups, scheduledReadings } from './scheduled-work.ts';
@@ -147,7 +148,7 @@ function buildWork(options: HoldfastOptions, store: Store, log: Log) {
     log,
     dataDir: options.dataDir,
     drivers: [sqlite],
-    holders: () => [schedule, validate, clean, backup, archive],
+    holders: () => [schedule, standby, validate, clean, backup, archive],
     isBackupRunning: (tenantId) => backup.isBusy(tenantId),
   });
   const common = {
@@ -174,6 +175,7 @@ function buildWork(options: HoldfastOptions, store: Store, log: Log) {
     checkpointOf: (tenantId) => archive.figures(tenantId)?.checkpointScn,
     tenantLocation: (tenantId: number, name: string) => tenants.locationOf(tenantId, name),
   });
+  const standby = createStandby(work);
   const clean = createClean({
     ...common,
     ranges: (tenantId, sets, pieces) =>
@@ -189,7 +191,21 @@ function buildWork(options: HoldfastOptions, store: Store, log: Log) {
   const works = { FULL: backups, INCREMENTAL: backups, VALIDATE: readings, DRILL: readings };
   const schedule = createSchedule({ store, clock, log, works });
   const audit = createAudit(common);
-  return { clock, sqlite, pipeline, tenants, archive, backup, clean, restore, rebuild, schedule, validate, audit };
+  return {
+    clock,
+    sqlite,
+    pipeline,
+    tenants,
+    archive,
+    backup,
+    clean,
+    restore,
+    standby,
+    rebuild,
+    schedule,
+    validate,
+    audit,
+  };
 }
 
 type Work = ReturnType<typeof buildWork>;
@@ -198,6 +214,7 @@ async function stopWork(work: Work, store: Store): Promise<void> {
   await work.schedule.stop();
   await work.validate.stop();
   await work.restore.stop();
+  await work.standby.stop();
   await work.clean.stop();
   await work.backup.stop();
   await work.archive.stop();
@@ -236,6 +253,7 @@ export async function startHoldfast(options: HoldfastOptions): Promise<Holdfast>
     await work.validate.start();
     work.schedule.start();
     work.audit.start();
+    work.standby.start();
     await work.tenants.finishDrops();
     const { host, port } = server.address;
     log.info('server ready', { host, port, version: VERSION, cluster: store.cluster.name });
@@ -269,6 +287,7 @@ async function listen(
     engineTenant: (tenant) => work.tenants.engineTenant(tenant),
     archive: work.archive,
     restore: work.restore,
+    standby: work.standby,
     connections: () => connections.list(),
     serverVersion,
     listenAddress,

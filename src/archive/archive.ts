@@ -204,6 +204,9 @@ class Archive implements ArchiveService {
     const tenant = this.#tenant(tenantId);
     if (tenant.isArchiveMode) throw fail('ALREADY_IN_ARCHIVE_MODE', {});
     if (tenant.status !== 'NORMAL') throw fail('CANNOT_START_LOG_ARCHIVE', { because: 'tenant status is not normal.' });
+    // What is replayed takes in its log as it needs: nobody else may hold it.
+    if (tenant.role === 'STANDBY' && tenant.recoveryUntilScn > tenant.lastScn)
+      throw fail('CANNOT_START_LOG_ARCHIVE', { because: 'the tenant is a STANDBY that is being recovered' });
     this.#saveMode(tenantId, true);
   }
 

@@ -8,6 +8,7 @@ import type { ArchivePiece, ArchiveRound } from '../model/archive-round.ts';
 import type { BackupJob, BackupSet, BackupTask } from '../model/backup-job.ts';
 import type { RestoreJob } from '../model/restore-job.ts';
 import { SCN_NONE, toScn } from '../model/scn.ts';
+import { nextFields, type Standby } from '../model/standby.ts';
 import type { Tenant } from '../model/tenant.ts';
 import type { RestoreWindow } from '../restore/restore-service.ts';
 import { accountWithoutPassword } from '../store/records.ts';
@@ -198,6 +199,16 @@ export function restoreRow(jobId: number, more: Partial<RestoreJob> = {}): Resto
   };
 }
 
+export function standbyRow(tenantId: number, more: Partial<Standby> = {}): Standby {
+  return {
+    ...{ tenantId, clusterUuid: SECRET, sourceTenantId: 1010, sourceUri: `file:///backup/${tenantId}/from` },
+    ...{ scn: scnAt(40), commitScn: scnAt(39), roundId: 1, checksum: SECRET },
+    ...nextFields(null),
+    isReplayed: true,
+    ...more,
+  };
+}
+
 /** A table of a tenant, as an engine describes it. */
 export const ORDERS: EngineTable = {
   name: 'orders',
@@ -242,6 +253,7 @@ export function openCatalogFixture(): CatalogFixture {
     clock: { nowNs: () => at(1000), monotonicMs: () => 0 },
     archive: { figures: (tenantId) => fixture.figures.get(tenantId) },
     restore: { windows: (tenantId) => fixture.windows.get(tenantId) ?? [] },
+    standby: { status: () => ({ syncStatus: 'NORMAL', errorCode: 0, comment: '' }) },
     driver: () => ({ describe: async (tenant) => fixture.tables.get(tenant.tenantId) ?? [] }),
     engineTenant: ({ tenantId, name, mode, location }) => ({
       ...{ tenantId, name, mode, location },
@@ -307,6 +319,7 @@ export function addRows(store: Store): void {
     addSchedule(store, tenantId);
     addAudit(store, tenantId);
     addValidation(store, tenantId, uri);
+    store.standbys.insert(standbyRow(tenantId));
   }
   store.backupJobs.insert(jobRow(1, 1, { encryptionMode: 'NONE' }));
   store.recordEvent(at(300), {

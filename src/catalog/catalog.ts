@@ -18,6 +18,7 @@ import { ORACLE_DICTIONARY } from './oracle-dictionary.ts';
 import { PARAMETER_VIEWS } from './parameter-views.ts';
 import { RESTORE_VIEWS } from './restore-views.ts';
 import { SCHEDULE_VIEWS } from './schedule-views.ts';
+import { STANDBY_VIEWS } from './standby-views.ts';
 import { STORAGE_VIEWS } from './storage-views.ts';
 import { factsOfEngineTable, factsOfView, type TableFacts } from './table-facts.ts';
 import { TENANT_VIEWS } from './tenant-views.ts';
@@ -34,6 +35,7 @@ export const SYSTEM_VIEWS: readonly View[] = [
   ...CLEAN_VIEWS,
   ...SCHEDULE_VIEWS,
   ...RESTORE_VIEWS,
+  ...STANDBY_VIEWS,
   ...TENANT_VIEWS,
   ...AUDIT_VIEWS,
   ...VALIDATE_VIEWS,

@@ -1,12 +1,11 @@
 // Views of tenants and what they are made of.
 import { SYS_TENANT_ID } from '../base/limits.ts';
+import { SCN_UNLIMITED } from '../model/standby.ts';
 import type { ResourcePool, ResourceUnit, Tenant } from '../model/tenant.ts';
 import { CLUSTER_VERSION } from './figures.ts';
 import { bigint, double, timestamp, ubigint, type View, varchar, view } from './view.ts';
 import type { ViewReader } from './view-reader.ts';
 
-/** What stands for "no limit" in RECOVERY_UNTIL_SCN. */
-const SCN_UNLIMITED = 4_611_686_018_427_387_903n;
 /** A tenant without a pool is a single unit in this zone. */
 const DEFAULT_ZONE = 'zone1';
 /** A tenant has one log here: the system log stream. */

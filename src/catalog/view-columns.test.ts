@@ -335,6 +335,20 @@ const DOCUMENTED: Record<string, string> = {
     CHECKPOINT_SCN bigint unsigned
     SYNCHRONIZED varchar(32)
     COMMENT varchar(262144)`,
+  OB_LOG_RESTORE_SOURCE: `
+    TENANT_ID bigint
+    ID bigint
+    TYPE varchar(32)
+    VALUE longtext
+    RECOVERY_UNTIL_SCN bigint unsigned`,
+  V$OB_LS_LOG_RESTORE_STATUS: `
+    TENANT_ID bigint
+    LS_ID bigint
+    SYNC_LSN bigint unsigned
+    SYNC_SCN bigint unsigned
+    SYNC_STATUS varchar(128)
+    ERR_CODE bigint
+    COMMENT varchar(2048)`,
 };
 /** Views with the columns of another one. */
 const ALIKE: Record<string, string> = {
@@ -347,7 +361,7 @@ const ALIKE: Record<string, string> = {
   OB_BACKUP_VALIDATE_TASK_HISTORY: 'OB_BACKUP_VALIDATE_TASKS',
 };
 /** Views whose DBA_ form has TENANT_ID too. */
-const KEEPS_TENANT_ID = new Set(['OB_BACKUP_STORAGE_INFO', 'OB_BACKUP_STORAGE_INFO_HISTORY']);
+const KEEPS_TENANT_ID = new Set(['OB_BACKUP_STORAGE_INFO', 'OB_BACKUP_STORAGE_INFO_HISTORY', 'OB_LOG_RESTORE_SOURCE']);
 const TASK_HISTORY_LACKS = ['DATA_PROGRESS', 'LOG_FILE_COUNT', 'FINISH_LOG_FILE_COUNT', 'LOG_PROGRESS'];
 
 function documented(name: string): string[] {
@@ -392,6 +406,10 @@ describe('the documented columns', () => {
     const columns = documented('V$OB_ARCHIVE_DEST_STATUS');
     const added = ['LAG_MS bigint', 'WAL_BYTES bigint', 'PENDING_COMMITS bigint'];
     expect(declared('V$OB_ARCHIVE_DEST_STATUS')).toEqual([...columns, ...added]);
+  });
+
+  test('V$OB_LS_LOG_RESTORE_STATUS has the columns of its page', () => {
+    expect(declared('V$OB_LS_LOG_RESTORE_STATUS')).toEqual(documented('V$OB_LS_LOG_RESTORE_STATUS'));
   });
 
   test('DBA_OB_TENANTS has the columns of its page', () => {

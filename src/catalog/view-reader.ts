@@ -5,6 +5,7 @@ import type { Scn } from '../model/scn.ts';
 import type { Tenant } from '../model/tenant.ts';
 import { formatTime } from '../model/time-zone.ts';
 import type { RestoreService } from '../restore/restore-service.ts';
+import type { StandbyService } from '../restore/standby-service.ts';
 import type { Store } from '../store/store.ts';
 
 const NS_PER_SECOND = 1_000_000_000n;
@@ -17,6 +18,7 @@ export interface ViewSources {
   restore: Pick<RestoreService, 'windows'>;
   /** Where clients reach this server. */
   listenAddress: { host: string; port: number };
+  standby: Pick<StandbyService, 'status'>;
 }
 
 /** Reads for one statement: what it has read of tenants and figures stays the same throughout. */
@@ -70,6 +72,10 @@ export class ViewReader {
 
   windows(tenantId: number) {
     return this.#sources.restore.windows(tenantId);
+  }
+
+  standbyStatus(tenantId: number) {
+    return this.#sources.standby.status(tenantId);
   }
 
   /** A moment in the tenant's time zone, to the microsecond; null stays null. A dropped tenant's in the cluster's zone. */

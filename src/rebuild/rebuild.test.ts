@@ -294,6 +294,7 @@ describe('what the views show of recorded rows', () => {
       {
         ...{ store: other, clock: world.clock, archive: { figures: () => undefined }, restore },
         listenAddress: { host: '127.0.0.1', port: 2881 },
+        standby: { status: () => undefined },
       },
       null,
     );

@@ -50,6 +50,8 @@ export interface BuiltFile {
   databaseChecksum: bigint;
   /** Commits of the log that were laid over the set. */
   commitCount: number;
+  /** The newest commit in the file; the set's own point when no log was laid over it. */
+  commitScn: Scn;
   /** What the engine found in the file. */
   facts: EngineFacts;
 }
@@ -178,7 +180,7 @@ async function writeFile(
 ): Promise<BuiltFile> {
   const { seed, openDestination, targetPath, signal } = request;
   const { overlay, map } = of.expected;
-  const { pageCount, commitCount } = overlay;
+  const { pageCount, commitCount, commitScn } = overlay;
   const skipPage = skipPageOf(of.index, overlay);
   const missing = overlay.firstMissingPage(skipPage);
   if (missing > 0)
@@ -211,7 +213,7 @@ async function writeFile(
       object: of.sets.at(-1)!.directory,
       because: `the restored database has ${facts.pageCount} pages instead of ${pageCount}`,
     });
-  return { pageCount, totalBytes, databaseChecksum: map.checksum, commitCount, facts };
+  return { pageCount, totalBytes, databaseChecksum: map.checksum, commitCount, commitScn, facts };
 }
 
 /** Writes the file while the engine's check of it gets ready. @returns the check, which has ended */

@@ -61,6 +61,7 @@ export class LogOverlay {
   #keptSetPages: number;
   readonly #staged: CommitParts<StagedImage>;
   #commitCount = 0;
+  #commitScn: Scn;
   #isAtEnd = false;
 
   constructor(frame: MergeFrame) {
@@ -68,6 +69,7 @@ export class LogOverlay {
     this.#staged = new CommitParts(frame.consistentScn);
     this.#pageCount = frame.setPageCount;
     this.#keptSetPages = frame.setPageCount;
+    this.#commitScn = frame.consistentScn;
   }
 
   /** Pages of the target. */
@@ -78,6 +80,16 @@ export class LogOverlay {
   /** Commits laid over the set. */
   get commitCount(): number {
     return this.#commitCount;
+  }
+
+  /** The newest commit that was laid over the set; the set's own point before there is one. */
+  get commitScn(): Scn {
+    return this.#commitScn;
+  }
+
+  /** Pages that the log has written. */
+  get changedPageCount(): number {
+    return this.#places.size;
   }
 
   /** True once a commit after the target was seen: no later batch matters. */
@@ -153,6 +165,7 @@ export class LogOverlay {
       else this.#blocks.set(blockNo, { object, block, liveCount: 1 });
     }
     this.#commitCount++;
+    this.#commitScn = commit.scn;
     if (commit.databasePages < this.#pageCount) this.#cut(commit.databasePages);
     this.#pageCount = commit.databasePages;
   }

@@ -37,6 +37,8 @@ interface Source extends SourceUri {
 export interface FoundSources extends PlanFacts<FoundSet, FoundRun> {
   /** Whose sources they are. */
   owner: Pick<FormatFile, 'clusterUuid' | 'tenantId' | 'tenantName' | 'clusterName'>;
+  /** The archives among them, as they are shown. */
+  archiveUris: string[];
 }
 
 /**
@@ -56,15 +58,13 @@ export async function readSources(
     const identified: Source[] = [];
     for (const source of sources) identified.push(await identify(source));
     const { data, archives, owner } = sortSources(identified);
-    await beforeReading(
-      owner,
-      archives.map(({ shown }) => shown),
-    );
+    const archiveUris = archives.map(({ shown }) => shown);
+    await beforeReading(owner, archiveUris);
     const found = await readSets(data);
     const runs: FoundRun[] = [];
     for (const { destination, shown, pieces } of archives)
       runs.push(...(await readRuns(destination, { uri: shown, owner, only: pieces })));
-    return { ...found, runs, owner, timeZone: timeZoneOf(found) };
+    return { ...found, runs, owner, archiveUris, timeZone: timeZoneOf(found) };
   } finally {
     for (const { destination } of sources) await destination[Symbol.asyncDispose]();
   }

@@ -38,7 +38,7 @@ export async function rehearse(
     if (key === null)
       throw fail('BACKUP_INVALID_PASSWORD', { why: `${setDirectory(ref)} is encrypted and no password opened it` });
   }
-  const seed = seedOf({ owner: sources.owner, plan, workers: WORKERS, check: checkLevel, uriOf });
+  const seed = seedOf({ sources, plan, workers: WORKERS, check: checkLevel, uriOf });
   const built = await buildFileAgain(
     {
       ...{ seed, restoreScn: plan.restoreScn, targetPath, openDestination, pipeline, signal, onTotal, onProgress },

@@ -44,7 +44,7 @@ async function restoreTo(scn: Scn, of: { passwords?: string[]; uris?: string[] }
   const keys = await unlockSets(plan.sets, of.passwords ?? [], new DerivedKeys());
   const targetPath = join(root, `${++targets}.db`);
   const built = await buildFile({
-    seed: decodeSeed(encodeSeed(seedOf({ owner: found.owner, plan, workers: 1, check: 'quick', uriOf: (uri) => uri }))),
+    seed: decodeSeed(encodeSeed(seedOf({ sources: found, plan, workers: 1, check: 'quick', uriOf: (uri) => uri }))),
     ...{ restoreScn: scn, targetPath, openDestination: world.open, pipeline },
     // The pages of these chains are no database that an engine could look into.
     check: async (path, whenWritten) => {

@@ -5,7 +5,8 @@ import { type PieceRef, parsePieceDirectory, type SetRef } from '../format/layou
 import type { CheckLevel } from '../model/check-level.ts';
 import type { RestorePlan } from './plan-restore.ts';
 import type { FoundRun } from './read-log.ts';
-import type { FoundSet } from './read-sources.ts';
+import type { FoundSet, FoundSources } from './read-sources.ts';
+import { continues } from './restore-windows.ts';
 
 /** One set as it was planned with. */
 export interface SeedSet {
@@ -27,6 +28,14 @@ export interface RestoreSeed {
   data: { uri: string; sets: SeedSet[] };
   /** The log from the set to the restore point, by round; null when the set is the point. */
   log: { uri: string; stretches: SeedStretch[] } | null;
+  /** What the log goes on from behind the restore point; absent in a job of an earlier version. */
+  onward?: {
+    /** The archive that leads on; '' for none. */
+    uri: string;
+    roundId: number;
+    /** Of the finished file, recorded with its identity; null before. */
+    built: { commitScn: string; checksum: string } | null;
+  };
   workers: number;
   check: CheckLevel;
   /**
@@ -38,14 +47,17 @@ export interface RestoreSeed {
 
 /** What of a plan has to be kept. */
 export function seedOf(of: {
-  owner: RestoreSeed['owner'];
+  sources: Pick<FoundSources, 'owner' | 'runs' | 'archiveUris'>;
   plan: RestorePlan<FoundSet, FoundRun>;
   workers: number;
   check: CheckLevel;
   /** The uri to open a destination by. */
   uriOf: (shown: string) => string;
 }): RestoreSeed {
-  const { owner, plan, workers, check, uriOf } = of;
+  const { sources, plan, workers, check, uriOf } = of;
+  const { owner, runs, archiveUris } = sources;
+  const last = plan.stretches.at(-1)?.run ?? runs.find((run) => continues(run, plan.set));
+  const leadingOn = last?.uri ?? archiveUris.at(-1);
   const stretches = plan.stretches.map(({ pieces }, place) => {
     const base = plan.stretches[place + 1]?.run.base;
     const until = base ? { batchNo: base.batchNo, batchHash: hexOf(base.batchHash) } : null;
@@ -55,6 +67,11 @@ export function seedOf(of: {
     owner: { clusterUuid: owner.clusterUuid, tenantId: owner.tenantId },
     data: { uri: uriOf(plan.set.uri), sets: plan.sets.map(({ ref, manifestSha256 }) => ({ ref, manifestSha256 })) },
     log: stretches.length > 0 ? { uri: uriOf(plan.stretches[0]!.run.uri), stretches } : null,
+    onward: {
+      uri: leadingOn === undefined ? '' : uriOf(leadingOn),
+      roundId: last?.roundId ?? plan.set.roundId,
+      built: null,
+    },
     workers,
     check,
     fileId: null,

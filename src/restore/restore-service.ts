@@ -57,8 +57,6 @@ export interface RestoreService {
   restore(request: RestoreRequest): Promise<void>;
   /** CANCEL RESTORE: the half-restored tenant goes away. @throws ENTRY_NOT_EXIST when none runs for that name */
   cancel(tenantName: string): void;
-  /** ACTIVATE STANDBY. @throws NOT_ALLOWED when the tenant is no STANDBY */
-  activate(tenantId: number, options: { isVerifyOnly: boolean }): Promise<void>;
   /**
    * Restores to a scratch file and checks it as any restored file; no tenant and no job comes of it.
    * @throws what restore throws of sources, plan, keys and content; OUT_OF_DISK and others of the caller's own

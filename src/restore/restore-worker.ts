@@ -10,16 +10,17 @@ import type { Log } from '../base/log.ts';
 import { ServerStopping } from '../base/server-stopping.ts';
 import { syncDirectory } from '../destination/file-destination.ts';
 import { checksumText } from '../destination/roll-page-map.ts';
-import type { EngineDriver, EngineFacts } from '../engine/engine-driver.ts';
+import type { EngineDriver } from '../engine/engine-driver.ts';
 import { checkMove, isFinal } from '../model/moves.ts';
 import { RESTORE_MOVES, type RestoreJob, type RestoreStatus } from '../model/restore-job.ts';
-import type { Scn } from '../model/scn.ts';
+import { type Scn, toScn } from '../model/scn.ts';
+import { nextFields, type Standby } from '../model/standby.ts';
 import { administratorOf, TENANT_MOVES, type Tenant } from '../model/tenant.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { accountWithoutPassword } from '../store/records.ts';
 import type { Store } from '../store/store.ts';
 import { buildFileAgain } from './build-again.ts';
-import type { BuildRequest } from './build-file.ts';
+import type { BuildRequest, BuiltFile } from './build-file.ts';
 import type { OpenDestination } from './read-sources.ts';
 import { recordRestoreEnd } from './restore-events.ts';
 import { decodeSeed, encodeSeed, type RestoreSeed } from './restore-seed.ts';
@@ -63,8 +64,8 @@ export class RestoreWorker {
   readonly #deps: RestoreDependencies;
   readonly #jobId: number;
   readonly #controller = new AbortController();
-  /** What the engine found in the file of this process's own attempt; undefined before it is written and checked. */
-  #facts: EngineFacts | undefined;
+  /** The file of this process's own attempt; undefined before it is written and checked. */
+  #built: BuiltFile | undefined;
   #isCommitting = false;
 
   constructor(deps: RestoreDependencies, jobId: number) {
@@ -126,7 +127,7 @@ export class RestoreWorker {
       case 'WAIT_TENANT_RESTORE_FINISH':
         return this.#build(job);
       case 'POST_CHECK':
-        return this.#facts ? this.#publish(job, this.#facts) : this.#resumeCheck(job);
+        return this.#built ? this.#publish(job, this.#built) : this.#resumeCheck(job);
       case 'CANCELING':
         throw fail('CANCELED', {});
       case 'RESTORE_SUCCESS':
@@ -177,7 +178,7 @@ export class RestoreWorker {
       commitCount,
       databaseChecksum,
     });
-    this.#facts = built.facts;
+    this.#built = built;
     this.#move(job, 'POST_CHECK', { finishBytes: built.totalBytes });
   }
 
@@ -223,23 +224,26 @@ export class RestoreWorker {
     });
   }
 
-  async #publish(job: RestoreJob, facts: EngineFacts): Promise<void> {
+  async #publish(job: RestoreJob, built: BuiltFile): Promise<void> {
     const temporary = this.#temporary(job);
     const { location } = this.#tenantOf(job);
     await removeSideFiles(temporary);
     await checkPlaceIsFree(location);
     this.#controller.signal.throwIfAborted();
     this.#isCommitting = true;
-    const planSeed = encodeSeed({ ...decodeSeed(job.planSeed), fileId: await fileId(temporary) });
+    const seed = decodeSeed(job.planSeed);
+    const proof = { commitScn: String(built.commitScn), checksum: checksumText(built.databaseChecksum) };
+    const onward = seed.onward && { onward: { ...seed.onward, built: proof } };
+    const planSeed = encodeSeed({ ...seed, ...onward, fileId: await fileId(temporary) });
     this.#deps.store.restoreJobs.change({ jobId: this.#jobId }, { planSeed }, { status: 'POST_CHECK' });
     await publishFile(temporary, location);
-    this.#complete(job, facts.tableCount);
+    this.#complete({ ...job, planSeed }, built.facts.tableCount);
   }
 
   #complete(job: RestoreJob, tabletCount: number): void {
     const { store, clock, log } = this.#deps;
     const { restoreTenantId: tenantId, restoreScn } = job;
-    const { owner } = decodeSeed(job.planSeed);
+    const { owner, onward } = decodeSeed(job.planSeed);
     store.transaction(() => {
       const tenant = this.#tenantOf(job);
       const status = checkMove('tenant', TENANT_MOVES, tenant.status, 'NORMAL');
@@ -247,6 +251,7 @@ export class RestoreWorker {
       const patch = { status, role: 'STANDBY', lastScn, recoveryUntilScn: restoreScn } as const;
       store.tenants.change({ tenantId }, patch, { status: tenant.status });
       this.#copyAccounts(tenant, owner);
+      if (onward?.built) store.standbys.insert(standbyOf(job, owner, { ...onward, ...onward.built }));
       this.#move(job, 'RESTORE_SUCCESS', { ...ENDED, endNs: clock.nowNs(), tabletCount });
       recordRestoreEnd(store, job, { nowNs: clock.nowNs(), result: 0, comment: '' });
     });
@@ -296,6 +301,21 @@ export class RestoreWorker {
     if (ownId !== null && (await fileId(location)) === ownId) await removeUnfinished(location);
     if (location === this.#ownLocation(job)) await removeEmptyDirectory(location);
   }
+}
+
+/** What the new tenant can go on from. */
+function standbyOf(
+  { restoreTenantId: tenantId, restoreScn: scn }: RestoreJob,
+  owner: RestoreSeed['owner'],
+  onward: { uri: string; roundId: number; commitScn: string; checksum: string },
+): Standby {
+  const { uri: sourceUri, roundId, checksum } = onward;
+  return {
+    ...{ tenantId, clusterUuid: owner.clusterUuid, sourceTenantId: owner.tenantId, sourceUri },
+    ...{ scn, commitScn: toScn(BigInt(onward.commitScn)), roundId, checksum },
+    ...nextFields(null),
+    isReplayed: false,
+  };
 }
 
 /** An ended job keeps no key and no plan. */

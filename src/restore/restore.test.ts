@@ -129,11 +129,11 @@ describe('a restore', () => {
     const [account] = world.store.accounts.find({ tenantId: tenant.tenantId });
     const [original] = world.store.accounts.find({ tenantId: source.tenantId });
     expect(account).toEqual({ ...original, tenantId: tenant.tenantId });
-    await world.restore.activate(tenant.tenantId, { isVerifyOnly: true });
+    await world.standby.activate(tenant.tenantId, { isVerifyOnly: true });
     expect(world.store.tenantNamed('copy').role).toBe('STANDBY');
-    await world.restore.activate(tenant.tenantId, { isVerifyOnly: false });
+    await world.standby.activate(tenant.tenantId, { isVerifyOnly: false });
     expect(world.store.tenantNamed('copy').role).toBe('PRIMARY');
-    const error = await failureOf(() => world.restore.activate(tenant.tenantId, { isVerifyOnly: false }));
+    const error = await failureOf(() => world.standby.activate(tenant.tenantId, { isVerifyOnly: false }));
     expect(error.code).toBe(4179);
   });
 

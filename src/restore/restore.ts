@@ -133,23 +133,6 @@ class Restore implements RestoreService {
     this.#pump();
   }
 
-  async activate(tenantId: number, { isVerifyOnly }: { isVerifyOnly: boolean }): Promise<void> {
-    const { store, driver, log, clock } = this.#deps;
-    const tenant = store.tenants.get({ tenantId });
-    if (!tenant) throw fail('TENANT_NOT_EXIST', { tenant: String(tenantId) });
-    if (tenant.role !== 'STANDBY')
-      throw fail('NOT_ALLOWED', { what: `activating the tenant '${tenant.name}', whose role is ${tenant.role}, is` });
-    if (tenant.status !== 'NORMAL') throw fail('TENANT_NOT_NORMAL', { tenant: tenant.name, status: tenant.status });
-    if (isVerifyOnly) return;
-    store.transaction(() => {
-      store.tenants.change({ tenantId }, { role: 'PRIMARY' }, { role: 'STANDBY', status: 'NORMAL' });
-      recordRestore(store, clock.nowNs(), 'activate_standby', { tenant_id: tenantId });
-    });
-    log.info('tenant activated', { tenantId });
-    // Sessions that were opened read-only end; their clients' next ones may write.
-    await driver.closeSessions(tenantId);
-  }
-
   windows(tenantId: number): RestoreWindow[] {
     const { store, checkpointOf } = this.#deps;
     return storedWindows({
@@ -294,11 +277,8 @@ class Restore implements RestoreService {
       ),
       planSeed: encodeSeed(
         seedOf({
-          owner: sources.owner,
-          plan,
-          workers: this.#workers(option),
-          check: option.check,
-          uriOf: uriOf(request.uris),
+          ...{ sources, plan, uriOf: uriOf(request.uris) },
+          ...{ workers: this.#workers(option), check: option.check },
         }),
       ),
       sealedDataKeys,

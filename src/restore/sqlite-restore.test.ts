@@ -23,6 +23,8 @@ import type { Pipeline } from '../pipeline/pipeline.ts';
 import { openStore, type Store } from '../store/store.ts';
 import { createRestore } from './restore.ts';
 import type { RestoreService } from './restore-service.ts';
+import { createStandby } from './standby.ts';
+import type { StandbyService } from './standby-service.ts';
 import { until } from './world.fixture.ts';
 
 let root: string;
@@ -32,6 +34,7 @@ let pipeline: Pipeline;
 let archive: ArchiveService;
 let backup: BackupService;
 let restore: RestoreService;
+let standby: StandbyService;
 let session: EngineSession;
 let tenant: Tenant;
 
@@ -52,6 +55,7 @@ beforeAll(async () => {
   archive = createArchive({ ...common, driver: () => driver });
   const work = { ...common, driver, pipeline, archive, cores: 2 };
   backup = createBackup(work);
+  standby = createStandby(work);
   restore = createRestore({ ...work, tenantLocation: (id, name) => join(root, 'tenants', `${name}-${id}`, 'data.db') });
   tenant = {
     tenantId: 1002,
@@ -195,12 +199,12 @@ describe('the sqlite engine', () => {
   test('opens a restored tenant for writing only once it is activated', async () => {
     const { tenantId } = store.tenantNamed('long');
     const open = () => driver.openSession(engineTenant(store.tenantNamed('long')));
-    const standby = await open();
-    await expect(standby.execute("INSERT INTO docs VALUES (9999, 'x')", [], signal)).rejects.toThrow(
+    const session = await open();
+    await expect(session.execute("INSERT INTO docs VALUES (9999, 'x')", [], signal)).rejects.toThrow(
       /read-only|STANDBY/i,
     );
-    await restore.activate(tenantId, { isVerifyOnly: false });
-    await expect(standby.execute('SELECT 1', [], signal)).rejects.toThrow();
+    await standby.activate(tenantId, { isVerifyOnly: false });
+    await expect(session.execute('SELECT 1', [], signal)).rejects.toThrow();
     const primary = await open();
     await primary.execute("INSERT INTO docs VALUES (9999, 'x')", [], signal);
     await primary.close();

@@ -49,6 +49,8 @@ import { openStore, type Store } from '../store/store.ts';
 import { createRestore } from './restore.ts';
 import type { RestoreArchive, RestoreRequest, RestoreService } from './restore-service.ts';
 import type { RestoreDependencies } from './restore-worker.ts';
+import { createStandby } from './standby.ts';
+import type { StandbyService } from './standby-service.ts';
 
 /** Far beyond every commit of a test: pieces end when the test says so. */
 const FAR = toScn((1n << 63n) - 1n);
@@ -300,6 +302,7 @@ export class World implements AsyncDisposable {
   readonly pipeline: Pipeline;
   backup: BackupService;
   restore: RestoreService;
+  standby: StandbyService;
   readonly archives = new Map<number, TestArchive>();
   readonly #ownsRoot: boolean;
   readonly #options: WorldOptions;
@@ -311,14 +314,14 @@ export class World implements AsyncDisposable {
     this.dataDir = mkdtempSync(join(this.root, 'server-'));
     this.store = this.#openStore();
     this.pipeline = options.pipeline ?? createPipeline({ log: silentLog, workers: 1 });
-    [this.backup, this.restore] = this.#services();
+    [this.backup, this.restore, this.standby] = this.#services();
   }
 
   #openStore(): Store {
     return openStore(this.dataDir, { clusterName: 'c1', clusterId: 1, timeZone: '+08:00' });
   }
 
-  #services(): [BackupService, RestoreService] {
+  #services(): [BackupService, RestoreService, StandbyService] {
     const archive: BackupArchive & RestoreArchive = {
       capture: (tenantId) => this.archives.get(tenantId)?.capture,
       flush: (tenantId) => this.archive(tenantId).flush(),
@@ -343,7 +346,9 @@ export class World implements AsyncDisposable {
       ...shared,
       tenantLocation: (tenantId, name) => join(this.dataDir, 'tenants', `${name}-${tenantId}`, 'data.db'),
     };
-    return [createBackup(backup), createRestore(restore)];
+    const timing = { pollMs: 10, retryMsMax: 40, idleMs: 0 };
+    const standby = createStandby({ ...shared, timing, engineTenant: (tenant) => this.engineTenant(tenant) });
+    return [createBackup(backup), createRestore(restore), standby];
   }
 
   pageMapPath(tenantId: number): string {
@@ -505,19 +510,22 @@ export class World implements AsyncDisposable {
   async restart(): Promise<void> {
     await this.backup.stop();
     await this.restore.stop();
+    await this.standby.stop();
     this.store[Symbol.dispose]();
     this.store = this.#openStore();
-    [this.backup, this.restore] = this.#services();
+    [this.backup, this.restore, this.standby] = this.#services();
   }
 
   start(): void {
     this.backup.start();
     this.restore.start();
+    this.standby.start();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.backup.stop();
     await this.restore.stop();
+    await this.standby.stop();
     for (const archive of this.archives.values()) await archive.stop();
     await this.driver[Symbol.asyncDispose]();
     if (!this.#options.pipeline) await this.pipeline[Symbol.asyncDispose]();

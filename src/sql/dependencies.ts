@@ -11,6 +11,7 @@ import type { CleanService } from '../clean/clean-service.ts';
 import type { Tenant } from '../model/tenant.ts';
 import type { RebuildService } from '../rebuild/rebuild-service.ts';
 import type { RestoreService } from '../restore/restore-service.ts';
+import type { StandbyService } from '../restore/standby-service.ts';
 import type { ScheduleService } from '../schedule/schedule-service.ts';
 import type { Store } from '../store/store.ts';
 import type { TenantService } from '../tenant/tenant-service.ts';
@@ -28,6 +29,7 @@ export interface SqlDependencies {
   backup: BackupService;
   clean: CleanService;
   restore: RestoreService;
+  standby: StandbyService;
   rebuild: RebuildService;
   schedule: ScheduleService;
   audit: AuditService;

@@ -1,4 +1,4 @@
-// Statements of restore: SET DECRYPTION, RESTORE, PREVIEW, CANCEL RESTORE, restore sources, ACTIVATE STANDBY.
+// Statements of restore: SET DECRYPTION, RESTORE, PREVIEW, CANCEL RESTORE, restore sources.
 import { fail } from '../base/errors.ts';
 import {
   bigint,
@@ -15,7 +15,6 @@ import type { RestorePreview, RestoreRequest, RestoreTarget } from '../restore/r
 import { isSys, requireSys, type SqlDependencies } from './dependencies.ts';
 import type { StatementOf, Until } from './grammar/statement.ts';
 import type { Session } from './session.ts';
-import { oneTenant } from './target-tenants.ts';
 
 /** Sources that ADD RESTORE SOURCE may collect in one session. */
 const RESTORE_SOURCES_MAX = 1000;
@@ -152,15 +151,5 @@ export function addRestoreSource(session: Session, statement: StatementOf<'addRe
 export function clearRestoreSource(session: Session): StatementResult {
   requireSys(session, 'CLEAR RESTORE SOURCE');
   session.restoreSources.length = 0;
-  return okResult();
-}
-
-export async function activateStandby(
-  deps: SqlDependencies,
-  session: Session,
-  statement: StatementOf<'activateStandby'>,
-): Promise<StatementResult> {
-  const tenant = oneTenant(deps, session, statement.tenants, 'ACTIVATE STANDBY');
-  await deps.restore.activate(tenant.tenantId, { isVerifyOnly: statement.isVerify });
   return okResult();
 }

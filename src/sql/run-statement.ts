@@ -12,7 +12,6 @@ import type { Statement, StatementKind } from './grammar/statement.ts';
 import { setParameters } from './parameter-statements.ts';
 import { alterPool, alterUnit, createPool, createUnit, dropPool, dropUnit } from './resource-statements.ts';
 import {
-  activateStandby,
   addRestoreSource,
   cancelRestore,
   clearRestoreSource,
@@ -25,6 +24,7 @@ import { runSelect } from './select.ts';
 import type { Session } from './session.ts';
 import { kill, runSet, setTransaction, useDatabase } from './session-statements.ts';
 import { runShow } from './show.ts';
+import { activateStandby, recoverStandby, runUpgradeJob, setLogRestoreSource } from './standby-statements.ts';
 import { changeStorageDest } from './storage-statements.ts';
 import { alterTenant, createTenant, dropTenant } from './tenant-statements.ts';
 import { createUser, dropUser, grantPrivileges, lockUser, renameUser, revokePrivileges } from './user-statements.ts';
@@ -38,13 +38,11 @@ export interface StatementRequest {
 
 /** Statements of the manual that this version knows and does not build yet, with the words of error 4007. */
 export const NOT_BUILT: Partial<Record<StatementKind, string>> = {
-  setLogRestoreSource: 'setting log_restore_source is',
   backupKey: 'BACKUP KEY is',
   recoverTable: 'RECOVER TABLE is',
   cancelRecoverTable: 'CANCEL RECOVER TABLE is',
-  recoverStandby: 'RECOVER STANDBY is',
-  switchover: 'SWITCHOVER is',
-  runUpgradeJob: 'RUN UPGRADE JOB is',
+  switchover:
+    'SWITCHOVER (a standby replays an archive and has no primary to change roles with; ACTIVATE STANDBY opens it) is',
 };
 
 /** Runs a parsed statement. Errors are thrown as expected errors. */
@@ -160,14 +158,36 @@ function runClusterStatement(
       return previewRestore(deps, session, statement);
     case 'cancelRestore':
       return cancelRestore(deps, session, statement);
-    case 'activateStandby':
-      return activateStandby(deps, session, statement);
     case 'validate':
       return validateBackups(deps, session, statement);
     case 'cancelValidate':
       return cancelValidate(deps, session, statement);
     default:
-      return runCleanStatement(deps, session, statement) ?? runTenantStatement(deps, session, statement);
+      return (
+        runStandbyStatement(deps, session, statement) ??
+        runCleanStatement(deps, session, statement) ??
+        runTenantStatement(deps, session, statement)
+      );
+  }
+}
+
+/** Statements of restored tenants; undefined for others. */
+function runStandbyStatement(
+  deps: SqlDependencies,
+  session: Session,
+  statement: Statement,
+): Promise<StatementResult> | StatementResult | undefined {
+  switch (statement.kind) {
+    case 'setLogRestoreSource':
+      return setLogRestoreSource(deps, session, statement);
+    case 'recoverStandby':
+      return recoverStandby(deps, session, statement);
+    case 'activateStandby':
+      return activateStandby(deps, session, statement);
+    case 'runUpgradeJob':
+      return runUpgradeJob(deps, session, statement);
+    default:
+      return undefined;
   }
 }
 

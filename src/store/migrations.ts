@@ -175,4 +175,10 @@ export const MIGRATIONS: readonly string[] = [
     dest_type TEXT NOT NULL, options TEXT NOT NULL, check_file_name TEXT NOT NULL, last_check_ns INTEGER) STRICT;
   CREATE INDEX destination_history_by_dest ON destination_history (tenant_id, dest_id);
   `,
+  /* 15 */ `
+  CREATE TABLE standby (
+    tenant_id INTEGER PRIMARY KEY, cluster_uuid TEXT NOT NULL, source_tenant_id INTEGER NOT NULL, source_uri TEXT NOT NULL,
+    scn INTEGER NOT NULL, commit_scn INTEGER NOT NULL, round_id INTEGER NOT NULL, checksum TEXT NOT NULL,
+    next_scn INTEGER, next_commit_scn INTEGER, next_round_id INTEGER, next_checksum TEXT, is_replayed INTEGER NOT NULL) STRICT;
+  `,
 ];

@@ -9,6 +9,7 @@ import type { Grant } from '../model/privilege.ts';
 import type { RestoreJob } from '../model/restore-job.ts';
 import type { Schedule } from '../model/schedule.ts';
 import type { Scn } from '../model/scn.ts';
+import type { Standby } from '../model/standby.ts';
 import type { ResourcePool, ResourceUnit, Tenant } from '../model/tenant.ts';
 import type { ValidateJob, ValidateTask, Verification } from '../model/validate-job.ts';
 import type { Statements } from './statements.ts';
@@ -531,6 +532,26 @@ function restoreTables(db: Statements) {
         comment: text,
       },
       ['jobId'],
+    ),
+    standbys: new Table<Standby>(
+      db,
+      'standby',
+      {
+        tenantId: int,
+        clusterUuid: text,
+        sourceTenantId: int,
+        sourceUri: text,
+        scn: big,
+        commitScn: big,
+        roundId: int,
+        checksum: text,
+        nextScn: orNull(big),
+        nextCommitScn: orNull(big),
+        nextRoundId: orNull(int),
+        nextChecksum: orNull(text),
+        isReplayed: bool,
+      },
+      ['tenantId'],
     ),
   };
 }

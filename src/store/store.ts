@@ -19,6 +19,7 @@ import { PARAMETERS, type ParameterName } from '../model/parameter.ts';
 import type { RestoreJob } from '../model/restore-job.ts';
 import type { Schedule } from '../model/schedule.ts';
 import { parseDurationUs } from '../model/size-text.ts';
+import type { Standby } from '../model/standby.ts';
 import type { Cluster, ResourcePool, ResourceUnit, Tenant } from '../model/tenant.ts';
 import type { ValidateJob, ValidateTask, Verification } from '../model/validate-job.ts';
 import { type ClusterKey, loadClusterKey } from './cluster-key.ts';
@@ -73,6 +74,7 @@ const OF_TENANTS = [
   'delete_policy',
   'backup_schedule',
   'verification',
+  'standby',
 ] as const;
 
 const NS_PER_US = 1000n;
@@ -117,6 +119,7 @@ export class Store implements Disposable {
   readonly validateJobs: Table<ValidateJob>;
   readonly validateTasks: Table<ValidateTask>;
   readonly verifications: Table<Verification>;
+  readonly standbys: Table<Standby>;
   readonly #db: Statements;
   #depth = 0;
   #destinationsVersion = 0;
@@ -151,6 +154,7 @@ export class Store implements Disposable {
     this.validateJobs = all.validateJobs;
     this.validateTasks = all.validateTasks;
     this.verifications = all.verifications;
+    this.standbys = all.standbys;
     this.cluster = this.#loadCluster(options);
   }
 

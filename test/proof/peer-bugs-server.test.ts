@@ -24,6 +24,8 @@ import { createPipeline } from '../../src/pipeline/create-pipeline.ts';
 import type { Pipeline } from '../../src/pipeline/pipeline.ts';
 import { createRestore } from '../../src/restore/restore.ts';
 import type { RestoreService } from '../../src/restore/restore-service.ts';
+import { createStandby } from '../../src/restore/standby.ts';
+import type { StandbyService } from '../../src/restore/standby-service.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
 
 const WAIT_MS_MAX = 60_000;
@@ -40,6 +42,7 @@ let pipeline: Pipeline;
 let archive: ArchiveService;
 let backup: BackupService;
 let restore: RestoreService;
+let standby: StandbyService;
 const sessions: EngineSession[] = [];
 const { signal } = new AbortController();
 
@@ -72,6 +75,7 @@ beforeAll(() => {
   archive = createArchive({ ...common, driver: () => driver });
   const work = { ...common, driver, pipeline, archive, cores: 2 };
   backup = createBackup(work);
+  standby = createStandby(work);
   restore = createRestore({ ...work, tenantLocation: (id, name) => join(root, 'tenants', `${name}-${id}`, 'data.db') });
   archive.start();
   backup.start();
@@ -235,7 +239,7 @@ describe('a restored tenant', () => {
       await first.insert(5, 3000);
       expect(await first.restoreTo('second', point.scn)).toEqual(point.dump);
       const { tenantId } = store.tenantNamed('second');
-      await restore.activate(tenantId, { isVerifyOnly: false });
+      await standby.activate(tenantId, { isVerifyOnly: false });
       const second = new Subject(store.tenantNamed('second'));
       await second.startArchive();
       await second.run('DELETE FROM docs WHERE id % 4 = 0');

@@ -1,0 +1,219 @@
+// The service of restored tenants that are not activated yet: their source, how far they are recovered, and their activation.
+import { fail } from '../base/errors.ts';
+import { readFormatFile } from '../destination/claim-destination.ts';
+import { formatDestinationUri, formatWithOptions, parseDestinationUri } from '../model/destination-uri.ts';
+import { SCN_NONE, type Scn, toScn } from '../model/scn.ts';
+import { SCN_UNLIMITED, type Standby } from '../model/standby.ts';
+import type { Tenant } from '../model/tenant.ts';
+import { parseTime } from '../model/time-zone.ts';
+import { StandbyDatabase } from './replay-log.ts';
+import type { RecoveryLimit, StandbyService, StandbyStatus } from './standby-service.ts';
+import { isFollowing, type StandbyDependencies, StandbyWorker } from './standby-worker.ts';
+
+/** Builds the service; nothing is replayed before `start`. */
+export function createStandby(deps: StandbyDependencies): StandbyService {
+  return new Standbys(deps);
+}
+
+const RESTING: StandbyStatus = { syncStatus: 'RESTORE SUSPEND', errorCode: 0, comment: '' };
+
+class Standbys implements StandbyService {
+  readonly #deps: StandbyDependencies;
+  readonly #workers = new Map<number, StandbyWorker>();
+  /** Tenants that a statement is about to change, or that go away: nothing begins for them meanwhile. */
+  readonly #held = new Set<number>();
+  #isStarted = false;
+
+  constructor(deps: StandbyDependencies) {
+    this.#deps = deps;
+  }
+
+  start(): void {
+    this.#isStarted = true;
+    for (const { tenantId } of this.#deps.store.standbys.find()) this.#pump(tenantId);
+  }
+
+  async stop(): Promise<void> {
+    this.#isStarted = false;
+    await Promise.all([...this.#workers.values()].map((worker) => worker.stop()));
+  }
+
+  async setSource(tenantId: number, text: string | null): Promise<void> {
+    const { standby } = this.#standbyOf(tenantId, 'a log restore source');
+    const sourceUri = text === null ? '' : await this.#checkSource(text, standby);
+    await this.#alone(tenantId, async () => {
+      this.#standbyOf(tenantId, 'a log restore source');
+      this.#deps.store.standbys.change({ tenantId }, { sourceUri });
+    });
+    this.#deps.log.info('log restore source set', { tenantId, isCleared: sourceUri === '' });
+  }
+
+  recover(tenantId: number, limit: RecoveryLimit): void {
+    const { store, log } = this.#deps;
+    const { tenant, standby } = this.#standbyOf(tenantId, 'RECOVER STANDBY');
+    const refuse = (because: string) =>
+      fail('NOT_ALLOWED', { what: `RECOVER STANDBY of the tenant '${tenant.name}', ${because}, is` });
+    if (standby.sourceUri === '') throw refuse('which has no log restore source');
+    const isArchived = tenant.isArchiveMode || store.currentRound(tenantId)?.status === 'STOPPING';
+    if (isArchived) throw refuse('whose own log is archived');
+    const untilScn = limitOf(limit, tenant);
+    if (untilScn < standby.scn)
+      throw refuse(`to SCN ${untilScn}, before SCN ${standby.scn} up to which it has been recovered already`);
+    store.tenants.change({ tenantId }, { recoveryUntilScn: untilScn }, { role: 'STANDBY', status: 'NORMAL' });
+    log.info('standby is to be recovered', { tenantId, untilScn });
+    this.#workers.get(tenantId)?.wake();
+    this.#pump(tenantId);
+  }
+
+  async cancel(tenantId: number): Promise<void> {
+    this.#standbyOf(tenantId, 'RECOVER STANDBY');
+    await this.#alone(tenantId, async () => {
+      const { standby } = this.#standbyOf(tenantId, 'RECOVER STANDBY');
+      this.#deps.store.tenants.change({ tenantId }, { recoveryUntilScn: standby.scn });
+    });
+    this.#deps.log.info('recovery of a standby cancelled', { tenantId });
+  }
+
+  async activate(tenantId: number, { isVerifyOnly }: { isVerifyOnly: boolean }): Promise<void> {
+    const tenant = this.#tenantOf(tenantId, 'activating');
+    if (isVerifyOnly) this.#checkReached(tenant);
+    await this.#alone(tenantId, async () => {
+      await this.#prove(tenantId, isVerifyOnly);
+      if (!isVerifyOnly) this.#open(this.#tenantOf(tenantId, 'activating'));
+    });
+    // Sessions that were opened read-only end; their clients' next ones may write.
+    if (!isVerifyOnly) await this.#deps.driver.closeSessions(tenantId);
+  }
+
+  async forget(tenantId: number): Promise<void> {
+    this.#held.add(tenantId);
+    await this.#workers.get(tenantId)?.stop();
+    this.#held.delete(tenantId);
+  }
+
+  status(tenantId: number): StandbyStatus | undefined {
+    const { store } = this.#deps;
+    const standby = store.standbys.get({ tenantId });
+    if (!standby) return undefined;
+    const worker = this.#workers.get(tenantId);
+    if (worker) return worker.status;
+    const isWaiting = isFollowing(store.tenants.get({ tenantId }), standby);
+    if (isWaiting) return { ...RESTING, syncStatus: 'NORMAL' };
+    if (standby.sourceUri !== '') return RESTING;
+    return { ...RESTING, syncStatus: 'NOT AVAILABLE', comment: 'there is no log restore source' };
+  }
+
+  /** @throws NOT_ALLOWED (4179), TENANT_NOT_NORMAL (5161) */
+  #tenantOf(tenantId: number, what: string): Tenant {
+    const tenant = this.#deps.store.tenants.get({ tenantId });
+    if (!tenant) throw fail('TENANT_NOT_EXIST', { tenant: String(tenantId) });
+    if (tenant.role !== 'STANDBY')
+      throw fail('NOT_ALLOWED', { what: `${what} the tenant '${tenant.name}', whose role is ${tenant.role}, is` });
+    if (tenant.status !== 'NORMAL') throw fail('TENANT_NOT_NORMAL', { tenant: tenant.name, status: tenant.status });
+    return tenant;
+  }
+
+  /** @throws NOT_ALLOWED (4179) also for a tenant that an earlier version restored: nobody knows what led to it */
+  #standbyOf(tenantId: number, what: string): { tenant: Tenant; standby: Standby } {
+    const tenant = this.#tenantOf(tenantId, `${what} for`);
+    const standby = this.#deps.store.standbys.get({ tenantId });
+    if (standby) return { tenant, standby };
+    const who = `the tenant '${tenant.name}', which an earlier version restored without a record of its log`;
+    throw fail('NOT_ALLOWED', { what: `${what} for ${who}, is` });
+  }
+
+  #pump(tenantId: number): void {
+    const { store, log } = this.#deps;
+    if (!this.#isStarted || this.#held.has(tenantId) || this.#workers.has(tenantId)) return;
+    if (!isFollowing(store.tenants.get({ tenantId }), store.standbys.get({ tenantId }))) return;
+    const worker = new StandbyWorker(this.#deps, tenantId);
+    this.#workers.set(tenantId, worker);
+    void worker.run().then(
+      () => {
+        this.#workers.delete(tenantId);
+        // The limit may have been moved on just when it was reached.
+        this.#pump(tenantId);
+      },
+      (error: unknown) => {
+        // Taken up again with the next statement or start, not in a tight loop.
+        this.#workers.delete(tenantId);
+        log.error('standby worker broke', { tenantId, error });
+      },
+    );
+  }
+
+  /** Does something while nothing is replayed, and goes on afterwards. */
+  async #alone(tenantId: number, work: () => Promise<void>): Promise<void> {
+    if (this.#held.has(tenantId)) throw fail('NOT_ALLOWED', { what: 'changing a standby that is being changed is' });
+    this.#held.add(tenantId);
+    try {
+      await this.#workers.get(tenantId)?.stop();
+      await work();
+    } finally {
+      this.#held.delete(tenantId);
+      this.#pump(tenantId);
+    }
+  }
+
+  /** @returns the uri to keep @throws BACKUP_FORMAT_FILE_NOT_EXIST (9080), BACKUP_FORMAT_FILE_NOT_MATCH (9081) */
+  async #checkSource(text: string, standby: Standby): Promise<string> {
+    const uri = parseDestinationUri(text);
+    const shown = formatDestinationUri(uri);
+    await using destination = this.#deps.openDestination(uri);
+    const format = await readFormatFile(destination);
+    if (!format) throw fail('BACKUP_FORMAT_FILE_NOT_EXIST', { uri: shown });
+    const because = `it is a destination of kind ${format.destKind}`;
+    if (format.destKind !== 'archive_log') throw fail('BACKUP_FORMAT_FILE_NOT_MATCH', { uri: shown, because });
+    const isOwn = format.clusterUuid === standby.clusterUuid && format.tenantId === standby.sourceTenantId;
+    if (!isOwn) {
+      const foreign = 'it is not of the tenant that this one was restored from';
+      throw fail('BACKUP_FORMAT_FILE_NOT_MATCH', { uri: shown, because: foreign });
+    }
+    return formatWithOptions(uri);
+  }
+
+  /** @throws NOT_ALLOWED (4179) when the recovery is to go on and has not come to its end, or can not */
+  #checkReached({ tenantId, name, recoveryUntilScn }: Tenant): void {
+    const standby = this.#deps.store.standbys.get({ tenantId });
+    const status = this.status(tenantId);
+    if (!standby || !status || standby.scn >= recoveryUntilScn) return;
+    const isLimited = recoveryUntilScn !== SCN_UNLIMITED;
+    if (!isLimited && status.errorCode === 0) return;
+    const limit = isLimited ? ` to SCN ${recoveryUntilScn}` : '';
+    const because = status.comment === '' ? '' : ` (${status.syncStatus}: ${status.comment})`;
+    throw fail('NOT_ALLOWED', {
+      what: `activating the tenant '${name}', whose recovery${limit} has come only to SCN ${standby.scn}${because}, is`,
+    });
+  }
+
+  /** Reads every page of what was replayed. @throws BACKUP_DATA_CORRUPT (9010) */
+  async #prove(tenantId: number, isAsked: boolean): Promise<void> {
+    const standby = this.#deps.store.standbys.get({ tenantId });
+    // What a restore wrote was compared page by page when it was written.
+    if (!standby || !(standby.isReplayed || standby.nextScn !== null || isAsked)) return;
+    const database = await StandbyDatabase.open(this.#deps, tenantId);
+    await database.close();
+  }
+
+  #open({ tenantId, lastScn }: Tenant): void {
+    const { store, log, clock } = this.#deps;
+    const standby = store.standbys.get({ tenantId });
+    const scn: Scn = standby && standby.scn > lastScn ? standby.scn : lastScn;
+    store.transaction(() => {
+      const opened = { role: 'PRIMARY', recoveryUntilScn: SCN_NONE, lastScn: scn } as const;
+      store.tenants.change({ tenantId }, opened, { role: 'STANDBY', status: 'NORMAL' });
+      store.standbys.remove({ tenantId });
+      recordRestore(store, clock.nowNs(), 'activate_standby', { tenant_id: tenantId });
+    });
+    log.info('tenant activated', { tenantId, scn });
+  }
+}
+
+/** @throws INVALID_ARGUMENT (4002) for a text that is no time */
+function limitOf(limit: RecoveryLimit, { timeZone }: Tenant): Scn {
+  if (limit.kind === 'unlimited') return SCN_UNLIMITED;
+  if (limit.kind === 'scn') return limit.scn < SCN_UNLIMITED ? limit.scn : SCN_UNLIMITED;
+  const ns = parseTime(limit.text, timeZone);
+  if (ns === undefined) throw fail('INVALID_ARGUMENT', { what: `UNTIL TIME '${limit.text}'` });
+  return ns < SCN_UNLIMITED ? toScn(ns) : SCN_UNLIMITED;
+}
