@@ -6,13 +6,17 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { fail, type HoldfastError } from '../base/errors.ts';
 import { silentLog } from '../base/log.ts';
+import type { Destination } from '../destination/destination.ts';
+import { openDestination } from '../destination/open-destination.ts';
 import type { Replay, ReplayStep } from '../engine/engine-driver.ts';
 import { pieceDirectory, segmentName } from '../format/layout.ts';
+import { type DestinationUri, parseDestinationUri } from '../model/destination-uri.ts';
 import { type Scn, toScn } from '../model/scn.ts';
 import { SCN_UNLIMITED } from '../model/standby.ts';
 import type { Tenant } from '../model/tenant.ts';
 import { createPipeline } from '../pipeline/create-pipeline.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
+import { LogFollower } from './follow-log.ts';
 import { type KnownState, until, World } from './world.fixture.ts';
 
 let pipeline: Pipeline;
@@ -276,6 +280,46 @@ describe('a server that dies', () => {
     world.start();
     await isAt(last.scn);
     expect(bytes().equals(last.bytes)).toBe(true);
+  });
+});
+
+describe('a look at the source', () => {
+  test('opens no object while nothing is new, and only the growing segment while one piece grows', async () => {
+    const opened: string[] = [];
+    const open = (uri: DestinationUri): Destination => {
+      const destination = openDestination(uri);
+      const openRead = destination.openRead.bind(destination);
+      destination.openRead = (name) => {
+        opened.push(name);
+        return openRead(name);
+      };
+      return destination;
+    };
+    await world.archive(source.tenantId).switchPiece();
+    const standby = row();
+    const owner = { clusterUuid: standby.clusterUuid, tenantId: standby.sourceTenantId };
+    const follower = new LogFollower({ uri: world.uri('app', 'archive'), owner, timeZone: '+00:00' });
+    await using destination = open(parseDestinationUri(world.uri('app', 'archive')));
+    const find = () => follower.find(destination, standby, SCN_UNLIMITED);
+    const walk = async () => {
+      const scns: Scn[] = [];
+      for await (const { table } of (await find())!.onward!.batches) scns.push(...table.commits.map((of) => of.scn));
+      return scns;
+    };
+    const first = (await commits(2)).at(-1)!;
+    await flush();
+    expect((await walk()).at(-1)).toBe(first.scn);
+    // What ends in the growing piece is known from now on.
+    expect(await find()).toBeTruthy();
+    opened.length = 0;
+    expect(await find()).toBeNull();
+    expect(await find()).toBeNull();
+    expect(opened).toEqual([]);
+    const next = (await commits(1)).at(-1)!;
+    await flush();
+    expect((await walk()).at(-1)).toBe(next.scn);
+    const segment = segmentName(pieceDirectory({ destId: 1001, roundId: 1, pieceId: 2 }), 1);
+    expect(new Set(opened)).toEqual(new Set([segment]));
   });
 });
 

@@ -1,4 +1,5 @@
 // The service of restored tenants that are not activated yet: their source, how far they are recovered, and their activation.
+import { rm } from 'node:fs/promises';
 import { fail } from '../base/errors.ts';
 import { readFormatFile } from '../destination/claim-destination.ts';
 import { formatDestinationUri, formatWithOptions, parseDestinationUri } from '../model/destination-uri.ts';
@@ -6,7 +7,7 @@ import { SCN_NONE, type Scn, toScn } from '../model/scn.ts';
 import { SCN_UNLIMITED, type Standby } from '../model/standby.ts';
 import type { Tenant } from '../model/tenant.ts';
 import { parseTime } from '../model/time-zone.ts';
-import { StandbyDatabase } from './replay-log.ts';
+import { StandbyDatabase, stepPath } from './replay-log.ts';
 import type { RecoveryLimit, StandbyService, StandbyStatus } from './standby-service.ts';
 import { isFollowing, type StandbyDependencies, StandbyWorker } from './standby-worker.ts';
 
@@ -87,8 +88,11 @@ class Standbys implements StandbyService {
 
   async forget(tenantId: number): Promise<void> {
     this.#held.add(tenantId);
-    await this.#workers.get(tenantId)?.stop();
-    this.#held.delete(tenantId);
+    try {
+      await this.#halt(tenantId);
+    } finally {
+      this.#held.delete(tenantId);
+    }
   }
 
   status(tenantId: number): StandbyStatus | undefined {
@@ -142,12 +146,20 @@ class Standbys implements StandbyService {
     );
   }
 
+  /** Nothing is replayed any more, and no step has left its pages behind. */
+  async #halt(tenantId: number): Promise<void> {
+    const { store, engineTenant } = this.#deps;
+    await this.#workers.get(tenantId)?.stop();
+    const tenant = store.standbys.get({ tenantId }) && store.tenants.get({ tenantId });
+    if (tenant) await rm(stepPath(engineTenant(tenant).location), { force: true });
+  }
+
   /** Does something while nothing is replayed, and goes on afterwards. */
   async #alone(tenantId: number, work: () => Promise<void>): Promise<void> {
     if (this.#held.has(tenantId)) throw fail('NOT_ALLOWED', { what: 'changing a standby that is being changed is' });
     this.#held.add(tenantId);
     try {
-      await this.#workers.get(tenantId)?.stop();
+      await this.#halt(tenantId);
       await work();
     } finally {
       this.#held.delete(tenantId);

@@ -129,7 +129,7 @@ test('makes every state whole and at once for readers that are at work', async (
 test(`keeps either the one state or the other when it is killed at any moment (seed ${seed})`, async () => {
   const readers = [startReader(), startReader()];
   let before = mapOf(readFileSync(sourcePath()));
-  for (let round = 0; round < 12; round++) {
+  for (let round = 0; round < 7; round++) {
     replay = await openSqliteReplay(tenant, () => {});
     const found = foundMap(replay.found);
     expect(found.checksum).toBe(before.checksum);
