@@ -15,7 +15,8 @@ export interface ObjectInfo {
 /** How another process opens the same destination. */
 export type DestinationSpec =
   | { kind: 'file'; path: string; limits?: DestinationLimits | undefined }
-  | { kind: 'memory'; id: string };
+  | { kind: 'memory'; id: string }
+  | { kind: 'joined'; parts: DestinationSpec[] };
 
 /**
  * Names are relative paths of `[A-Za-z0-9._-]` parts joined by `/`.

@@ -3,6 +3,7 @@
 import { type DestinationLimits, type DestinationUri, limitsOf } from '../model/destination-uri.ts';
 import type { Destination, DestinationSpec } from './destination.ts';
 import { FileDestination } from './file-destination.ts';
+import { joinDestinations } from './joined-destination.ts';
 import { MemoryDestination } from './memory-destination.ts';
 import { Throttle } from './throttle.ts';
 import { throttledDestination } from './throttled-destination.ts';
@@ -23,11 +24,14 @@ export function openDestinationSpec(spec: DestinationSpec): Destination {
       return withinLimits(new FileDestination({ scheme: 'file', path: spec.path, options: {} }), spec.limits);
     case 'memory':
       return new MemoryDestination(spec.id);
+    case 'joined':
+      return joinDestinations(spec.parts.map(openDestinationSpec));
   }
 }
 
 /** What each of some processes may ask of a destination that they share. */
 export function shareOf(spec: DestinationSpec, processes: number): DestinationSpec {
+  if (spec.kind === 'joined') return { ...spec, parts: spec.parts.map((part) => shareOf(part, processes)) };
   if (spec.kind === 'memory' || !spec.limits) return spec;
   const { bytesPerSecond, operationsPerSecond } = spec.limits;
   const limits = {
@@ -35,6 +39,11 @@ export function shareOf(spec: DestinationSpec, processes: number): DestinationSp
     operationsPerSecond: operationsPerSecond && operationsPerSecond / processes,
   };
   return { ...spec, limits };
+}
+
+/** Whether it exists in this process only. */
+export function isLocalSpec(spec: DestinationSpec): boolean {
+  return spec.kind === 'joined' ? spec.parts.some(isLocalSpec) : spec.kind === 'memory';
 }
 
 function withinLimits(destination: FileDestination, limits: DestinationLimits | undefined): Destination {

@@ -6,7 +6,7 @@ import { dirname } from 'node:path';
 import { assert } from '../base/assert.ts';
 import { systemClock } from '../base/clock.ts';
 import { BLOCK_PLAIN_BYTES } from '../base/limits.ts';
-import { shareOf } from '../destination/open-destination.ts';
+import { isLocalSpec, shareOf } from '../destination/open-destination.ts';
 import { createBlockPlacer, type PlaceJob, type PlaceLane, type RestoreItem, runsOf } from './block-placer.ts';
 import { runHash } from './hash-run.ts';
 import { localLane, openRemoteLanes } from './lane.ts';
@@ -24,7 +24,7 @@ const TARGET_MODE = 0o600;
 
 /** A memory destination lives in this process, and so does the work on it. */
 function isLocal({ sets, logDestination }: RestoreRequest): boolean {
-  return [...sets.map((set) => set.destination), logDestination].some((spec) => spec?.kind === 'memory');
+  return [...sets.map((set) => set.destination), logDestination].some((spec) => spec !== null && isLocalSpec(spec));
 }
 
 function priorityOf({ isBackground }: RestoreRequest): Priority {

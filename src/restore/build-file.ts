@@ -7,6 +7,7 @@ import { GIB } from '../base/limits.ts';
 import type { ArchivedPiece } from '../destination/archive-listing.ts';
 import { readManifest, readPageMap, readSetIndex, setOwner } from '../destination/backup-set-reader.ts';
 import type { Destination } from '../destination/destination.ts';
+import { joinDestinations } from '../destination/joined-destination.ts';
 import { checksumText, PageMapRoll } from '../destination/roll-page-map.ts';
 import type { EngineFacts } from '../engine/engine-driver.ts';
 import type { BackupSetIndex } from '../format/backup-set-index.ts';
@@ -116,7 +117,7 @@ async function layLog(request: BuildRequest, manifest: BackupSetManifest, map: P
   const expected = { overlay, map };
   if (!seed.log) return expected;
   const roll = new PageMapRoll({ map, scn: consistentScn, untilScn: restoreScn });
-  await using destination = request.openDestination(parseDestinationUri(seed.log.uri));
+  await using destination = openLog(request, seed.log);
   const walk = walkStretches(destination, seed.log.stretches.map(walked), seed.owner);
   const changedRounds = new Set<number>();
   try {
@@ -141,6 +142,10 @@ async function layLog(request: BuildRequest, manifest: BackupSetManifest, map: P
   return expected;
 }
 
+function openLog({ openDestination }: BuildRequest, { uris }: NonNullable<RestoreSeed['log']>): Destination {
+  return joinDestinations(uris.map((uri) => openDestination(parseDestinationUri(uri))));
+}
+
 /** The log was walked to its end: its last piece must prove that nothing was committed up to the restore point. */
 async function checkLogEnd(
   { seed, restoreScn }: BuildRequest,
@@ -149,7 +154,7 @@ async function checkLogEnd(
 ): Promise<void> {
   if (last && (await provesPoint(destination, last, restoreScn))) return;
   const because = `its log ends before the restore point SCN ${restoreScn}`;
-  throw fail('BACKUP_DATA_CORRUPT', { object: last?.directory ?? seed.log?.uri ?? 'the log', because });
+  throw fail('BACKUP_DATA_CORRUPT', { object: last?.directory ?? seed.log?.uris.join(', ') ?? 'the log', because });
 }
 
 const walked = ({ pieces, until }: SeedStretch) => ({
@@ -178,7 +183,7 @@ async function writeFile(
   request: BuildRequest,
   of: { sets: readonly OpenedSet[]; index: BackupSetIndex; expected: Expected; data: Destination },
 ): Promise<BuiltFile> {
-  const { seed, openDestination, targetPath, signal } = request;
+  const { seed, targetPath, signal } = request;
   const { overlay, map } = of.expected;
   const { pageCount, commitCount, commitScn } = overlay;
   const skipPage = skipPageOf(of.index, overlay);
@@ -197,7 +202,7 @@ async function writeFile(
     sets: of.sets.map(({ directory, manifest, dataKey }) => {
       return { destination: of.data.spec, directory, owner: setOwner(manifest), dataKey };
     }),
-    logDestination: seed.log ? openDestination(parseDestinationUri(seed.log.uri)).spec : null,
+    logDestination: seed.log && openLog(request, seed.log).spec,
     items: items(),
     workers: seed.workers,
     isBackground: request.isBackground === true,

@@ -48,12 +48,12 @@ function digest(objects: readonly ObjectInfo[]): string {
 }
 
 export class LogFollower {
-  readonly #of: { uri: string; owner: LogOwner; timeZone: string };
+  readonly #of: { owner: LogOwner; timeZone: string };
   #cursor: Cursor | undefined;
   /** Of what was found at the last look. */
   #seen = '';
 
-  constructor(of: { uri: string; owner: LogOwner; timeZone: string }) {
+  constructor(of: { owner: LogOwner; timeZone: string }) {
     this.#of = of;
   }
 
@@ -98,11 +98,11 @@ export class LogFollower {
     destination: Destination,
     of: { state: ReplayedState; untilScn: Scn; starts: string },
   ): Promise<FoundLog> {
-    const { uri, owner, timeZone } = this.#of;
+    const { owner, timeZone } = this.#of;
     const { state, untilScn, starts } = of;
     const all = await listPieces(destination);
     const later = all.filter(({ roundId }) => roundId >= state.roundId);
-    const runs = await readRuns(destination, { uri, owner, only: later });
+    const runs = await readRuns(destination, { owner, only: later });
     const { onward, obstacle } = planReplay({ state, runs, untilScn, timeZone });
     if (!onward) return { onward: null, obstacle };
     const last = later.at(-1);

@@ -26,8 +26,6 @@ export interface LogOwner {
 
 /** A run with the pieces that it was read from, in the same order as its plan pieces. */
 export interface FoundRun extends LogRun {
-  /** Uri of the archive destination. */
-  uri: string;
   archived: ArchivedPiece[];
   base: RoundBase | null;
 }
@@ -55,7 +53,7 @@ export function damageOf(error: unknown): Damage {
 /** The runs at one archive destination. `only` limits them to single pieces. */
 export async function readRuns(
   destination: Destination,
-  of: { uri: string; owner: LogOwner; only: readonly PieceRef[] | null },
+  of: { owner: LogOwner; only: readonly PieceRef[] | null },
 ): Promise<FoundRun[]> {
   const isMeant = (piece: PieceRef) =>
     of.only === null ||
@@ -75,7 +73,7 @@ export async function readRuns(
 async function readRoundRuns(
   destination: Destination,
   round: RoundOfPieces,
-  of: { uri: string; owner: LogOwner; only: readonly PieceRef[] | null },
+  of: { owner: LogOwner; only: readonly PieceRef[] | null },
 ): Promise<FoundRun[]> {
   const { pieces } = round;
   const runs: FoundRun[] = [];
@@ -90,12 +88,12 @@ async function readRoundRuns(
     if ('object' in covered) {
       // Nothing of this piece is known: the run before it ends here.
       if (open) open.stoppedBy = covered;
-      else runs.push({ ...emptyRun(round, of.uri), stoppedBy: covered, ...(await knownStart(destination, piece)) });
+      else runs.push({ ...emptyRun(round), stoppedBy: covered, ...(await knownStart(destination, piece)) });
       open = null;
       continue;
     }
     if (!open) {
-      open = { ...emptyRun(round, of.uri), fromScn: covered.fromScn, toScn: covered.fromScn };
+      open = { ...emptyRun(round), fromScn: covered.fromScn, toScn: covered.fromScn };
       runs.push(open);
     }
     addPiece(open, piece, covered);
@@ -111,9 +109,9 @@ async function readRoundRuns(
 }
 
 /** Also stands for log of which nothing can be read, so that nobody takes an older state for the newest. */
-function emptyRun({ destId, roundId }: RoundRef, uri: string): FoundRun {
+function emptyRun({ destId, roundId }: RoundRef): FoundRun {
   const log = { fromScn: SCN_NONE, toScn: SCN_NONE, pieces: [], archived: [], stoppedBy: null, interruptedBecause: '' };
-  return { destId, roundId, uri, ...log, base: null, firstScn: null, baseDamage: null };
+  return { destId, roundId, ...log, base: null, firstScn: null, baseDamage: null };
 }
 
 /** What the first run of a round goes on from, and the scn of its repairing commit. */

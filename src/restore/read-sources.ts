@@ -2,12 +2,14 @@
 import { hexOf } from '../base/bytes.ts';
 import { fail } from '../base/errors.ts';
 import { MIB, SYS_TENANT_ID } from '../base/limits.ts';
+import { listPieces } from '../destination/archive-listing.ts';
 import { readManifest, SETS_MAX } from '../destination/backup-set-reader.ts';
 import { readFormatFile } from '../destination/claim-destination.ts';
 import type { Destination } from '../destination/destination.ts';
+import { joinDestinations } from '../destination/joined-destination.ts';
 import { type BackupSetManifest, manifestSha256 } from '../format/backup-set-manifest.ts';
 import type { FormatFile } from '../format/format-file.ts';
-import { manifestName, parseObjectName, type SetRef, setDirectory } from '../format/layout.ts';
+import { manifestName, type PieceRef, parseObjectName, type SetRef, setDirectory } from '../format/layout.ts';
 import type { DestinationUri } from '../model/destination-uri.ts';
 import type { DamagedSet, PlanFacts, PlanSet } from './plan-facts.ts';
 import { damageOf, type FoundRun, readRuns } from './read-log.ts';
@@ -39,6 +41,8 @@ export interface FoundSources extends PlanFacts<FoundSet, FoundRun> {
   owner: Pick<FormatFile, 'clusterUuid' | 'tenantId' | 'tenantName' | 'clusterName'>;
   /** The archives among them, as they are shown. */
   archiveUris: string[];
+  /** By directory of a piece, the archive that holds it; of several the last one named. */
+  pieceUris: ReadonlyMap<string, string>;
 }
 
 /**
@@ -61,10 +65,8 @@ export async function readSources(
     const archiveUris = archives.map(({ shown }) => shown);
     await beforeReading(owner, archiveUris);
     const found = await readSets(data);
-    const runs: FoundRun[] = [];
-    for (const { destination, shown, pieces } of archives)
-      runs.push(...(await readRuns(destination, { uri: shown, owner, only: pieces })));
-    return { ...found, runs, owner, archiveUris, timeZone: timeZoneOf(found) };
+    const log = await readArchives(archives, owner);
+    return { ...found, ...log, owner, archiveUris, timeZone: timeZoneOf(found) };
   } finally {
     for (const { destination } of sources) await destination[Symbol.asyncDispose]();
   }
@@ -95,6 +97,24 @@ function sortSources(sources: readonly Source[]): { data: Source; archives: Sour
   if (owner.tenantId === SYS_TENANT_ID) throw fail('NOT_ALLOWED', { what: 'restore of the sys tenant is' });
   if (!data[0]) throw fail('RESTORE_SOURCE_NOT_ENOUGH', { detail: 'no full backup set exists' });
   return { data: data[0], archives, owner };
+}
+
+/** The log of all archives as one: pieces of a round may lie in several of them. */
+async function readArchives(
+  archives: readonly Source[],
+  owner: FoundSources['owner'],
+): Promise<Pick<FoundSources, 'runs' | 'pieceUris'>> {
+  const pieceUris = new Map<string, string>();
+  const only: PieceRef[] = [];
+  for (const { destination, shown, pieces } of archives) {
+    const listed = await listPieces(destination);
+    for (const { directory, segments } of listed) if (segments.length > 0) pieceUris.set(directory, shown);
+    only.push(...(pieces ?? listed));
+  }
+  if (archives.length === 0) return { runs: [], pieceUris };
+  const isWhole = archives.every(({ pieces }) => pieces === null);
+  const log = joinDestinations(archives.map(({ destination }) => destination));
+  return { runs: await readRuns(log, { owner, only: isWhole ? null : only }), pieceUris };
 }
 
 async function readSets(source: Source): Promise<Pick<FoundSources, 'sets' | 'sourceSets' | 'damagedSets'>> {

@@ -27,7 +27,7 @@ export interface RestoreSeed {
   /** The sets that blocks are taken from, oldest first; the last one is the chosen set. */
   data: { uri: string; sets: SeedSet[] };
   /** The log from the set to the restore point, by round; null when the set is the point. */
-  log: { uri: string; stretches: SeedStretch[] } | null;
+  log: { uris: string[]; stretches: SeedStretch[] } | null;
   /** What the log goes on from behind the restore point; absent in a job of an earlier version. */
   onward?: {
     /** The archive that leads on; '' for none. */
@@ -47,7 +47,7 @@ export interface RestoreSeed {
 
 /** What of a plan has to be kept. */
 export function seedOf(of: {
-  sources: Pick<FoundSources, 'owner' | 'runs' | 'archiveUris'>;
+  sources: Pick<FoundSources, 'owner' | 'runs' | 'archiveUris' | 'pieceUris'>;
   plan: RestorePlan<FoundSet, FoundRun>;
   workers: number;
   check: CheckLevel;
@@ -55,9 +55,9 @@ export function seedOf(of: {
   uriOf: (shown: string) => string;
 }): RestoreSeed {
   const { sources, plan, workers, check, uriOf } = of;
-  const { owner, runs, archiveUris } = sources;
+  const { owner, runs, archiveUris, pieceUris } = sources;
   const last = plan.stretches.at(-1)?.run ?? runs.find((run) => continues(run, plan.set));
-  const leadingOn = last?.uri ?? archiveUris.at(-1);
+  const leadingOn = pieceUris.get(last?.pieces.at(-1)?.name ?? '') ?? archiveUris.at(-1);
   const stretches = plan.stretches.map(({ pieces }, place) => {
     const base = plan.stretches[place + 1]?.run.base;
     const until = base ? { batchNo: base.batchNo, batchHash: hexOf(base.batchHash) } : null;
@@ -66,7 +66,7 @@ export function seedOf(of: {
   return {
     owner: { clusterUuid: owner.clusterUuid, tenantId: owner.tenantId },
     data: { uri: uriOf(plan.set.uri), sets: plan.sets.map(({ ref, manifestSha256 }) => ({ ref, manifestSha256 })) },
-    log: stretches.length > 0 ? { uri: uriOf(plan.stretches[0]!.run.uri), stretches } : null,
+    log: stretches.length > 0 ? { uris: archiveUris.map(uriOf), stretches } : null,
     onward: {
       uri: leadingOn === undefined ? '' : uriOf(leadingOn),
       roundId: last?.roundId ?? plan.set.roundId,
@@ -84,7 +84,9 @@ export function encodeSeed(seed: RestoreSeed): string {
 
 /** Reads back what `encodeSeed` wrote into our own store. */
 export function decodeSeed(text: string): RestoreSeed {
-  const seed = JSON.parse(text) as RestoreSeed;
+  const seed = JSON.parse(text) as RestoreSeed & { log: { uri?: string } | null };
+  // A job that an earlier version recorded has one archive.
+  if (seed.log?.uri !== undefined) seed.log.uris = [seed.log.uri];
   assert(Array.isArray(seed.data?.sets) && typeof seed.workers === 'number', 'a restore job has a seed');
   return seed;
 }

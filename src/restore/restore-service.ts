@@ -27,7 +27,8 @@ export interface RestorePreview {
   timeZone: string;
   restoreScn: Scn;
   sets: Array<{ name: string; bytes: bigint; minRestoreScn: Scn; isEncrypted: boolean }>;
-  pieces: Array<{ name: string; bytes: bigint; fromScn: Scn; toScn: Scn }>;
+  /** With the archive that holds each. */
+  pieces: Array<{ name: string; uri: string; bytes: bigint; fromScn: Scn; toScn: Scn }>;
   totalBytes: bigint;
   windows: RestoreWindow[];
 }

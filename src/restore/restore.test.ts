@@ -1,10 +1,22 @@
 // Goal: what a backup and the log promise is what a restore yields, byte for byte, or an error that says why not.
 // Method: real services over the fake engine, file destinations and real pipeline workers.
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { fail, HoldfastError } from '../base/errors.ts';
 import { silentLog } from '../base/log.ts';
+import { segmentName } from '../format/layout.ts';
 import { toScn } from '../model/scn.ts';
 import type { Tenant } from '../model/tenant.ts';
 import { createPipeline } from '../pipeline/create-pipeline.ts';
@@ -187,6 +199,40 @@ describe('a restore', () => {
     expect(restoredBytes('parts').equals(second[1]!.bytes)).toBe(true);
     const beyond = () => world.restoreTo('beyond', { uris, target: { kind: 'scn', scn: third[0]!.scn } });
     expect((await failureOf(beyond)).code).toBe(9119);
+  });
+
+  test('reads one archive whose pieces lie in several places, in any order', async () => {
+    await world.backUp(source);
+    const archive = world.archive(source.tenantId);
+    await commits(3);
+    await archive.switchPiece();
+    await commits(3, 3);
+    await archive.switchPiece();
+    const last = (await commits(3, 6)).at(-1)!;
+    await archive.flush();
+    const cold = world.uri('app', 'archive').replace('/archive', '/cold');
+    mkdirSync(join(path(cold), 'pieces'), { recursive: true });
+    copyFileSync(join(archivePath(), 'format.obbak'), join(path(cold), 'format.obbak'));
+    renameSync(join(archivePath(), 'piece_d1001r1p1'), join(path(cold), 'piece_d1001r1p1'));
+    // A copy from when it was shorter does no harm.
+    cpSync(join(archivePath(), 'piece_d1001r1p3'), join(path(cold), 'piece_d1001r1p3'), { recursive: true });
+    truncateSync(join(path(cold), segmentName('piece_d1001r1p3', 1)), 300);
+    const [data, hot] = world.uris('app') as [string, string];
+    const target = { kind: 'scn', scn: last.scn } as const;
+    expect((await world.restoreTo('without', { uris: [data, hot], target })).status).toBe('RESTORE_FAIL');
+    const request = { tenantName: null, option: '', passwords: [], description: '', target };
+    for (const uris of [
+      [data, hot, cold],
+      [cold, hot, data],
+      [data, `${cold}/piece_d1001r1p1`, `${hot}/piece_d1001r1p2`, `${hot}/piece_d1001r1p3`],
+    ]) {
+      const name = `joined${world.store.restoreJobs.find().length}`;
+      const { pieces } = await world.restore.preview({ ...request, uris });
+      expect(pieces.map((piece) => piece.name)).toEqual(['piece_d1001r1p1', 'piece_d1001r1p2', 'piece_d1001r1p3']);
+      expect(pieces.slice(0, 2).map(({ uri }) => uri)).toEqual([cold, hot]);
+      expect((await world.restoreTo(name, { uris, target })).status).toBe('RESTORE_SUCCESS');
+      expect(restoredBytes(name).equals(last.bytes)).toBe(true);
+    }
   });
 
   test('can be previewed, with what it would read and the windows', async () => {

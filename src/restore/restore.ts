@@ -78,7 +78,9 @@ class Restore implements RestoreService {
     const sets = plan.sets.map(({ manifest, name, minRestoreScn }) => {
       return { name, bytes: manifest.outputBytes, minRestoreScn, isEncrypted: manifest.encryptionMode !== 'NONE' };
     });
-    const pieces = plan.stretches.flatMap((stretch) => stretch.pieces);
+    const pieces = plan.stretches
+      .flatMap((stretch) => stretch.pieces)
+      .map((piece) => ({ ...piece, uri: sources.pieceUris.get(piece.name) ?? '' }));
     return {
       sourceTenantName: sources.owner.tenantName,
       sourceTenantId: sources.owner.tenantId,
@@ -168,14 +170,12 @@ class Restore implements RestoreService {
     await checkPlaceIsFree(location);
   }
 
-  #checkEngine({ sets, stretches }: Plan): void {
+  #checkEngine({ sets }: Plan): void {
     const { driver } = this.#deps;
     for (const { manifest } of sets) {
       if (manifest.engine.engine === driver.name) continue;
       throw fail('NOT_SUPPORTED', { what: `restore of a set of the engine ${manifest.engine.engine} is` });
     }
-    if (stretches.some(({ run }) => run.uri !== stretches[0]!.run.uri))
-      throw fail('NOT_SUPPORTED', { what: 'restore with log from two archive destinations at once is' });
   }
 
   async #plan(request: Pick<RestoreRequest, 'uris' | 'target'>, isNewest = request.target.kind === 'newest') {
@@ -272,8 +272,8 @@ class Restore implements RestoreService {
       startNs: nowNs,
       endNs: null,
       backupSetList: plan.sets.map((set) => `${set.uri}/${set.name}`),
-      backupPieceList: plan.stretches.flatMap(({ run, pieces }) =>
-        pieces.map(({ name: piece }) => `${run.uri}/${piece}`),
+      backupPieceList: plan.stretches.flatMap(({ pieces }) =>
+        pieces.map(({ name: piece }) => `${sources.pieceUris.get(piece)}/${piece}`),
       ),
       planSeed: encodeSeed(
         seedOf({

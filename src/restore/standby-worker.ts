@@ -80,7 +80,7 @@ export class StandbyWorker {
     const { clusterUuid, sourceTenantId, sourceUri } = standby;
     this.#sourceUri = sourceUri;
     const owner = { clusterUuid, tenantId: sourceTenantId };
-    this.#follower = new LogFollower({ uri: sourceUri, owner, timeZone: tenant.timeZone });
+    this.#follower = new LogFollower({ owner, timeZone: tenant.timeZone });
   }
 
   get status(): StandbyStatus {

@@ -298,7 +298,7 @@ describe('a look at the source', () => {
     await world.archive(source.tenantId).switchPiece();
     const standby = row();
     const owner = { clusterUuid: standby.clusterUuid, tenantId: standby.sourceTenantId };
-    const follower = new LogFollower({ uri: world.uri('app', 'archive'), owner, timeZone: '+00:00' });
+    const follower = new LogFollower({ owner, timeZone: '+00:00' });
     await using destination = open(parseDestinationUri(world.uri('app', 'archive')));
     const find = () => follower.find(destination, standby, SCN_UNLIMITED);
     const walk = async () => {

@@ -106,7 +106,7 @@ function previewRows(preview: RestorePreview): SqlValue[][] {
       piece.bytes,
       ...show(piece.fromScn),
       ...show(piece.toScn),
-      '',
+      piece.uri,
     ]),
     ...preview.windows.map((window) => [
       'RESTORE WINDOW',
