@@ -25,6 +25,8 @@ const KILLS = 6;
 let fixture: HoldfastFixture;
 let sys: Connection;
 let writer: Writer;
+/** A point that is archived: it can be restored whether or not the source is archived just now. */
+let point = '';
 const seed = randomInt(2 ** 31);
 
 const from = () => `FROM '${fixture.uri('backup', 'app', 'data')},${fixture.uri('backup', 'app', 'archive')}'`;
@@ -155,6 +157,7 @@ describe('a standby', () => {
       `SELECT CHECKPOINT_SCN AS scn FROM oceanbase.CDB_OB_ARCHIVELOG a JOIN oceanbase.DBA_OB_TENANTS t USING (TENANT_ID)
        WHERE TENANT_NAME = 'app'`,
     )) as [{ scn: string }];
+    point = scn;
     await sys.query(`ALTER SYSTEM RECOVER STANDBY TENANT = warm UNTIL SCN = ${scn}`);
     await waitFor(sys, syncOf('warm'), ([row]) => row?.SYNC_STATUS === 'RESTORE SUSPEND' && row.SYNC_SCN === scn);
     expect(await query(sys, tenantOf('warm'))).toEqual([
@@ -182,8 +185,56 @@ describe('a standby', () => {
     expect(jobs.at(-1)).toMatchObject({ STATUS: 'COMPLETED' });
   });
 
+  test('is whole or not there at all when the server is killed while it is restored', async () => {
+    for (let n = 0; n < 4; n++) {
+      const name = `half${n}`;
+      await sys.query(`ALTER SYSTEM RESTORE ${name} ${from()} UNTIL SCN = ${point} WITH ''`);
+      await sleep((seed >> (3 * n)) % 250);
+      await fixture.kill();
+      await fixture.startServer();
+      sys = await fixture.login('root@sys');
+      const cancelled = n % 2 === 0 ? await sys.query(`ALTER SYSTEM CANCEL RESTORE ${name}`).catch(() => null) : null;
+      await waitFor(sys, 'SELECT JOB_ID FROM oceanbase.CDB_OB_RESTORE_PROGRESS', (rows) => rows.length === 0);
+      const history = `SELECT STATUS, COMMENT FROM oceanbase.CDB_OB_RESTORE_HISTORY WHERE RESTORE_TENANT_NAME = '${name}'`;
+      const rows = await query(sys, history);
+      expect(rows).toHaveLength(2);
+      const isThere = cancelled === null;
+      for (const row of rows) expect([row.STATUS, row.COMMENT]).toEqual([isThere ? 'SUCCESS' : 'FAILED', row.COMMENT]);
+      expect(await query(sys, tenantOf(name))).toHaveLength(isThere ? 1 : 0);
+      const directories = readdirSync(join(fixture.dataDir, 'tenants')).filter((found) => found.startsWith(`${name}-`));
+      expect(directories).toHaveLength(isThere ? 1 : 0);
+      if (isThere) await look(await fixture.login(`root@${name}`));
+      if (isThere) await sys.query(`DROP TENANT ${name} FORCE`);
+    }
+  }, 120_000);
+
+  test('takes single directories, and sources that are added one by one', async () => {
+    const set = `${fixture.uri('backup', 'app', 'data')}/backup_set_1_full`;
+    const archive = readdirSync(fixture.path('backup', 'app', 'archive'));
+    const pieces = archive
+      .filter((found) => /^piece_d\d+r\d+p\d+$/.test(found))
+      .map((piece) => `${fixture.uri('backup', 'app', 'archive')}/${piece}`);
+    const preview = await query(
+      sys,
+      `ALTER SYSTEM RESTORE FROM '${[set, ...pieces].join(',')}' UNTIL SCN = ${point} PREVIEW`,
+    );
+    const shown = (item: string) => preview.filter((row) => row.ITEM === item);
+    expect(shown('BACKUP SET').map(({ NAME }) => NAME)).toEqual(['backup_set_1_full']);
+    expect(shown('PIECE')[0]!.COMMENT).toBe(fixture.uri('backup', 'app', 'archive'));
+    expect(shown('RESTORE POINT')[0]!.TO_SCN).toBe(point);
+    for (const source of [set, ...pieces]) await sys.query(`ALTER SYSTEM ADD RESTORE SOURCE '${source}'`);
+    expect(await restore(sys, 'parts', `UNTIL SCN = ${point} WITH ''`)).toMatchObject({ STATUS: 'SUCCESS' });
+    await look(await fixture.login('root@parts'));
+    await sys.query('ALTER SYSTEM CLEAR RESTORE SOURCE');
+    expect(await fails(sys, "ALTER SYSTEM RESTORE more WITH ''")).toContain('1210 ');
+    const twice = `${fixture.uri('backup', 'app', 'data')},${fixture.uri('backup', 'warm', 'data')}`;
+    expect(await fails(sys, `ALTER SYSTEM RESTORE more FROM '${twice}' WITH ''`)).toContain(
+      '1235 It is not support to restore from multiple tenant backup paths.',
+    );
+  });
+
   test('leaves nothing when it is dropped while log is replayed', async () => {
-    expect(await restore(sys, 'brief', `${from()} WITH ''`)).toMatchObject({ STATUS: 'SUCCESS' });
+    expect(await restore(sys, 'brief', `${from()} UNTIL SCN = ${point} WITH ''`)).toMatchObject({ STATUS: 'SUCCESS' });
     await sys.query('ALTER SYSTEM RECOVER STANDBY TENANT = brief UNTIL UNLIMITED');
     await sleep(700);
     await sys.query('DROP TENANT brief FORCE');
