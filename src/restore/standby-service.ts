@@ -27,7 +27,7 @@ export interface StandbyService {
    * @throws NOT_ALLOWED (4179) for a tenant that is no standby, that has no source, that is archived itself, and for a limit
    *         before what is replayed already; INVALID_ARGUMENT (4002) for a text that is no time
    */
-  recover(tenantId: number, limit: RecoveryLimit): void;
+  recover(tenantId: number, limit: RecoveryLimit): Promise<void>;
   /** RECOVER STANDBY CANCEL: the limit becomes what is replayed by then. @throws NOT_ALLOWED (4179) */
   cancel(tenantId: number): Promise<void>;
   /**

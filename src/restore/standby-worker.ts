@@ -64,7 +64,6 @@ export class StandbyWorker {
   readonly #controller = new AbortController();
   readonly #follower: LogFollower;
   readonly #sourceUri: string;
-  #wake = new AbortController();
   #database: StandbyDatabase | undefined;
   #usedMs = 0;
   #failures = 0;
@@ -93,11 +92,6 @@ export class StandbyWorker {
     return this.#ended;
   }
 
-  /** The limit has changed: looks at once. */
-  wake(): void {
-    this.#wake.abort();
-  }
-
   /** Ends between two steps. */
   async stop(): Promise<void> {
     this.#controller.abort();
@@ -115,7 +109,6 @@ export class StandbyWorker {
       while (!this.#controller.signal.aborted) {
         const { tenant, standby } = this.#rows;
         if (!isFollowing(tenant, standby)) return;
-        this.#wake = new AbortController();
         await this.#tryPass(tenant!, standby!);
         await this.#closeIdle();
         if (isFollowing(this.#rows.tenant, this.#rows.standby)) await this.#pause();
@@ -177,7 +170,6 @@ export class StandbyWorker {
   async #pause(): Promise<void> {
     const { pollMs, retryMsMax } = this.#timing;
     const ms = Math.min(pollMs * 2 ** this.#failures, retryMsMax);
-    const signal = AbortSignal.any([this.#wake.signal, this.#controller.signal]);
-    await sleep(ms, undefined, { signal, ref: false }).catch(() => undefined);
+    await sleep(ms, undefined, { signal: this.#controller.signal, ref: false }).catch(() => undefined);
   }
 }

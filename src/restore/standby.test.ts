@@ -76,7 +76,7 @@ describe('RECOVER STANDBY', () => {
     const states = await commits(9);
     await flush();
     for (const state of [states[0]!, states[3]!, states[8]!]) {
-      toScnOf(state.scn);
+      await toScnOf(state.scn);
       await isAt(state.scn);
       expect(row()).toMatchObject({ scn: state.scn, commitScn: state.scn, nextScn: null, isReplayed: true });
       expect(bytes().equals(state.bytes)).toBe(true);
@@ -88,7 +88,7 @@ describe('RECOVER STANDBY', () => {
   });
 
   test('UNLIMITED follows an archive that grows, over the ends of pieces and the repair of a gap', async () => {
-    unlimited();
+    await unlimited();
     expect(world.store.tenantNamed('copy').recoveryUntilScn).toBe(SCN_UNLIMITED);
     for (let round = 0; round < 4; round++) {
       const last = (await commits(3)).at(-1)!;
@@ -119,11 +119,11 @@ describe('RECOVER STANDBY', () => {
     await commits(2);
     await world.startArchive(source, { repairs: true });
     const repaired = archive.capture!.startScn;
-    toScnOf(toScn(repaired - 1n));
+    await toScnOf(toScn(repaired - 1n));
     await until('it says so', () => status().syncStatus === 'SOURCE HAS A GAP');
     expect(status().errorCode).toBe(9077);
     expect(bytes().equals(before.bytes)).toBe(true);
-    toScnOf(repaired);
+    await toScnOf(repaired);
     await isAt(repaired);
     expect(bytes().equals(readFileSync(source.location))).toBe(true);
   });
@@ -135,7 +135,7 @@ describe('RECOVER STANDBY', () => {
     await world.startArchive(source);
     await commits(1);
     await flush();
-    unlimited();
+    await unlimited();
     await until('it says so', () => status().syncStatus === 'SOURCE HAS A GAP');
     expect(status().errorCode).toBe(9064);
     expect(bytes().equals(before.bytes)).toBe(true);
@@ -144,14 +144,14 @@ describe('RECOVER STANDBY', () => {
   test('CANCEL stops where it is, and only forward is allowed', async () => {
     const states = await commits(3);
     await flush();
-    toScnOf(states[1]!.scn);
+    await toScnOf(states[1]!.scn);
     await isAt(states[1]!.scn);
-    unlimited();
+    await unlimited();
     await world.standby.cancel(copy.tenantId);
     const { scn } = row();
     expect(world.store.tenantNamed('copy').recoveryUntilScn).toBe(scn);
     expect((await failureOf(() => toScnOf(states[0]!.scn))).code).toBe(4179);
-    toScnOf(scn);
+    await toScnOf(scn);
     await commits(1);
     await flush();
     expect(row().scn).toBe(scn);
@@ -180,7 +180,7 @@ describe('what stands in the way', () => {
     const last = (await commits(3)).at(-1)!;
     await flush();
     renameSync(archivePath(), `${archivePath()}.away`);
-    unlimited();
+    await unlimited();
     await until('it says so', () => status().syncStatus === 'CHECK NETWORK');
     expect(status()).toMatchObject({ errorCode: 9070 });
     renameSync(`${archivePath()}.away`, archivePath());
@@ -199,7 +199,7 @@ describe('what stands in the way', () => {
     const damaged = Buffer.from(whole);
     damaged[damaged.length - 20]! ^= 1;
     writeFileSync(segment, damaged);
-    unlimited();
+    await unlimited();
     await until('it says so', () => status().syncStatus === 'STANDBY LOG NOT MATCH');
     expect(status()).toMatchObject({ errorCode: 9010 });
     expect([before, ...known.map((state) => state.bytes)].some((state) => state.equals(bytes()))).toBe(true);
@@ -215,7 +215,7 @@ describe('what stands in the way', () => {
     await flush();
     const { scn } = row();
     world.store.standbys.change({ tenantId: copy.tenantId }, { checksum: '0000000000000001', isReplayed: true });
-    unlimited();
+    await unlimited();
     await until('it says so', () => status().syncStatus === 'STANDBY LOG NOT MATCH');
     expect(row().scn).toBe(scn);
     const error = await failureOf(() => world.standby.activate(copy.tenantId, { isVerifyOnly: true }));
@@ -250,7 +250,7 @@ describe('a server that dies', () => {
     const states = await commits(4);
     await flush();
     const live = dieAt(when);
-    toScnOf(states[2]!.scn);
+    await toScnOf(states[2]!.scn);
     await until('it has tried', () => row().nextScn !== null);
     await until('it says so', () => status().syncStatus === 'NOT AVAILABLE');
     live();
@@ -264,13 +264,13 @@ describe('a server that dies', () => {
     if (when === 'after') expect(scn).toBe(states[2]!.scn);
     renameSync(`${archivePath()}.away`, archivePath());
     world.start();
-    toScnOf(states[3]!.scn);
+    await toScnOf(states[3]!.scn);
     await isAt(states[3]!.scn);
     expect(bytes().equals(states[3]!.bytes)).toBe(true);
   });
 
   test('goes on by itself at the next start', async () => {
-    unlimited();
+    await unlimited();
     const first = (await commits(1)).at(-1)!;
     await flush();
     await isAt(first.scn);
@@ -325,7 +325,7 @@ describe('a look at the source', () => {
 
 describe('ACTIVATE STANDBY', () => {
   test('proves the database, ends the recovery, and gives greater scns from then on', async () => {
-    unlimited();
+    await unlimited();
     const last = (await commits(3)).at(-1)!;
     await flush();
     await isAt(last.scn);
@@ -346,7 +346,7 @@ describe('ACTIVATE STANDBY', () => {
 
   test('VERIFY says that a limit is not reached', async () => {
     const [state] = await commits(1);
-    toScnOf(toScn(state!.scn + 3_600_000_000_000n));
+    await toScnOf(toScn(state!.scn + 3_600_000_000_000n));
     const error = await failureOf(() => world.standby.activate(copy.tenantId, { isVerifyOnly: true }));
     expect(error.code).toBe(4179);
     expect(error.message).toContain('has come only to SCN');

@@ -49,21 +49,28 @@ class Standbys implements StandbyService {
     this.#deps.log.info('log restore source set', { tenantId, isCleared: sourceUri === '' });
   }
 
-  recover(tenantId: number, limit: RecoveryLimit): void {
-    const { store, log } = this.#deps;
+  async recover(tenantId: number, limit: RecoveryLimit): Promise<void> {
+    this.#checkRecovery(tenantId, limit);
+    // What goes on towards another limit ends first: it could go past the new one.
+    await this.#alone(tenantId, async () => {
+      const recoveryUntilScn = this.#checkRecovery(tenantId, limit);
+      this.#deps.store.tenants.change({ tenantId }, { recoveryUntilScn }, { role: 'STANDBY', status: 'NORMAL' });
+      this.#deps.log.info('standby is to be recovered', { tenantId, recoveryUntilScn });
+    });
+  }
+
+  /** @returns the limit @throws NOT_ALLOWED (4179), INVALID_ARGUMENT (4002) */
+  #checkRecovery(tenantId: number, limit: RecoveryLimit): Scn {
     const { tenant, standby } = this.#standbyOf(tenantId, 'RECOVER STANDBY');
     const refuse = (because: string) =>
       fail('NOT_ALLOWED', { what: `RECOVER STANDBY of the tenant '${tenant.name}', ${because}, is` });
     if (standby.sourceUri === '') throw refuse('which has no log restore source');
-    const isArchived = tenant.isArchiveMode || store.currentRound(tenantId)?.status === 'STOPPING';
+    const isArchived = tenant.isArchiveMode || this.#deps.store.currentRound(tenantId)?.status === 'STOPPING';
     if (isArchived) throw refuse('whose own log is archived');
     const untilScn = limitOf(limit, tenant);
     if (untilScn < standby.scn)
       throw refuse(`to SCN ${untilScn}, before SCN ${standby.scn} up to which it has been recovered already`);
-    store.tenants.change({ tenantId }, { recoveryUntilScn: untilScn }, { role: 'STANDBY', status: 'NORMAL' });
-    log.info('standby is to be recovered', { tenantId, untilScn });
-    this.#workers.get(tenantId)?.wake();
-    this.#pump(tenantId);
+    return untilScn;
   }
 
   async cancel(tenantId: number): Promise<void> {
@@ -101,10 +108,10 @@ class Standbys implements StandbyService {
     if (!standby) return undefined;
     const worker = this.#workers.get(tenantId);
     if (worker) return worker.status;
+    const notAvailable = (comment: string): StandbyStatus => ({ syncStatus: 'NOT AVAILABLE', errorCode: 0, comment });
+    if (standby.sourceUri === '') return notAvailable('there is no log restore source');
     const isWaiting = isFollowing(store.tenants.get({ tenantId }), standby);
-    if (isWaiting) return { ...RESTING, syncStatus: 'NORMAL' };
-    if (standby.sourceUri !== '') return RESTING;
-    return { ...RESTING, syncStatus: 'NOT AVAILABLE', comment: 'there is no log restore source' };
+    return isWaiting ? notAvailable('nothing is replayed just now') : RESTING;
   }
 
   /** @throws NOT_ALLOWED (4179), TENANT_NOT_NORMAL (5161) */

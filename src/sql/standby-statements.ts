@@ -42,7 +42,7 @@ export async function recoverStandby(
 ): Promise<StatementResult> {
   const { tenantId } = oneTenant(deps, session, statement.tenants, 'RECOVER STANDBY');
   if (statement.until === 'CANCEL') await deps.standby.cancel(tenantId);
-  else deps.standby.recover(tenantId, limitOf(statement.until));
+  else await deps.standby.recover(tenantId, limitOf(statement.until));
   return okResult();
 }
 
