@@ -224,6 +224,57 @@ const RESTORE: ConformanceRow[] = [
   { sql: 'ALTER SYSTEM ACTIVATE STANDBY', sys: unnamed('ACTIVATE STANDBY'), tenant: IS_PRIMARY },
 ];
 
+/** Answers of a tenant that is none: what a standby does is told in standby.test.ts. */
+const noStandby = (what: string) =>
+  fail('NOT_ALLOWED', { what: `${what} for the tenant '{t}', whose role is PRIMARY, is` });
+const NO_SWITCHOVER = notSupported(
+  'SWITCHOVER (a standby replays an archive and has no primary to change roles with; ACTIVATE STANDBY opens it) is',
+);
+const NO_SERVICE = notSupported(
+  'LOG_RESTORE_SOURCE with SERVICE (log comes from an archive: LOCATION=<uri of a log archive destination>) is',
+);
+
+const STANDBY: ConformanceRow[] = [
+  {
+    sql: 'ALTER SYSTEM RECOVER STANDBY TENANT = s UNTIL UNLIMITED',
+    sys: noStandby('RECOVER STANDBY'),
+    tenant: OTHER_TENANT,
+  },
+  {
+    sql: 'ALTER SYSTEM RECOVER STANDBY CANCEL',
+    sys: unnamed('RECOVER STANDBY'),
+    tenant: noStandby('RECOVER STANDBY'),
+  },
+  {
+    sql: "ALTER SYSTEM SET LOG_RESTORE_SOURCE = 'LOCATION={archive}' TENANT = s",
+    sys: noStandby('a log restore source'),
+    tenant: OTHER_TENANT,
+  },
+  {
+    sql: "ALTER SYSTEM SET LOG_RESTORE_SOURCE = 'LOCATION={archive}'",
+    sys: unnamed('setting log_restore_source'),
+    tenant: noStandby('a log restore source'),
+  },
+  {
+    sql: "ALTER SYSTEM SET LOG_RESTORE_SOURCE = 'SERVICE=1.2.3.4:2881 USER=u@t PASSWORD=p'",
+    sys: unnamed('setting log_restore_source'),
+    tenant: NO_SERVICE,
+    differs: 'Here a standby replays an archive; no primary hands out its log.',
+  },
+  {
+    sql: 'ALTER SYSTEM SWITCHOVER TO STANDBY TENANT = s VERIFY',
+    sys: NO_SWITCHOVER,
+    tenant: NO_SWITCHOVER,
+    differs: 'Here no primary hands out its log, so there are no roles to change.',
+  },
+  {
+    sql: "ALTER SYSTEM RUN UPGRADE JOB 'UPGRADE_ALL' TENANT = s",
+    sys: 'ok',
+    tenant: ofSys('RUN UPGRADE JOB'),
+    differs: 'Nothing is to be upgraded; a Note says so.',
+  },
+];
+
 const DEAD_FORMS: ConformanceRow[] = [
   'SUSPEND BACKUP',
   'RESUME BACKUP',
@@ -245,6 +296,7 @@ const KNOWN: ConformanceRow[] = [
   'ALTER SYSTEM SWITCHOVER TO PRIMARY VERIFY',
   "ALTER SYSTEM SET LOG_RESTORE_SOURCE = 'LOCATION={archive}' TENANT = s",
   "ALTER SYSTEM SET LOG_RESTORE_SOURCE = 'LOCATION={archive}'",
+  "ALTER SYSTEM CHANGE EXTERNAL_STORAGE_DEST PATH = 'file:///nowhere' SET ATTRIBUTE = 'max_iops=100'",
   'ALTER SYSTEM VALIDATE BACKUP TENANT = s',
   "ALTER SYSTEM VALIDATE BACKUPSET = '1' LEVEL = 'basic'",
   'ALTER SYSTEM VALIDATE ARCHIVELOG_PIECE',
@@ -264,6 +316,7 @@ export const CONFORMANCE: Readonly<Record<string, readonly ConformanceRow[]>> = 
   Cleaning: CLEAN,
   Restoring: RESTORE,
   'Grammar of OceanBase 2.x and 3.x': DEAD_FORMS,
-  'Keys, tables, standby tenants, validation': KNOWN,
+  'Standby tenants': STANDBY,
+  'Keys, tables, validation': KNOWN,
   'Ending the archive': END,
 };
