@@ -26,6 +26,7 @@ import {
 } from './engine-bench.ts';
 import { testDatabaseChecksum, testGapRepair } from './engine-checksum.ts';
 import { testLogPin } from './engine-pin.ts';
+import { testReplay } from './engine-replay.ts';
 
 /** Runs the contract against one engine. */
 export function testEngineDriver(name: string, makeFixture: () => Promise<EngineFixture>): void {
@@ -311,5 +312,6 @@ export function testEngineDriver(name: string, makeFixture: () => Promise<Engine
     testDatabaseChecksum(bench);
     testGapRepair(bench);
     testLogPin(bench);
+    testReplay(bench);
   });
 }
