@@ -8,6 +8,7 @@ import { SCN_UNLIMITED, type Standby } from '../model/standby.ts';
 import type { Tenant } from '../model/tenant.ts';
 import { parseTime } from '../model/time-zone.ts';
 import { StandbyDatabase, stepPath } from './replay-log.ts';
+import { recordRestore } from './restore-events.ts';
 import type { RecoveryLimit, StandbyService, StandbyStatus } from './standby-service.ts';
 import { isFollowing, type StandbyDependencies, StandbyWorker } from './standby-worker.ts';
 
