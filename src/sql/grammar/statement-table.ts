@@ -91,7 +91,16 @@ const ARCHIVE = {
     ...OF_ONE,
     syntax: ["ALTER SYSTEM [SET] LOG_RESTORE_SOURCE = 'LOCATION=file:///backup/t/archive' [TENANT = t]"],
     meaning: 'Where a standby tenant takes its log from.',
-    errors: ['NOT_SUPPORTED'],
+    errors: [
+      'NOT_ALLOWED',
+      'INVALID_BACKUP_DEST',
+      'BACKUP_FORMAT_FILE_NOT_EXIST',
+      'BACKUP_FORMAT_FILE_NOT_MATCH',
+      'BACKUP_DEST_NOT_CONNECT',
+      'INVALID_ARGUMENT',
+      'NOT_SUPPORTED',
+      'NO_PRIVILEGE',
+    ],
   },
 } satisfies Family;
 
@@ -291,13 +300,13 @@ const RESTORE = {
       'ALTER SYSTEM RECOVER STANDBY [TENANT = t] CANCEL',
     ],
     meaning: 'How far a standby tenant follows its source.',
-    errors: ['NOT_SUPPORTED'],
+    errors: ['NOT_ALLOWED', 'TENANT_NOT_NORMAL', 'INVALID_ARGUMENT', 'NOT_SUPPORTED', 'NO_PRIVILEGE'],
   },
   activateStandby: {
     ...OF_ONE,
     syntax: ['ALTER SYSTEM ACTIVATE STANDBY [TENANT = t] [VERIFY]'],
     meaning: 'Opens a restored tenant for writing; VERIFY only asks whether it could.',
-    errors: ['NOT_ALLOWED', 'TENANT_NOT_NORMAL', 'NOT_SUPPORTED', 'NO_PRIVILEGE'],
+    errors: ['NOT_ALLOWED', 'TENANT_NOT_NORMAL', 'BACKUP_DATA_CORRUPT', 'NOT_SUPPORTED', 'NO_PRIVILEGE'],
   },
   switchover: {
     ...OF_ONE,
@@ -386,8 +395,8 @@ const TENANTS = {
     ...OF_SYS,
     runs: 'job',
     syntax: ["ALTER SYSTEM RUN UPGRADE JOB 'UPGRADE_ALL' [TENANT = t]"],
-    meaning: 'Refused: a new version upgrades its store by itself.',
-    errors: ['NOT_SUPPORTED'],
+    meaning: 'Does nothing and says so: a restored tenant has the version of the server.',
+    errors: ['TENANT_NOT_EXIST', 'NO_PRIVILEGE'],
   },
 } satisfies Family;
 
