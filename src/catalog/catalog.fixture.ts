@@ -12,6 +12,7 @@ import type { Tenant } from '../model/tenant.ts';
 import type { RestoreWindow } from '../restore/restore-service.ts';
 import { accountWithoutPassword } from '../store/records.ts';
 import { openStore, type Store } from '../store/store.ts';
+import { addTenantKey } from '../store/tenant-keys.ts';
 import { type Catalog, createCatalog } from './catalog.ts';
 import type { ConnectionFacts } from './information-schema-table.ts';
 import type { Viewer } from './viewer.ts';
@@ -307,6 +308,7 @@ export function addRows(store: Store): void {
     addSchedule(store, tenantId);
     addAudit(store, tenantId);
     addValidation(store, tenantId, uri);
+    addTenantKey(store, tenantId, at(300));
   }
   store.backupJobs.insert(jobRow(1, 1, { encryptionMode: 'NONE' }));
   store.recordEvent(at(300), {

@@ -113,7 +113,9 @@ export async function inspectSegments(
   const { owner, timeZone } = of.facts ? factsOf(of.facts) : factsOfFormat(inspection);
   if (!owner) return undefined;
   const printer = new SegmentPrinter(inspection, piece, { timeZone, isWithBatches: of.isWithBatches });
-  const end = await inspection.look(() => printBatches(printer, walkPiece(destination, piece, of.from, { owner })));
+  const end = await inspection.look(() =>
+    printBatches(printer, walkPiece(destination, piece, of.from, { owner, acceptsClosed: true })),
+  );
   await printer.end();
   if (end?.torn) {
     const { object, offset, because } = end.torn;

@@ -13,6 +13,7 @@ import type { BackupSetIndex } from '../format/backup-set-index.ts';
 import { type BackupSetManifest, manifestSha256 } from '../format/backup-set-manifest.ts';
 import { manifestName, packName, pieceDirectory, setDirectory } from '../format/layout.ts';
 import { NO_PAGE_HASH, type PageMap } from '../format/page-map.ts';
+import type { FindLogKey } from '../format/tenant-key.ts';
 import { parseDestinationUri } from '../model/destination-uri.ts';
 import type { Scn } from '../model/scn.ts';
 import type { LogBlockItem, Pipeline, RestoreRequest, SetBlockItem } from '../pipeline/pipeline.ts';
@@ -36,6 +37,8 @@ export interface BuildRequest {
   check(path: string, whenWritten: Promise<void>): Promise<EngineFacts>;
   /** @returns a data key that is cleared here; null for a set that was planned with as not encrypted */
   dataKeyOf(backupSetId: number): Uint8Array | null;
+  /** Opens encrypted log. */
+  findKey?: FindLogKey;
   /** Called once, before anything is written. */
   onTotal(totalBytes: bigint): void;
   onProgress(done: { bytes: number }): void;
@@ -115,7 +118,8 @@ async function layLog(request: BuildRequest, manifest: BackupSetManifest, map: P
   if (!seed.log) return expected;
   const roll = new PageMapRoll({ map, scn: consistentScn, untilScn: restoreScn });
   await using destination = request.openDestination(parseDestinationUri(seed.log.uri));
-  const walk = walkStretches(destination, seed.log.stretches.map(walked), seed.owner);
+  const owner = { ...seed.owner, findKey: request.findKey };
+  const walk = walkStretches(destination, seed.log.stretches.map(walked), owner);
   const changedRounds = new Set<number>();
   try {
     while (!overlay.isAtEnd) {

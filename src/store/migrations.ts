@@ -175,4 +175,10 @@ export const MIGRATIONS: readonly string[] = [
     dest_type TEXT NOT NULL, options TEXT NOT NULL, check_file_name TEXT NOT NULL, last_check_ns INTEGER) STRICT;
   CREATE INDEX destination_history_by_dest ON destination_history (tenant_id, dest_id);
   `,
+  /* 15 */ `
+  CREATE TABLE tenant_key (
+    tenant_id INTEGER NOT NULL, version INTEGER NOT NULL, key_id TEXT NOT NULL, sealed_key BLOB NOT NULL,
+    created_ns INTEGER NOT NULL, exported_ns INTEGER, PRIMARY KEY (tenant_id, version)) STRICT;
+  CREATE INDEX tenant_key_by_id ON tenant_key (key_id);
+  `,
 ];

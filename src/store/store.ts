@@ -33,6 +33,7 @@ import {
   type RecordedSource,
   type StoredDestination,
   type TenantArchiveDest,
+  type TenantKeyRecord,
   tables,
 } from './records.ts';
 import { Statements } from './statements.ts';
@@ -117,6 +118,7 @@ export class Store implements Disposable {
   readonly validateJobs: Table<ValidateJob>;
   readonly validateTasks: Table<ValidateTask>;
   readonly verifications: Table<Verification>;
+  readonly tenantKeys: Table<TenantKeyRecord>;
   readonly #db: Statements;
   #depth = 0;
   #destinationsVersion = 0;
@@ -151,6 +153,7 @@ export class Store implements Disposable {
     this.validateJobs = all.validateJobs;
     this.validateTasks = all.validateTasks;
     this.verifications = all.verifications;
+    this.tenantKeys = all.tenantKeys;
     this.cluster = this.#loadCluster(options);
   }
 
@@ -309,7 +312,7 @@ export class Store implements Disposable {
     return this.rounds.find({ tenantId }, { orderBy: 'roundId', descending: true })[0];
   }
 
-  /** Removes everything that belongs to a dropped tenant but its history of jobs, sets and pieces. */
+  /** Removes everything that belongs to a dropped tenant but its history of jobs, sets and pieces, and the keys to them. */
   forgetTenant(tenantId: number): void {
     this.transaction(() => {
       for (const table of OF_TENANTS) {

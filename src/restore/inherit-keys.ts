@@ -1,0 +1,79 @@
+// The tenant keys of a restore: which are at hand, whether they open the log, and what of them the new tenant gets.
+// As in OceanBase a restored tenant has the keys of the one that it was, and goes on encrypting with the newest of them.
+import { hexOf } from '../base/bytes.ts';
+import { fail } from '../base/errors.ts';
+import { walkPiece } from '../destination/archive-reader.ts';
+import type { ExportedKey } from '../format/key-file.ts';
+import { manifestName } from '../format/layout.ts';
+import { tenantKeyId } from '../format/tenant-key.ts';
+import { type FindTenantKey, isTenantKeySlot, slotKeyId } from '../format/tenant-key-slot.ts';
+import { openersOf } from '../model/backup-job.ts';
+import { parseDestinationUri } from '../model/destination-uri.ts';
+import type { Store } from '../store/store.ts';
+import { findTenantKey, keepTenantKey, keysOf, openTenantKey } from '../store/tenant-keys.ts';
+import type { RestorePlan } from './plan-restore.ts';
+import type { FoundRun, LogOwner } from './read-log.ts';
+import type { FoundSet, OpenDestination } from './read-sources.ts';
+
+type Plan = RestorePlan<FoundSet, FoundRun>;
+
+/** Keys of the statement's file first, then those of the store. */
+export function tenantKeysAtHand(store: Store, given: readonly ExportedKey[]): FindTenantKey {
+  const named = new Map(given.map(({ key }) => [hexOf(tenantKeyId(key)), key]));
+  return (keyId) => named.get(keyId)?.slice() ?? findTenantKey(store, keyId);
+}
+
+/**
+ * Looks at the first batch of the first and the last piece of each stretch: whoever lacks a key is told at the statement.
+ * A key of which neither says anything is missed when the log is read, and the job fails by that.
+ * @throws BACKUP_INVALID_PASSWORD (9047) naming the piece and the key
+ */
+export async function checkLogKeys(
+  { stretches }: Plan,
+  of: { owner: LogOwner; open: OpenDestination; findKey: FindTenantKey },
+): Promise<void> {
+  for (const { run, pieces } of stretches) {
+    await using destination = of.open(parseDestinationUri(run.uri));
+    const planned = run.archived.filter(({ directory }) => pieces.some(({ name }) => name === directory));
+    for (const piece of new Set([planned[0], planned.at(-1)])) {
+      if (!piece) continue;
+      const walk = walkPiece(destination, piece, undefined, { owner: of.owner, acceptsClosed: true });
+      const step = await walk.next();
+      await walk.return(undefined as never);
+      const seal = step.done ? null : step.value.header.seal;
+      const key = seal && of.findKey(hexOf(seal.keyId));
+      if (seal && !key)
+        throw fail('BACKUP_INVALID_PASSWORD', {
+          why: `the log in ${piece.directory} is encrypted with the tenant key ${hexOf(seal.keyId)}, which is not at hand`,
+        });
+      key?.fill(0);
+    }
+  }
+}
+
+/** To the caller's transaction: the keys that the new tenant has from now on, and whether he goes on encrypting. */
+export function inheritKeys(
+  store: Store,
+  of: { tenantId: number; plan: Plan; given: readonly ExportedKey[]; nowNs: bigint },
+): void {
+  const { tenantId, plan, given, nowNs } = of;
+  // A key that comes from a file was exported: the file is there.
+  for (const known of given) keepTenantKey(store, tenantId, { ...known, exportedNs: nowNs });
+  if (given.length === 0) copyKeys(store, of);
+  const { hasTenantKey } = openersOf(plan.set.manifest.encryptionMode);
+  if (hasTenantKey && keysOf(store, tenantId).length > 0) store.setParameter(tenantId, 'tde_method', 'internal');
+}
+
+/** From whichever tenant of this store has the key that the chosen set names: the source, or one that was restored from it. */
+function copyKeys(store: Store, of: { tenantId: number; plan: Plan }): void {
+  const { manifest, ref } = of.plan.set;
+  const slot = manifest.keySlots.find(isTenantKeySlot);
+  if (slot === undefined) return;
+  const keyId = slotKeyId(slot, { setUuid: manifest.set.uuid, object: manifestName(ref) });
+  const [holder] = store.tenantKeys.find({ keyId });
+  for (const record of holder ? keysOf(store, holder.tenantId) : []) {
+    const key = openTenantKey(store, record);
+    keepTenantKey(store, of.tenantId, { ...record, key });
+    key.fill(0);
+  }
+}
