@@ -3,15 +3,20 @@ import { basename, dirname } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import { fail } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import { makeDirectory } from '../base/make-directory.ts';
 import type { Destination } from '../destination/destination.ts';
+import { destinationFailure } from '../destination/file-errors.ts';
 import { isNamePart } from '../destination/object-name.ts';
 import { decodeKeyFile, type ExportedKey, encodeKeyFile, KEY_FILE_BYTES_MAX, KEYS_MAX } from '../format/key-file.ts';
-import { type DestinationUri, maskUri, parseDestinationUri } from '../model/destination-uri.ts';
+import { type DestinationUri, formatDestinationUri, maskUri, parseDestinationUri } from '../model/destination-uri.ts';
 import type { Tenant } from '../model/tenant.ts';
 import type { TenantKeyRecord } from '../store/records.ts';
 import type { Store } from '../store/store.ts';
 import { addTenantKey, keyInUse, keysOf, openTenantKey } from '../store/tenant-keys.ts';
 import type { KeyFilePlace, KeyService } from './key-service.ts';
+
+/** Nobody else's business, though its files open with the password only. */
+const DIRECTORY_MODE = 0o700;
 
 export interface KeyDependencies {
   store: Store;
@@ -59,6 +64,7 @@ class Keys implements KeyService {
     const writtenNs = clock.nowNs();
     const bytes = await this.#encode(tenant, records, { writtenNs, password: place.password });
     await using destination = this.#deps.openDestination(directory);
+    await makePlace(directory);
     await destination.put(name, bytes);
     // A version that was made meanwhile is not in the file.
     store.transaction(() => {
@@ -108,6 +114,14 @@ function placeOf(path: string): { directory: DestinationUri; name: string } {
   if (!isNamePart(name) || directory === '/' || Object.keys(uri.options).length > 0)
     throw fail('INVALID_BACKUP_DEST', { uri: maskUri(path) });
   return { directory: { ...uri, path: directory }, name };
+}
+
+async function makePlace(directory: DestinationUri): Promise<void> {
+  try {
+    await makeDirectory(directory.path, DIRECTORY_MODE);
+  } catch (error) {
+    throw destinationFailure(error, formatDestinationUri(directory), 'make the directory');
+  }
 }
 
 /** Overwrites keys that are not needed any more. */

@@ -1,8 +1,10 @@
 // The tenant keys of a restore: which are at hand, whether they open the log, and what of them the new tenant gets.
 // As in OceanBase a restored tenant has the keys of the one that it was, and goes on encrypting with the newest of them.
 import { hexOf } from '../base/bytes.ts';
-import { fail } from '../base/errors.ts';
-import { walkPiece } from '../destination/archive-reader.ts';
+import { fail, isFailure } from '../base/errors.ts';
+import { type ArchivedPiece, readPieceInfo } from '../destination/archive-listing.ts';
+import { listedSegments, walkPiece } from '../destination/archive-reader.ts';
+import type { Destination } from '../destination/destination.ts';
 import type { ExportedKey } from '../format/key-file.ts';
 import { manifestName } from '../format/layout.ts';
 import { tenantKeyId } from '../format/tenant-key.ts';
@@ -24,8 +26,8 @@ export function tenantKeysAtHand(store: Store, given: readonly ExportedKey[]): F
 }
 
 /**
- * Looks at the first batch of the first and the last piece of each stretch: whoever lacks a key is told at the statement.
- * A key of which neither says anything is missed when the log is read, and the job fails by that.
+ * Looks at the first batch and at the last segment of each stretch: whoever lacks a key is told at the statement. A key of
+ * which neither says anything is missed when the log is read, and the job fails by that.
  * @throws BACKUP_INVALID_PASSWORD (9047) naming the piece and the key
  */
 export async function checkLogKeys(
@@ -35,20 +37,46 @@ export async function checkLogKeys(
   for (const { run, pieces } of stretches) {
     await using destination = of.open(parseDestinationUri(run.uri));
     const planned = run.archived.filter(({ directory }) => pieces.some(({ name }) => name === directory));
-    for (const piece of new Set([planned[0], planned.at(-1)])) {
-      if (!piece) continue;
-      const walk = walkPiece(destination, piece, undefined, { owner: of.owner, acceptsClosed: true });
-      const step = await walk.next();
-      await walk.return(undefined as never);
-      const seal = step.done ? null : step.value.header.seal;
-      const key = seal && of.findKey(hexOf(seal.keyId));
-      if (seal && !key)
-        throw fail('BACKUP_INVALID_PASSWORD', {
-          why: `the log in ${piece.directory} is encrypted with the tenant key ${hexOf(seal.keyId)}, which is not at hand`,
-        });
-      key?.fill(0);
+    const [first, last] = [planned[0], planned.at(-1)];
+    if (!first || !last) continue;
+    try {
+      for await (const keyId of keyIdsIn(destination, first, of.owner)) {
+        checkKey(keyId, first, of.findKey);
+        break;
+      }
+      const end = await lastSegment(destination, last);
+      for await (const keyId of keyIdsIn(destination, end, of.owner)) checkKey(keyId, last, of.findKey);
+    } catch (error) {
+      // Damage is named by whoever reads all of the log, if it is met there.
+      if (!isFailure(error, 'BACKUP_DATA_CORRUPT') && !isFailure(error, 'BACKUP_FILE_NOT_EXIST')) throw error;
     }
   }
+}
+
+/** A piece as if it had no segment but its last one. */
+async function lastSegment(destination: Destination, piece: ArchivedPiece): Promise<ArchivedPiece> {
+  const segments = piece.isFrozen ? listedSegments(piece, await readPieceInfo(destination, piece)) : piece.segments;
+  return { ...piece, isFrozen: false, segments: segments.slice(-1) };
+}
+
+/** The key of each batch; null for a plain one. */
+async function* keyIdsIn(
+  destination: Destination,
+  piece: ArchivedPiece,
+  owner: LogOwner,
+): AsyncGenerator<string | null> {
+  const options = { owner, acceptsClosed: true, acceptsDamagedTail: true };
+  for await (const { header } of walkPiece(destination, piece, undefined, options))
+    yield header.seal && hexOf(header.seal.keyId);
+}
+
+function checkKey(keyId: string | null, { directory }: ArchivedPiece, findKey: FindTenantKey): void {
+  const key = keyId !== null && findKey(keyId);
+  if (key === undefined)
+    throw fail('BACKUP_INVALID_PASSWORD', {
+      why: `the log in ${directory} is encrypted with the tenant key ${keyId}, which is not at hand`,
+    });
+  if (key) key.fill(0);
 }
 
 /** To the caller's transaction: the keys that the new tenant has from now on, and whether he goes on encrypting. */
