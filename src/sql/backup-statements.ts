@@ -12,7 +12,7 @@ import { someTenants, tenantsNamed } from './target-tenants.ts';
 
 /** Said once where a password is set: it must not be taken for more than it is. */
 const LOG_IS_PLAIN =
-  "the password encrypts the backup sets of this session; the archived log of a tenant is not encrypted unless his tde_method is 'internal': keep its destination as you keep the database";
+  "the password encrypts the backup sets of this session; the archived log is not encrypted unless the tenant's tde_method is 'internal': keep its destination as you keep the database";
 
 /** Whatever was derived from the password before goes with it. */
 export function setEncryptionPassword(session: Session, password: string | null): void {

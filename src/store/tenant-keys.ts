@@ -1,5 +1,6 @@
 // The keys of tenants as the store keeps them: each under the cluster's key, opened only while it is used.
 import { hexOf } from '../base/bytes.ts';
+import { fail } from '../base/errors.ts';
 import { type FindLogKey, type LogSeal, newTenantKey, roundLogKey, tenantKeyId } from '../format/tenant-key.ts';
 import type { TenantKeyRecord } from './records.ts';
 import type { Store } from './store.ts';
@@ -25,9 +26,17 @@ export function keyInUse(store: Store, tenantId: number): TenantKeyRecord | unde
   return keysOf(store, tenantId).at(-1);
 }
 
-/** @returns the key itself, which the caller clears */
+/**
+ * @returns the key itself, which the caller clears
+ * @throws BACKUP_INVALID_PASSWORD (9047) when the cluster's key file is not the one that it was kept under
+ */
 export function openTenantKey({ secrets }: Store, { sealedKey, keyId }: TenantKeyRecord): Uint8Array {
-  return secrets.open(sealedKey, sealContext(keyId));
+  try {
+    return secrets.open(sealedKey, sealContext(keyId));
+  } catch (cause) {
+    const why = `the tenant key ${keyId} was kept under another cluster.key than the one in the data directory`;
+    throw fail('BACKUP_INVALID_PASSWORD', { why }, { cause });
+  }
 }
 
 /** Keeps a key; the same one again changes nothing. */
