@@ -16,6 +16,9 @@ import { DATA_KEY_BYTES } from '../format/object-key.ts';
 import { isTenantKeySlot, wrapUnderTenantKey } from '../format/tenant-key-slot.ts';
 import type { BackupJob, JobKeys } from '../model/backup-job.ts';
 import type { ClusterKey } from '../store/cluster-key.ts';
+import type { TenantKeyRecord } from '../store/records.ts';
+import type { Store } from '../store/store.ts';
+import { openTenantKey } from '../store/tenant-keys.ts';
 
 const sealContext = (setUuid: string) => `data key of backup set ${setUuid}`;
 
@@ -84,21 +87,24 @@ export function mayCarryOn(passwordKey: PasswordKey | null): passwordKey is Pass
 
 /** A fresh data key for one set, wrapped under each key that is there: any of them opens it. Undefined when there is none. */
 export function newJobKeys(
-  secrets: ClusterKey,
-  { passwordKey, tenantKey }: { passwordKey: PasswordKey | null; tenantKey: Uint8Array | null },
+  store: Store,
+  of: { passwordKey: PasswordKey | null; tenantKey: TenantKeyRecord | null },
 ): JobKeys | undefined {
   const setUuid = randomUUID();
+  const { passwordKey } = of;
   const dataKey = new Uint8Array(randomBytes(DATA_KEY_BYTES));
+  const tenantKey = of.tenantKey && openTenantKey(store, of.tenantKey);
   try {
     const [slot, dualSlot] = [
       ...(passwordKey ? [wrapDataKey(dataKey, passwordKey, setUuid)] : []),
       ...(tenantKey ? [wrapUnderTenantKey(dataKey, tenantKey, setUuid)] : []),
     ];
     if (slot === undefined) return undefined;
-    const sealedDataKey = sealDataKey(secrets, dataKey, setUuid);
+    const sealedDataKey = sealDataKey(store.secrets, dataKey, setUuid);
     return { slot, ...(dualSlot === undefined ? {} : { dualSlot }), sealedDataKey };
   } finally {
     dataKey.fill(0);
+    tenantKey?.fill(0);
   }
 }
 

@@ -6,12 +6,12 @@ import { SYS_TENANT_ID } from '../base/limits.ts';
 import { ServerStopping } from '../base/server-stopping.ts';
 import { DerivedKeys } from '../format/derived-keys.ts';
 import type { PasswordKey } from '../format/key-slot.ts';
-import { type BackupJob, JOB_MOVES, type JobKeys } from '../model/backup-job.ts';
+import { type BackupJob, JOB_MOVES } from '../model/backup-job.ts';
 import { checkDescription } from '../model/description.ts';
 import { checkMove, isFinal } from '../model/moves.ts';
 import type { Tenant } from '../model/tenant.ts';
 import type { TenantKeyRecord } from '../store/records.ts';
-import { keyInUse, openTenantKey } from '../store/tenant-keys.ts';
+import { keyInUse } from '../store/tenant-keys.ts';
 import type { BackupDependencies } from './backup-dependencies.ts';
 import { mayCarryOn, newJobKeys, StatementKeys } from './backup-keys.ts';
 import { childJob, neverExported, newTask, sysJob, sysOutcome, WITHOUT_KEYS } from './backup-records.ts';
@@ -321,22 +321,12 @@ class Backup implements BackupService {
       backupSetId: store.nextId(tenantId, 'backup_set'),
       initiatorJobId: of.initiatorJobId,
       uri: store.dataDests.get({ tenantId })?.uri ?? '',
-      keys: this.#newKeys(request.password === null ? null : passwordKey, of.tenantKey),
+      keys: newJobKeys(store, { passwordKey: request.password === null ? null : passwordKey, tenantKey: of.tenantKey }),
       tenantKey: of.tenantKey,
       parent: parent?.parent,
       fullBecause: of.answer?.because,
       nowNs: of.nowNs,
     });
-  }
-
-  #newKeys(passwordKey: PasswordKey | null, record: TenantKeyRecord | null): JobKeys | undefined {
-    const { store } = this.#deps;
-    const tenantKey = record && openTenantKey(store, record);
-    try {
-      return newJobKeys(store.secrets, { passwordKey, tenantKey });
-    } finally {
-      tenantKey?.fill(0);
-    }
   }
 
   /** A tenant that is left out gets a row that says so; it begins no set. */
