@@ -14,7 +14,7 @@ import { objectKey } from './object-key.ts';
 import { decodePackHeader } from './pack.ts';
 import { pageHash } from './page-map.ts';
 import { decodePageMap } from './page-map-file.ts';
-import { TenantKeyring } from './tenant-key.ts';
+import { findKeyOf } from './tenant-key.fixture.ts';
 import { unwrapWithTenantKey } from './tenant-key-slot.ts';
 
 const OWNER = {
@@ -153,10 +153,8 @@ describe('the first release of the formats', () => {
   });
 
   it('has this encrypted batch', () => {
-    const keyring = new TenantKeyring();
-    keyring.add(new Uint8Array(KEY));
     const owner = { clusterUuid: OWNER.clusterUuid, tenantId: 1002, roundId: 1 };
-    const place = { owner, batchNo: 3, prevHash: new Uint8Array(32).fill(3), findKey: keyring.findLogKey };
+    const place = { owner, batchNo: 3, prevHash: new Uint8Array(32).fill(3), findKey: findKeyOf(KEY) };
     const stored = bytes(SEALED_BATCH);
     const { header, table } = verifyLogBatch(stored, place, 'b');
     expect([header.checkpointScn, [...table.pages], table.commits[0]!.checksum]).toEqual([90n, [4], 5n]);

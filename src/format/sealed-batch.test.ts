@@ -17,16 +17,15 @@ import { decodeImageBlock } from './log-batch-table.ts';
 import { scanSegment } from './log-segment.ts';
 import { acceptedMutations } from './mutations.fixture.ts';
 import { pageHash } from './page-map.ts';
-import { newTenantKey, roundLogKey, TenantKeyring, tenantKeyId } from './tenant-key.ts';
+import { findKeyOf } from './tenant-key.fixture.ts';
+import { newTenantKey, roundLogKey, tenantKeyId } from './tenant-key.ts';
 
 const OWNER = { clusterUuid: '0b5cf2d4-8f5e-4f5c-9d6a-0a8a5a3c9e11', tenantId: 1002, roundId: 3 };
 const PLANTED = 'the applicant lives at 12 Rosewood Lane ';
 const PAGE = 512;
 
 function keyed(key = newTenantKey()) {
-  const keyring = new TenantKeyring();
-  keyring.add(key);
-  return { key, findKey: keyring.findLogKey, seal: { keyId: tenantKeyId(key), key: roundLogKey(key, OWNER) } };
+  return { key, findKey: findKeyOf(key), seal: { keyId: tenantKeyId(key), key: roundLogKey(key, OWNER) } };
 }
 
 const mine = keyed();

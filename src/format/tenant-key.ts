@@ -2,11 +2,11 @@
 // id that follows from it: whoever holds some keys knows at once whether the right one is among them.
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
 import { assert } from '../base/assert.ts';
-import { hexOf } from '../base/bytes.ts';
 import { lengthPrefixed } from './object-key.ts';
 
 export const TENANT_KEY_BYTES = 32;
 export const KEY_ID_BYTES = 8;
+/** Only encodings of the same batch of the same round could meet in one: some attempts, not billions. */
 export const BATCH_SALT_BYTES = 8;
 export const TAG_BYTES = 16;
 
@@ -94,42 +94,5 @@ export function openPart(sealed: Uint8Array, { key, partNo }: PartSeal, associat
     return plain;
   } catch {
     return undefined;
-  }
-}
-
-/** Tenant keys that somebody holds for a while: copies of his own, which `clear` overwrites. */
-export class TenantKeyring {
-  readonly #keys = new Map<string, Uint8Array>();
-  readonly #logKeys = new Map<string, Uint8Array>();
-
-  /** Takes the key over. */
-  add(key: Uint8Array): void {
-    this.#keys.set(hexOf(tenantKeyId(key)), key);
-  }
-
-  /** The keyring's own bytes: not to be changed or kept. */
-  get(keyId: Uint8Array): Uint8Array | undefined {
-    return this.#keys.get(hexOf(keyId));
-  }
-
-  keys(): Uint8Array[] {
-    return [...this.#keys.values()];
-  }
-
-  /** As `FindLogKey`; derived once for each round. */
-  readonly findLogKey: FindLogKey = (keyId, of) => {
-    const place = JSON.stringify([hexOf(keyId), of.clusterUuid, of.tenantId, of.roundId]);
-    const known = this.#logKeys.get(place);
-    if (known) return known;
-    const key = this.get(keyId);
-    const derived = key && roundLogKey(key, of);
-    if (derived) this.#logKeys.set(place, derived);
-    return derived;
-  };
-
-  clear(): void {
-    for (const key of [...this.#keys.values(), ...this.#logKeys.values()]) key.fill(0);
-    this.#keys.clear();
-    this.#logKeys.clear();
   }
 }
