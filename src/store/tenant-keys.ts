@@ -71,6 +71,16 @@ export function logSealOf(store: Store, of: { tenantId: number; roundId: number 
   }
 }
 
+/** What opens the log of one round: its key by each version of the tenant's. */
+export function roundLogKeys(store: Store, of: { tenantId: number; roundId: number }): LogSeal[] {
+  return keysOf(store, of.tenantId).map((record) => {
+    const key = openTenantKey(store, record);
+    const seal = { keyId: tenantKeyId(key), key: roundLogKey(key, { ...of, clusterUuid: store.cluster.uuid }) };
+    key.fill(0);
+    return seal;
+  });
+}
+
 /** A key by its id, whichever tenant holds it: a restored tenant has the keys of the one that it was. */
 export function findTenantKey(store: Store, keyId: string): Uint8Array | undefined {
   const record = store.tenantKeys.find({ keyId })[0];

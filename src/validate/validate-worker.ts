@@ -22,6 +22,7 @@ import {
 } from '../model/validate-job.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { Store } from '../store/store.ts';
+import { roundLogKeys } from '../store/tenant-keys.ts';
 import { checkPieceFacts, checkPieceLog, PieceListing } from './check-piece.ts';
 import { checkSetBasic, checkSetPhysical, proofOfSet } from './check-set.ts';
 import { type DamagedPlace, damagedPlace, isDamage } from './damage.ts';
@@ -164,7 +165,9 @@ export class ValidateWorker {
     const listing = this.#listings.get(task.uri) ?? new PieceListing();
     this.#listings.set(task.uri, listing);
     const row = this.#rowOf(task) as ArchivePiece | undefined;
-    const check = { ...this.#parts(task), destination, ref, listing, row };
+    const { store } = this.#deps;
+    const logKeys = roundLogKeys(store, { tenantId: task.tenantId, roundId: ref.roundId });
+    const check = { ...this.#parts(task), destination, ref, listing, row, logKeys };
     const found = await checkPieceFacts(check);
     const isWithImages = task.level === 'physical';
     if (isWithImages) this.#moveTask(task, 'PHYSICAL');

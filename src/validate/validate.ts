@@ -9,6 +9,7 @@ import { parseDestinationUri } from '../model/destination-uri.ts';
 import { checkMove, isFinal, unfinished } from '../model/moves.ts';
 import type { TenantStatus } from '../model/tenant.ts';
 import type { ValidateJob, ValidatePathType } from '../model/validate-job.ts';
+import { findTenantKey } from '../store/tenant-keys.ts';
 import { pieceTargets, setTargets, type Target, withinBudget } from './choose-targets.ts';
 import { removeScratch } from './drill.ts';
 import { listPath } from './list-path.ts';
@@ -222,11 +223,12 @@ class Validate implements ValidateService {
     const { passwords, derive, level, isAll } = request;
     const encrypted = this.#encryptedSets(tenantId, targets, level);
     const uri = encrypted[0]?.uri;
-    if (uri === undefined || passwords.length === 0) return new Map();
+    if (uri === undefined) return new Map();
     const refs = encrypted.map(({ backupSetId, backupType: type }) => ({ backupSetId, type }));
     await using destination = openDestination(parseDestinationUri(uri));
     try {
-      const of = { passwords, owner: this.#owner(tenantId), ...(derive ? { derive } : {}) };
+      const findKey = (keyId: string) => findTenantKey(this.#deps.store, keyId);
+      const of = { passwords, findKey, owner: this.#owner(tenantId), ...(derive ? { derive } : {}) };
       return await unlockAll(destination, refs, of);
     } catch (error) {
       if (!isAll) throw error;

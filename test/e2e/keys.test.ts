@@ -181,6 +181,18 @@ test('nothing of it lies readable anywhere', async () => {
   expect(list).not.toContain(FILE_PASSWORD);
 });
 
+test('what is encrypted is validated and rehearsed without a word about keys', async () => {
+  for (const level of ['physical', 'restore']) {
+    await sys.query(`ALTER SYSTEM VALIDATE BACKUP LEVEL = '${level}' TENANT = shop`);
+    await waitFor(sys, 'SELECT JOB_ID FROM oceanbase.CDB_OB_BACKUP_VALIDATE_JOBS', (rows) => rows.length === 0);
+  }
+  const jobs = await query(sys, 'SELECT * FROM oceanbase.CDB_OB_BACKUP_VALIDATE_JOB_HISTORY WHERE TENANT_ID <> 1');
+  expect(jobs.map(({ STATUS, RESULT }) => [STATUS, RESULT])).toEqual([
+    ['COMPLETED', '0'],
+    ['COMPLETED', '0'],
+  ]);
+}, 60_000);
+
 test('the same cluster restores with what it has', async () => {
   const row = await restore(sys, 'again', sources());
   expect(row.STATUS).toBe('SUCCESS');
