@@ -139,9 +139,7 @@ export class ArchiveWorker {
     this.#held.refreshLagTarget();
   }
 
-  async refreshSeal(): Promise<void> {
-    await this.#held.refreshSeal();
-  }
+  readonly refreshSeal = (): Promise<void> => this.#held.refreshSeal();
 
   /** The log was proved not to be the database's: nothing more may go into the round. */
   interrupt(because: string): void {

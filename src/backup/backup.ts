@@ -254,16 +254,11 @@ class Backup implements BackupService {
     for (const tenant of eligible) {
       const answer = request.isIncremental ? this.#parentOf(tenant, found.parents) : undefined;
       if (answer?.because !== undefined) full.push({ tenantName: tenant.name, because: answer.because });
-      const key = keyInUse(store, tenant.tenantId) ?? null;
-      const keyRemark = key && neverExported(key);
+      const tenantKey = keyInUse(store, tenant.tenantId) ?? null;
+      const keyRemark = tenantKey && neverExported(tenantKey);
       if (keyRemark) unexported.push({ tenantName: tenant.name, because: keyRemark });
-      const job = this.#childJob(request, tenant, {
-        tenantKey: key,
-        answer,
-        initiatorJobId,
-        nowNs,
-        passwordKey: found.passwordKey,
-      });
+      const { passwordKey } = found;
+      const job = this.#childJob(request, tenant, { tenantKey, answer, initiatorJobId, nowNs, passwordKey });
       jobs.push(job);
       store.backupTasks.insert(newTask(job, store.nextId(tenant.tenantId, 'task')));
     }
