@@ -28,6 +28,7 @@ import { checkSetBasic, checkSetPhysical, proofOfSet } from './check-set.ts';
 import { type DamagedPlace, damagedPlace, isDamage } from './damage.ts';
 import { drillComment, runDrill } from './drill.ts';
 import { markBroken, markMended, objectOf, readsEverything, recordReading } from './ledger.ts';
+import { recordJobEnd } from './validate-events.ts';
 import { openKey } from './validate-keys.ts';
 import type { Proof, ValidateJobRef } from './validate-service.ts';
 
@@ -267,7 +268,7 @@ export class ValidateWorker {
     if (task.taskType !== 'TENANT' && !this.#rowOf(task)) return;
     recordReading(store, objectOf(task), { jobId, nowNs, proof });
     const place = placeOf(task);
-    if (place && proof.isProved && readsEverything(level)) markMended(store, { tenantId, uri, place });
+    if (place && proof.isProved && readsEverything(level)) markMended(store, { tenantId, uri, place, nowNs });
   }
 
   #fail(task: ValidateTask, error: unknown, broken: { uri: string; place: DamagedPlace } | undefined): void {
@@ -277,7 +278,7 @@ export class ValidateWorker {
     this.#moveTask(task, 'FAILED', { endNs: nowNs, ...failed });
     if (task.taskType === 'TENANT' || this.#rowOf(task))
       recordReading(store, objectOf(task), { jobId: task.jobId, nowNs, proof: failed });
-    if (broken) markBroken(store, { tenantId: task.tenantId, ...broken });
+    if (broken) markBroken(store, { tenantId: task.tenantId, nowNs, ...broken });
   }
 
   /** Ends the job; what it did not come to was not read. */
@@ -296,6 +297,7 @@ export class ValidateWorker {
       const outcome = stopped ?? outcomeOf(tasks);
       const to = isCanceled ? 'CANCELED' : outcome.result === 0 ? 'COMPLETED' : 'FAILED';
       this.#moveJob(to, { ...outcome, endNs, sealedDataKeys: {} });
+      recordJobEnd(store, endNs, this.#job);
       log.info('validate job ended', { ...this.#key, status: to, ...outcome });
     });
   }

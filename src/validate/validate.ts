@@ -13,6 +13,7 @@ import { findTenantKey } from '../store/tenant-keys.ts';
 import { pieceTargets, setTargets, type Target, withinBudget } from './choose-targets.ts';
 import { removeScratch } from './drill.ts';
 import { listPath } from './list-path.ts';
+import { recordJobStart } from './validate-events.ts';
 import { clearKeys, type DataKeys, sealKeys, unlockAll } from './validate-keys.ts';
 import type {
   StartedValidation,
@@ -284,11 +285,13 @@ class Validate implements ValidateService {
     if (status !== 'NORMAL') throw fail('TENANT_NOT_NORMAL', { tenant: this.#nameOf(tenantId), status });
     const jobId = store.nextId(tenantId, 'job');
     const fresh = { startNs: clock.nowNs(), endNs: null, status: 'INIT' as const, result: 0, comment: '' };
-    store.validateJobs.insert({
+    const job: ValidateJob = {
       ...{ tenantId, jobId, initiatorTenantId, initiatorJobId: jobId, executorTenantIds: [tenantId], type, uri },
       ...{ pathType, ids: [...(ids ?? [])], level, checkLevel, ...fresh, taskCount: targets.length },
       ...{ successTaskCount: 0, description, sealedDataKeys: sealKeys(store.secrets, { tenantId, jobId }, dataKeys) },
-    });
+    };
+    store.validateJobs.insert(job);
+    recordJobStart(store, job);
     for (const { bytes, ...target } of targets)
       store.validateTasks.insert({
         ...{ tenantId, taskId: store.nextId(tenantId, 'task'), jobId, ...target, level, ...fresh },
