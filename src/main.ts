@@ -15,6 +15,7 @@ import type { Destination } from './destination/destination.ts';
 import { openDestination } from './destination/open-destination.ts';
 import { createSqliteDriver } from './engine/sqlite/sqlite-driver.ts';
 import { closeViewHost } from './engine/view-query.ts';
+import { createKeys } from './keys/keys.ts';
 import {
   type DestinationLimits,
   type DestinationUri,
@@ -191,6 +192,7 @@ function buildWork(options: HoldfastOptions, store: Store, log: Log) {
   const works = { FULL: backups, INCREMENTAL: backups, VALIDATE: readings, DRILL: readings };
   const schedule = createSchedule({ store, clock, log, works });
   const audit = createAudit(common);
+  const keys = createKeys(common);
   return {
     clock,
     sqlite,
@@ -205,6 +207,7 @@ function buildWork(options: HoldfastOptions, store: Store, log: Log) {
     schedule,
     validate,
     audit,
+    keys,
   };
 }
 

@@ -24,6 +24,7 @@ const RANK: Record<string, number> = {
   audit: 4,
   backup: 4,
   inspect: 4,
+  keys: 4,
   rebuild: 4,
   restore: 4,
   clean: 4,

@@ -7,7 +7,7 @@ import {
   readRoundEnd,
   readRoundStart,
 } from '../destination/archive-listing.ts';
-import { walkPiece } from '../destination/archive-reader.ts';
+import { type LogReader, walkPiece } from '../destination/archive-reader.ts';
 import type { Destination } from '../destination/destination.ts';
 import {
   type ArchiveOwner,
@@ -88,7 +88,7 @@ export interface PieceContent {
 export async function readPieceContent(
   destination: Destination,
   ref: PieceRef,
-  owner: { clusterUuid: string; tenantId: number },
+  owner: LogReader,
 ): Promise<PieceContent> {
   const piece: ArchivedPiece = { ...(await listPiece(destination, ref)), isFrozen: false };
   const infos = new Map<string, SegmentInfo>();

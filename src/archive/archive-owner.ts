@@ -1,6 +1,7 @@
 // Whose log it is: what every object of an archive says of that.
 import { fail } from '../base/errors.ts';
 import type { ArchiveOwner } from '../format/archive-info.ts';
+import { storedLogKeys } from '../store/tenant-keys.ts';
 import type { ArchiveContext } from './archive-context.ts';
 import type { SegmentOwner } from './segment-writer.ts';
 
@@ -15,6 +16,7 @@ export function archiveOwner(context: ArchiveContext, tenantId: number): Archive
   };
 }
 
-export function segmentOwner(context: ArchiveContext, tenantId: number): SegmentOwner {
-  return { clusterUuid: context.store.cluster.uuid, tenantId };
+/** With the keys of the store: the tenant's own log can always be read. */
+export function segmentOwner({ store }: ArchiveContext, tenantId: number): SegmentOwner {
+  return { clusterUuid: store.cluster.uuid, tenantId, findKey: storedLogKeys(store) };
 }

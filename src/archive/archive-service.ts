@@ -47,6 +47,11 @@ export interface ArchiveService {
   /** archive_lag_target or gap_repair changed. */
   refreshLagTarget(tenantId: number): void;
   /**
+   * The tenant's encryption or key has changed.
+   * @returns resolves when what is committed from now on is archived so
+   */
+  refreshSeal(tenantId: number): Promise<void>;
+  /**
    * The log was proved not to be the database's: the running round becomes INTERRUPTED, and is repaired as after any
    * interruption. Nothing happens when no round runs.
    */

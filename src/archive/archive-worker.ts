@@ -139,6 +139,8 @@ export class ArchiveWorker {
     this.#held.refreshLagTarget();
   }
 
+  readonly refreshSeal = (): Promise<void> => this.#held.refreshSeal();
+
   /** The log was proved not to be the database's: nothing more may go into the round. */
   interrupt(because: string): void {
     const status = this.#round?.status;

@@ -11,6 +11,7 @@ import { dropMemoryDestination, MemoryDestination } from '../destination/memory-
 import type { EngineTenant } from '../engine/engine-driver.ts';
 import { FakeDriver } from '../engine/fake/fake-driver.ts';
 import { decodeImageBlock } from '../format/log-batch-table.ts';
+import type { FindLogKey } from '../format/tenant-key.ts';
 import type { RoundStatus } from '../model/archive-round.ts';
 import type { DestinationUri } from '../model/destination-uri.ts';
 import { SCN_NONE, type Scn } from '../model/scn.ts';
@@ -35,11 +36,11 @@ export interface ReadCommit {
 }
 
 /** Everything that a destination's rounds hold, read from the destination alone and checked on the way. */
-export async function readCommits(destination: Destination): Promise<ReadCommit[]> {
+export async function readCommits(destination: Destination, findKey?: FindLogKey): Promise<ReadCommit[]> {
   const commits: ReadCommit[] = [];
   for (const round of await listRounds(destination)) {
     const { start } = round;
-    for await (const { object, header, table, roundId, pieceId } of walkRound(destination, round)) {
+    for await (const { object, header, table, roundId, pieceId } of walkRound(destination, round, { findKey })) {
       const images: Buffer[] = [];
       for (const block of table.blocks) {
         const stored = await destination.get(object, { offset: block.offset, length: block.storedBytes });

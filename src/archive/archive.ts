@@ -231,6 +231,10 @@ class Archive implements ArchiveService {
     this.#workers.get(tenantId)?.kick();
   }
 
+  async refreshSeal(tenantId: number): Promise<void> {
+    await this.#workers.get(tenantId)?.refreshSeal();
+  }
+
   interrupt(tenantId: number, because: string): void {
     if (!this.#isRunning) return;
     void this.wake(tenantId);

@@ -6,6 +6,7 @@ import type { RoundStartInfo } from '../format/archive-info.ts';
 import { basePageMapPath } from '../format/kept-page-map.ts';
 import type { ArchiveRound } from '../model/archive-round.ts';
 import type { Scn } from '../model/scn.ts';
+import { logSealOf } from '../store/tenant-keys.ts';
 import type { ArchiveContext } from './archive-context.ts';
 import { ArchiveDamaged } from './archive-damaged.ts';
 import { checkBaseMap } from './gap-repair.ts';
@@ -110,6 +111,7 @@ export class Attachment {
       pageMapPath: this.#context.pageMapPath(tenantId),
       afterScn: resume && resume.scn > of.lastScn ? resume.scn : of.lastScn,
       lagTargetMs: of.lagTargetMs,
+      seal: logSealOf(store, { tenantId, roundId }),
       cutScn: this.log.cutScn,
       deliver: (batch) => this.#deliver(batch, of.events),
       onGap: (because) => of.events.onGap(because),
@@ -128,6 +130,14 @@ export class Attachment {
     }
     this.log.onCut = (scn) => first.setCutScn(scn);
     first.setCutScn(this.log.cutScn);
+    // It may have been told otherwise meanwhile.
+    await this.refreshSeal();
+  }
+
+  /** tde_method or the tenant's key has changed: resolves when every batch that is made from now on is encrypted so. */
+  async refreshSeal(): Promise<void> {
+    const { tenantId, roundId } = this.log.round;
+    await this.#capture?.setSeal(logSealOf(this.#context.store, { tenantId, roundId }));
   }
 
   /**

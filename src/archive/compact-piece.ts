@@ -200,12 +200,13 @@ async function copySegment(
   }
   const isNext = header.firstBatchNo === copy.position.batchNo + 1 && sameBytes(header.prevHash, copy.position.hash);
   if (!isNext) throw damagedLog(object, 'it does not go on from the segment before it');
-  const roundOwner = { ...owner, roundId: piece.roundId };
+  const { clusterUuid, tenantId, findKey } = owner;
+  const roundOwner = { clusterUuid, tenantId, roundId: piece.roundId };
   let offset = LOG_SEGMENT_HEADER_BYTES;
   for (let batchNo = segment.firstBatchNo; batchNo <= segment.lastBatchNo; batchNo++) {
     const { totalBytes } = readLogBatchHeader(bytes.subarray(offset, offset + LOG_BATCH_HEADER_BYTES), object);
     const batch = bytes.subarray(offset, offset + totalBytes);
-    const expected = { owner: roundOwner, batchNo, prevHash: copy.position.hash };
+    const expected = { owner: roundOwner, batchNo, prevHash: copy.position.hash, findKey };
     const { header: read } = verifyLogBatch(batch, expected, object);
     await copy.write(batch);
     copy.position = { batchNo, hash: read.hash };

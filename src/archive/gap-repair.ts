@@ -15,6 +15,7 @@ import type { ArchiveContext } from './archive-context.ts';
 import { ArchiveDamaged } from './archive-damaged.ts';
 import { segmentOwner } from './archive-owner.ts';
 import { checkArchiveDestination, findLogTail, type LogTail } from './log-tail.ts';
+import type { SegmentOwner } from './segment-writer.ts';
 
 /** Rounds in a row that were to repair a gap and never got a commit; then one stands alone, so that archiving goes on. */
 const REPAIRS_TRIED_MAX = 3;
@@ -136,7 +137,7 @@ interface Rolled {
 
 async function roll(
   destination: Destination,
-  of: { kept: PageMapPoint; start: RoundStartInfo; owner: { clusterUuid: string; tenantId: number } },
+  of: { kept: PageMapPoint; start: RoundStartInfo; owner: SegmentOwner },
 ): Promise<Rolled> {
   const { kept, start, owner } = of;
   const span = { destId: start.destId, roundId: kept.roundId, scn: kept.scn as Scn, toRoundId: start.roundId };

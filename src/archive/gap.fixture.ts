@@ -7,6 +7,7 @@ import { decodeImageBlock } from '../format/log-batch-table.ts';
 import { PageMap, pageHash } from '../format/page-map.ts';
 import { encodePageMap, type PageMapPoint } from '../format/page-map-file.ts';
 import type { Scn } from '../model/scn.ts';
+import { storedLogKeys } from '../store/tenant-keys.ts';
 import { TENANT_ID, type World } from './archive.fixture.ts';
 
 /** What a backup has: every page at a point of a round. */
@@ -43,7 +44,7 @@ export async function replay(world: World, known: KnownState): Promise<Buffer> {
   const { memory, store } = world;
   const pages = known.pages.slice();
   const roll = new PageMapRoll({ map: mapOf(pages), scn: known.scn });
-  const owner = { clusterUuid: store.cluster.uuid, tenantId: TENANT_ID };
+  const owner = { clusterUuid: store.cluster.uuid, tenantId: TENANT_ID, findKey: storedLogKeys(store) };
   const toRoundId = store.currentRound(TENANT_ID)!.roundId;
   let staged: Array<[page: number, image: Buffer]> = [];
   for await (const batch of walkSince(memory, { ...known, toRoundId }, owner)) {

@@ -206,6 +206,11 @@ export class HeldRound {
     this.#attached?.capture?.setLagTargetMs(this.#lagTargetMs());
   }
 
+  /** As `Attachment.refreshSeal`; a capture that attaches later asks by itself. */
+  async refreshSeal(): Promise<void> {
+    await this.#attached?.refreshSeal();
+  }
+
   /** The figures of the round into the caller's transaction. */
   persist(): void {
     const { log, capture } = this.#attached ?? {};

@@ -4,6 +4,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { assert } from '../base/assert.ts';
 import { fail, isFailure } from '../base/errors.ts';
 import { MIB } from '../base/limits.ts';
+import type { LogReader } from '../destination/archive-reader.ts';
 import type { ChainPosition } from '../destination/batch-chain.ts';
 import type { Destination, ObjectAppender } from '../destination/destination.ts';
 import type { CapturedBatch } from '../engine/engine-driver.ts';
@@ -26,10 +27,8 @@ interface OpenSegment {
   info: SegmentInfo;
 }
 
-export interface SegmentOwner {
-  clusterUuid: string;
-  tenantId: number;
-}
+/** Whose log it is, and what opens what of it is encrypted. */
+export type SegmentOwner = LogReader;
 
 export class SegmentWriter {
   readonly #destination: Destination;

@@ -1,4 +1,4 @@
-// Data keys of backup sets: made per set, wrapped under the statement's password for the destination, and sealed under
+// Data keys of backup sets: made per set, wrapped under the statement's password and the tenant's key, and sealed under
 // the cluster's key so that a restarted server goes on. The password itself is kept nowhere.
 import { randomBytes, randomUUID } from 'node:crypto';
 import { isFailure } from '../base/errors.ts';
@@ -13,8 +13,12 @@ import {
   wrapDataKey,
 } from '../format/key-slot.ts';
 import { DATA_KEY_BYTES } from '../format/object-key.ts';
+import { isTenantKeySlot, wrapUnderTenantKey } from '../format/tenant-key-slot.ts';
 import type { BackupJob, JobKeys } from '../model/backup-job.ts';
 import type { ClusterKey } from '../store/cluster-key.ts';
+import type { TenantKeyRecord } from '../store/records.ts';
+import type { Store } from '../store/store.ts';
+import { openTenantKey } from '../store/tenant-keys.ts';
 
 const sealContext = (setUuid: string) => `data key of backup set ${setUuid}`;
 
@@ -45,7 +49,7 @@ export class StatementKeys {
     object: string,
   ): Promise<{ dataKey: Uint8Array; passwordKey: PasswordKey } | undefined> {
     const options = { setUuid: set.uuid, object };
-    for (const slot of keySlots) {
+    for (const slot of keySlots.filter((slot) => !isTenantKeySlot(slot))) {
       const passwordKey = await this.#derive(keySlotParameters(slot, options));
       try {
         return { dataKey: unwrapWithPasswordKey(slot, passwordKey, options), passwordKey };
@@ -81,17 +85,26 @@ export function mayCarryOn(passwordKey: PasswordKey | null): passwordKey is Pass
   return n >= SCRYPT_DEFAULT.n && r >= SCRYPT_DEFAULT.r && p >= SCRYPT_DEFAULT.p;
 }
 
-/** A fresh data key for one set. */
-export function newJobKeys(secrets: ClusterKey, passwordKey: PasswordKey): JobKeys {
+/** A fresh data key for one set, wrapped under each key that is there: any of them opens it. Undefined when there is none. */
+export function newJobKeys(
+  store: Store,
+  of: { passwordKey: PasswordKey | null; tenantKey: TenantKeyRecord | null },
+): JobKeys | undefined {
   const setUuid = randomUUID();
+  const { passwordKey } = of;
   const dataKey = new Uint8Array(randomBytes(DATA_KEY_BYTES));
+  const tenantKey = of.tenantKey && openTenantKey(store, of.tenantKey);
   try {
-    return {
-      slot: wrapDataKey(dataKey, passwordKey, setUuid),
-      sealedDataKey: sealDataKey(secrets, dataKey, setUuid),
-    };
+    const [slot, dualSlot] = [
+      ...(passwordKey ? [wrapDataKey(dataKey, passwordKey, setUuid)] : []),
+      ...(tenantKey ? [wrapUnderTenantKey(dataKey, tenantKey, setUuid)] : []),
+    ];
+    if (slot === undefined) return undefined;
+    const sealedDataKey = sealDataKey(store.secrets, dataKey, setUuid);
+    return { slot, ...(dualSlot === undefined ? {} : { dualSlot }), sealedDataKey };
   } finally {
     dataKey.fill(0);
+    tenantKey?.fill(0);
   }
 }
 
@@ -122,7 +135,11 @@ export function uuidOf({ slot }: JobKeys): string {
  */
 export function openJobKeys(secrets: ClusterKey, job: Pick<BackupJob, 'keys'>, plainUuid?: string): SetKeys {
   if (!job.keys) return { setUuid: plainUuid ?? randomUUID(), dataKey: null, keySlots: [] };
-  const { slot, sealedDataKey } = job.keys;
+  const { slot, dualSlot, sealedDataKey } = job.keys;
   const setUuid = uuidOf(job.keys);
-  return { setUuid, dataKey: openSealedKey(secrets, sealedDataKey, setUuid), keySlots: [slot] };
+  return {
+    setUuid,
+    dataKey: openSealedKey(secrets, sealedDataKey, setUuid),
+    keySlots: dualSlot === undefined ? [slot] : [slot, dualSlot],
+  };
 }

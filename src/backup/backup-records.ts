@@ -1,7 +1,16 @@
 // The rows that a statement of backup makes: what each column holds, in one place.
 import { COMMENT_CHARS_MAX, SYS_TENANT_ID } from '../base/limits.ts';
-import type { BackupJob, BackupSet, BackupTask, JobKeys, JobParent } from '../model/backup-job.ts';
+import {
+  type BackupJob,
+  type BackupSet,
+  type BackupTask,
+  type EncryptionMode,
+  encryptionModeOf,
+  type JobKeys,
+  type JobParent,
+} from '../model/backup-job.ts';
 import { SCN_NONE } from '../model/scn.ts';
+import type { TenantKeyRecord } from '../store/records.ts';
 import type { BackupRequest, SkippedTenant } from './backup-service.ts';
 import { becameFull } from './choose-parent.ts';
 
@@ -21,7 +30,7 @@ function baseJob(request: BackupRequest, nowNs: bigint): BackupJob {
     isPlusArchivelog: request.isPlusArchivelog,
     backupType: 'FULL',
     level: 'USER_TENANT',
-    encryptionMode: request.password === null ? 'NONE' : 'PASSWORD_ENCRYPTION',
+    encryptionMode: encryptionModeOf({ hasPassword: request.password !== null, hasTenantKey: false }),
     startNs: nowNs,
     endNs: null,
     status: 'INIT',
@@ -32,6 +41,12 @@ function baseJob(request: BackupRequest, nowNs: bigint): BackupJob {
   };
 }
 
+/** What is said of a key that nothing but this server has; null when BACKUP KEY has written it to a file. */
+export function neverExported({ version, exportedNs }: TenantKeyRecord): string | null {
+  if (exportedNs !== null) return null;
+  return `version ${version} of the tenant's key was never exported: without this server nothing opens what it encrypts, unless BACKUP KEY writes it to a file`;
+}
+
 /** The row of the sys tenant: stands for the whole statement. */
 export function sysJob(
   request: BackupRequest,
@@ -40,11 +55,15 @@ export function sysJob(
     executorTenantIds: number[];
     skipped: readonly SkippedTenant[];
     isIncremental: boolean;
+    /** Of all tenants' sets; undefined when they differ. */
+    mode: EncryptionMode | undefined;
     nowNs: bigint;
   },
 ): BackupJob {
+  const base = baseJob(request, of.nowNs);
   return {
-    ...baseJob(request, of.nowNs),
+    ...base,
+    encryptionMode: of.mode ?? base.encryptionMode,
     jobId: of.jobId,
     initiatorJobId: of.jobId,
     executorTenantIds: of.executorTenantIds,
@@ -71,6 +90,8 @@ export function childJob(
     initiatorJobId: number;
     uri: string;
     keys: JobKeys | undefined;
+    /** The tenant's key opens the set; null when his encryption is off. */
+    tenantKey: TenantKeyRecord | null;
     /** What an increment is built on; undefined for a full backup. */
     parent: JobParent | undefined;
     /** Why a backup that was to be incremental is full; undefined when it is what was asked for. */
@@ -78,7 +99,8 @@ export function childJob(
     nowNs: bigint;
   },
 ): BackupJob {
-  const { nowNs, keys, parent, fullBecause, ...ids } = of;
+  const { nowNs, keys, parent, fullBecause, tenantKey, ...ids } = of;
+  const openers = { hasPassword: request.password !== null, hasTenantKey: tenantKey !== null };
   return {
     ...baseJob(request, nowNs),
     ...ids,
@@ -87,7 +109,8 @@ export function childJob(
     // What is really done; the statement may have asked for INCREMENTAL.
     backupType: parent ? 'INC' : 'FULL',
     executorTenantIds: [of.tenantId],
-    comment: fullBecause === undefined ? '' : commentText(becameFull(fullBecause)),
+    encryptionMode: encryptionModeOf(openers),
+    comment: joinRemarks([fullBecause && becameFull(fullBecause), tenantKey && neverExported(tenantKey)]),
   };
 }
 

@@ -39,6 +39,19 @@ export interface SkippedTenant {
 /** A tenant whose backup was to be incremental and is full. */
 export type FullInstead = SkippedTenant;
 
+/** A tenant whose key nothing but this server has. */
+export interface UnexportedKey {
+  tenantName: string;
+  because: string;
+}
+
+/** What the session is told of a backup that was begun. */
+export interface StartedBackup {
+  skipped: SkippedTenant[];
+  full: FullInstead[];
+  unexported: UnexportedKey[];
+}
+
 export interface BackupService {
   /** Goes on with, or fails with a reason, every job a previous server left unfinished. */
   start(): void;
@@ -50,7 +63,7 @@ export interface BackupService {
    * Records the jobs and returns; the work goes on in the background.
    * @throws BACKUP_CAN_NOT_START (9040), BACKUP_IN_PROGRESS (9036)
    */
-  startBackup(request: BackupRequest): Promise<{ skipped: SkippedTenant[]; full: FullInstead[] }>;
+  startBackup(request: BackupRequest): Promise<StartedBackup>;
   /** CANCEL BACKUP: nothing running is fine. Resolves when the jobs are marked. */
   cancel(tenants: readonly number[] | 'all'): void;
   /** True while the tenant has an unfinished job. */

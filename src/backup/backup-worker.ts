@@ -200,7 +200,7 @@ export class BackupWorker {
   /** The rows say so first. What the increment has begun at the destination goes with the next clearing. */
   #becomeFull(because: string): void {
     const { store, log, clock } = this.#deps;
-    const comment = commentText(becameFull(because));
+    const comment = joinRemarks([becameFull(because), this.#job.comment]);
     store.transaction(() => {
       recordBecameFull(store, this.#job, { nowNs: clock.nowNs(), because: comment });
       store.backupJobs.change(this.#key, { backupType: 'FULL', comment }, { status: this.#job.status });

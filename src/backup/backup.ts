@@ -6,20 +6,22 @@ import { SYS_TENANT_ID } from '../base/limits.ts';
 import { ServerStopping } from '../base/server-stopping.ts';
 import { DerivedKeys } from '../format/derived-keys.ts';
 import type { PasswordKey } from '../format/key-slot.ts';
-import type { BackupJob } from '../model/backup-job.ts';
-import { JOB_MOVES } from '../model/backup-job.ts';
+import { type BackupJob, JOB_MOVES } from '../model/backup-job.ts';
 import { checkDescription } from '../model/description.ts';
 import { checkMove, isFinal } from '../model/moves.ts';
 import type { Tenant } from '../model/tenant.ts';
+import type { TenantKeyRecord } from '../store/records.ts';
+import { keyInUse } from '../store/tenant-keys.ts';
 import type { BackupDependencies } from './backup-dependencies.ts';
 import { mayCarryOn, newJobKeys, StatementKeys } from './backup-keys.ts';
-import { childJob, newTask, sysJob, sysOutcome, WITHOUT_KEYS } from './backup-records.ts';
+import { childJob, neverExported, newTask, sysJob, sysOutcome, WITHOUT_KEYS } from './backup-records.ts';
 import {
   type BackupRequest,
   type BackupService,
   backupObstacle,
   type FullInstead,
-  type SkippedTenant,
+  type StartedBackup,
+  type UnexportedKey,
 } from './backup-service.ts';
 import { BackupWorker } from './backup-worker.ts';
 import { findParents, type ParentAnswer } from './find-parents.ts';
@@ -54,7 +56,7 @@ interface Running {
 }
 
 /** A job that was left out makes nothing. */
-const NOTHING_MADE = { keys: undefined, parent: undefined, fullBecause: undefined } as const;
+const NOTHING_MADE = { keys: undefined, tenantKey: null, parent: undefined, fullBecause: undefined } as const;
 
 const keyOf = (job: OpenJob) => `${job.tenantId}/${job.jobId}`;
 /** Rows that a worker does: not the sys tenant's own, nor those of tenants that were left out. */
@@ -97,7 +99,7 @@ class Backup implements BackupService {
     return setDataDest(this.#deps, { tenantId, uri, isBusy: () => this.isBusy(tenantId) });
   }
 
-  async startBackup(request: BackupRequest): Promise<{ skipped: SkippedTenant[]; full: FullInstead[] }> {
+  async startBackup(request: BackupRequest): Promise<StartedBackup> {
     const { store, driver } = this.#deps;
     if (!driver.can.snapshot)
       throw fail('NOT_SUPPORTED', { what: `backup of tenants on the engine ${driver.name} is` });
@@ -236,7 +238,7 @@ class Backup implements BackupService {
   #record(
     request: BackupRequest,
     found: { parents: ReadonlyMap<number, ParentAnswer>; passwordKey: PasswordKey | null },
-  ): { skipped: SkippedTenant[]; full: FullInstead[]; jobs: BackupJob[] } {
+  ): StartedBackup & { jobs: BackupJob[] } {
     const { store, clock } = this.#deps;
     const { eligible, skipped } = this.#eligible(request);
     const nowNs = clock.nowNs();
@@ -248,18 +250,25 @@ class Backup implements BackupService {
     const initiatorJobId = isFromSys ? store.nextId(SYS_TENANT_ID, 'job') : 0;
     const jobs: BackupJob[] = [];
     const full: FullInstead[] = [];
+    const unexported: UnexportedKey[] = [];
     for (const tenant of eligible) {
       const answer = request.isIncremental ? this.#parentOf(tenant, found.parents) : undefined;
       if (answer?.because !== undefined) full.push({ tenantName: tenant.name, because: answer.because });
-      const job = this.#childJob(request, tenant, { answer, initiatorJobId, nowNs, passwordKey: found.passwordKey });
+      const tenantKey = keyInUse(store, tenant.tenantId) ?? null;
+      const keyRemark = tenantKey && neverExported(tenantKey);
+      if (keyRemark) unexported.push({ tenantName: tenant.name, because: keyRemark });
+      const { passwordKey } = found;
+      const job = this.#childJob(request, tenant, { tenantKey, answer, initiatorJobId, nowNs, passwordKey });
       jobs.push(job);
       store.backupTasks.insert(newTask(job, store.nextId(tenant.tenantId, 'task')));
     }
     if (isFromSys) {
       const executorTenantIds = eligible.map(({ tenantId }) => tenantId);
       const isIncremental = jobs.some(({ backupType }) => backupType === 'INC');
+      const modes = new Set(jobs.map(({ encryptionMode }) => encryptionMode));
+      const [mode] = modes.size === 1 ? modes : [];
       jobs.unshift(
-        sysJob(request, { jobId: initiatorJobId, executorTenantIds, skipped: leftOut, isIncremental, nowNs }),
+        sysJob(request, { jobId: initiatorJobId, executorTenantIds, skipped: leftOut, isIncremental, mode, nowNs }),
       );
     }
     for (const job of jobs) {
@@ -269,7 +278,7 @@ class Backup implements BackupService {
     for (const candidate of skipped) this.#recordSkipped(request, candidate, { initiatorJobId, nowNs });
     // The sys tenant's row comes first; a user tenant's only one is his own.
     request.onRecord?.(jobs[0]!);
-    return { skipped: leftOut, full, jobs };
+    return { skipped: leftOut, full, unexported, jobs };
   }
 
   /** What was found before may have changed while keys were made. */
@@ -277,6 +286,7 @@ class Backup implements BackupService {
     const { store } = this.#deps;
     const answer = parents.get(tenantId) ?? { because: 'it could not be backed up a moment ago' };
     if (answer.because !== undefined) return answer;
+    if (answer.hasTenantKey !== (keyInUse(store, tenantId) !== undefined)) return { because: 'tde_method was changed' };
     const set = store.backupSets.get({ tenantId, backupSetId: answer.parent.backupSetId });
     const isThere = set?.fileStatus === 'AVAILABLE' && set.uri === store.dataDests.get({ tenantId })?.uri;
     return isThere ? answer : { because: 'its last set is gone' };
@@ -286,6 +296,7 @@ class Backup implements BackupService {
     request: BackupRequest,
     { tenantId }: Tenant,
     of: {
+      tenantKey: TenantKeyRecord | null;
       answer: ParentAnswer | undefined;
       initiatorJobId: number;
       nowNs: bigint;
@@ -305,7 +316,8 @@ class Backup implements BackupService {
       backupSetId: store.nextId(tenantId, 'backup_set'),
       initiatorJobId: of.initiatorJobId,
       uri: store.dataDests.get({ tenantId })?.uri ?? '',
-      keys: passwordKey ? newJobKeys(store.secrets, passwordKey) : undefined,
+      keys: newJobKeys(store, { passwordKey: request.password === null ? null : passwordKey, tenantKey: of.tenantKey }),
+      tenantKey: of.tenantKey,
       parent: parent?.parent,
       fullBecause: of.answer?.because,
       nowNs: of.nowNs,

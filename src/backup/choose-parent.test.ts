@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type BackupSetManifest, SOURCES_MAX } from '../format/backup-set-manifest.ts';
-import type { BackupSet } from '../model/backup-job.ts';
+import { type BackupSet, openersOf } from '../model/backup-job.ts';
 import { chooseParent, parentObstacle, predecessorIds } from './choose-parent.ts';
 
 const row = (backupSetId: number, patch: Partial<BackupSet> = {}): BackupSet =>
@@ -34,12 +34,26 @@ describe('the set that an increment is built on', () => {
     [{ sources: SOURCES_MAX - 1 }, false, undefined],
     [{}, true, 'is not encrypted, and this backup is'],
     [{ mode: 'PASSWORD_ENCRYPTION' }, false, 'is encrypted, and the session has no password'],
-    [{ mode: 'DUAL_MODE_ENCRYPTION' }, true, 'is encrypted as DUAL_MODE_ENCRYPTION'],
+    [{ mode: 'DUAL_MODE_ENCRYPTION' }, true, undefined],
     [{ engine: 'fake' }, false, 'is of the engine fake'],
     [{ sources: SOURCES_MAX }, false, `already takes blocks from ${SOURCES_MAX} sets`],
   ])('of %j with a password (%s): %s', (of, hasPassword, because) => {
     const expected = because === undefined ? undefined : `backup_set_7_inc ${because}`;
-    expect(parentObstacle(manifest(of), { engine: 'sqlite', hasPassword })).toBe(expected);
+    expect(parentObstacle(manifest(of), { engine: 'sqlite', hasPassword, hasTenantKey: false })).toBe(expected);
+  });
+
+  test('opens by whatever opens what is built on it', () => {
+    const modes = ['NONE', 'PASSWORD_ENCRYPTION', 'TRANSPARENT_ENCRYPTION', 'DUAL_MODE_ENCRYPTION'] as const;
+    for (const mode of modes)
+      for (const next of modes) {
+        const because = parentObstacle(manifest({ mode }), { engine: 'sqlite', ...openersOf(next) });
+        const [before, after] = [openersOf(mode), openersOf(next)];
+        // Nothing plain below anything encrypted or the other way round; and no opener of the new set that fails below it.
+        const isPlainBoth = mode === 'NONE' && next === 'NONE';
+        const isOpenBelow = (!after.hasPassword || before.hasPassword) && (!after.hasTenantKey || before.hasTenantKey);
+        const isUsable = isPlainBoth || (mode !== 'NONE' && next !== 'NONE' && isOpenBelow);
+        expect(because === undefined, `${next} on ${mode}: ${because}`).toBe(isUsable);
+      }
   });
 
   test('is named with the full set below it', () => {

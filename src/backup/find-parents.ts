@@ -1,13 +1,16 @@
 // At the statement: reads the manifests of the sets that increments would be built on, and opens the encrypted ones while
 // the session's password is at hand. Whatever stands in the way makes the backup a full one, with that reason.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { assert } from '../base/assert.ts';
 import { HoldfastError } from '../base/errors.ts';
 import { readManifest } from '../destination/backup-set-reader.ts';
-import { manifestSha256, verifyManifestMac } from '../format/backup-set-manifest.ts';
+import { type BackupSetManifest, manifestSha256, verifyManifestMac } from '../format/backup-set-manifest.ts';
 import type { PasswordKey } from '../format/key-slot.ts';
 import { manifestName, setDirectory } from '../format/layout.ts';
+import { isTenantKeySlot, unwrapWithTenantKey } from '../format/tenant-key-slot.ts';
 import type { BackupSet, JobParent } from '../model/backup-job.ts';
 import { parseDestinationUri } from '../model/destination-uri.ts';
+import { findTenantKey, keyInUse } from '../store/tenant-keys.ts';
 import type { BackupDependencies } from './backup-dependencies.ts';
 import { type StatementKeys, sealDataKey } from './backup-keys.ts';
 import { chooseParent, parentObstacle } from './choose-parent.ts';
@@ -20,7 +23,7 @@ const READS_MAX = 8;
 
 /** What an increment can be built on, or why nothing is there for it. */
 export type ParentAnswer =
-  | { parent: JobParent; passwordKey: PasswordKey | null; because?: undefined }
+  | { parent: JobParent; passwordKey: PasswordKey | null; hasTenantKey: boolean; because?: undefined }
   | { because: string };
 
 type Finding = Pick<BackupDependencies, 'store' | 'driver' | 'openDestination'>;
@@ -78,18 +81,35 @@ async function openCandidate(deps: Finding, row: BackupSet, keys: StatementKeys 
   await using destination = deps.openDestination(parseDestinationUri(row.uri));
   const owner = { clusterUuid: store.cluster.uuid, tenantId };
   const { manifest, bytes } = await readManifest(destination, ref, owner);
-  const because = parentObstacle(manifest, { engine: driver.name, hasPassword: keys !== null });
+  const hasTenantKey = keyInUse(store, tenantId) !== undefined;
+  const because = parentObstacle(manifest, { engine: driver.name, hasPassword: keys !== null, hasTenantKey });
   if (because !== undefined) return { because };
   const parent = { backupSetId, backupType, manifestSha256: manifestSha256(bytes) };
-  if (keys === null) return { parent: { ...parent, sealedDataKey: null }, passwordKey: null };
+  if (manifest.encryptionMode === 'NONE')
+    return { parent: { ...parent, sealedDataKey: null }, passwordKey: null, hasTenantKey };
   const object = manifestName(ref);
-  const opened = await keys.open(manifest, object);
-  if (!opened) return { because: `the session's password does not open ${setDirectory(ref)}` };
+  const byPassword = keys && (await keys.open(manifest, object));
+  const byTenant = hasTenantKey ? openWithTenantKey(store, manifest, object) : undefined;
   try {
-    verifyManifestMac(bytes, opened.dataKey, object);
-    const sealedDataKey = sealDataKey(store.secrets, opened.dataKey, manifest.set.uuid);
-    return { parent: { ...parent, sealedDataKey }, passwordKey: opened.passwordKey };
+    if (keys && !byPassword) return { because: `the session's password does not open ${setDirectory(ref)}` };
+    if (hasTenantKey && !byTenant) return { because: `the tenant's key does not open ${setDirectory(ref)}` };
+    const dataKey = byPassword?.dataKey ?? byTenant;
+    assert(dataKey, 'an encrypted backup has a key');
+    verifyManifestMac(bytes, dataKey, object);
+    const sealedDataKey = sealDataKey(store.secrets, dataKey, manifest.set.uuid);
+    return { parent: { ...parent, sealedDataKey }, passwordKey: byPassword?.passwordKey ?? null, hasTenantKey };
   } finally {
-    opened.dataKey.fill(0);
+    byPassword?.dataKey.fill(0);
+    byTenant?.fill(0);
   }
+}
+
+/** @returns the data key, which the caller clears; undefined when the store has no key that opens the set */
+function openWithTenantKey(store: Finding['store'], manifest: BackupSetManifest, object: string) {
+  for (const slot of manifest.keySlots.filter(isTenantKeySlot)) {
+    const of = { setUuid: manifest.set.uuid, object };
+    const dataKey = unwrapWithTenantKey(slot, (keyId) => findTenantKey(store, keyId), of);
+    if (dataKey) return dataKey;
+  }
+  return undefined;
 }

@@ -9,6 +9,7 @@ import { NO_PAGE_HASH, PageMap } from '../format/page-map.ts';
 import { PageSet } from '../format/page-set.ts';
 import type { ArchiveRound } from '../model/archive-round.ts';
 import { parseDestinationUri } from '../model/destination-uri.ts';
+import { storedLogKeys } from '../store/tenant-keys.ts';
 import type { BackupDependencies } from './backup-dependencies.ts';
 import type { OpenParent } from './open-parent.ts';
 
@@ -69,7 +70,8 @@ export async function planByLog(deps: Planning, of: PlanRequest): Promise<PagePl
   const deadlines = new DestinationDeadlines(LOG_CALL_MS_MAX);
   await using destination = deadlines.wrap(deps.openDestination(parseDestinationUri(round.uri)));
   try {
-    for await (const batch of walkSince(destination, span, { clusterUuid: store.cluster.uuid, tenantId })) {
+    const owner = { clusterUuid: store.cluster.uuid, tenantId, findKey: storedLogKeys(store) };
+    for await (const batch of walkSince(destination, span, owner)) {
       signal.throwIfAborted();
       roll.add(batch);
       if (roll.isAtEnd) break;

@@ -461,7 +461,7 @@ export const ERRORS = {
     9047,
     'HY000',
     (f) => `invalid password for backup${f.why ? `: ${f.why}` : ''}`,
-    "SET DECRYPTION IDENTIFIED BY '…' in this session, then retry.",
+    "SET DECRYPTION IDENTIFIED BY '…' in this session; for a tenant key RESTORE … WITH KEY FROM '…' ENCRYPTED BY '…'; then retry.",
   ),
   ARCHIVE_LOG_NOT_CONTINUES_WITH_DATA: def<{ detail: string }>(
     9064,

@@ -13,6 +13,7 @@ import type { Tenant } from '../model/tenant.ts';
 import type { RestoreWindow } from '../restore/restore-service.ts';
 import { accountWithoutPassword } from '../store/records.ts';
 import { openStore, type Store } from '../store/store.ts';
+import { addTenantKey } from '../store/tenant-keys.ts';
 import { type Catalog, createCatalog } from './catalog.ts';
 import type { ConnectionFacts } from './information-schema-table.ts';
 import type { Viewer } from './viewer.ts';
@@ -320,6 +321,7 @@ export function addRows(store: Store): void {
     addAudit(store, tenantId);
     addValidation(store, tenantId, uri);
     store.standbys.insert(standbyRow(tenantId));
+    addTenantKey(store, tenantId, at(300));
   }
   store.backupJobs.insert(jobRow(1, 1, { encryptionMode: 'NONE' }));
   store.recordEvent(at(300), {

@@ -14,6 +14,7 @@ import { CLEAN_VIEWS } from './clean-views.ts';
 import { DBA_OB_ROOTSERVICE_EVENT_HISTORY } from './event-views.ts';
 import { INFORMATION_SCHEMA } from './information-schema.ts';
 import type { AccountFacts, ConnectionFacts, InfoFacts, InfoTable } from './information-schema-table.ts';
+import { KEY_VIEWS } from './key-views.ts';
 import { ORACLE_DICTIONARY } from './oracle-dictionary.ts';
 import { PARAMETER_VIEWS } from './parameter-views.ts';
 import { RESTORE_VIEWS } from './restore-views.ts';
@@ -34,6 +35,7 @@ export const SYSTEM_VIEWS: readonly View[] = [
   ...BACKUP_VIEWS,
   ...CLEAN_VIEWS,
   ...SCHEDULE_VIEWS,
+  ...KEY_VIEWS,
   ...RESTORE_VIEWS,
   ...STANDBY_VIEWS,
   ...TENANT_VIEWS,

@@ -14,6 +14,7 @@ import {
 } from '../format/log-batch-header.ts';
 import { damagedLog } from '../format/log-batch-table.ts';
 import { type ReadRange, scanSegment } from '../format/log-segment.ts';
+import type { FindLogKey } from '../format/tenant-key.ts';
 import {
   type ArchivedPiece,
   type ArchivedRound,
@@ -46,9 +47,19 @@ export interface LogEnd {
   torn: TornTail | undefined;
 }
 
+/** Whose log is read, and what opens what of it is encrypted. */
+export interface LogReader {
+  clusterUuid: string;
+  tenantId: number;
+  /** Left out: only plain log can be read. */
+  findKey?: FindLogKey | undefined;
+}
+
 export interface WalkOptions {
-  /** Whom the batches must belong to. */
-  owner: { clusterUuid: string; tenantId: number };
+  /** Whom the batches must belong to, and what opens those that are encrypted. */
+  owner: LogReader;
+  /** Who needs only headers takes encrypted batches that no key opens with an empty table. */
+  acceptsClosed?: boolean;
   /** Which page images are read and checked on the way. Default: those of the last batch of the log only. */
   verifyImages?: 'last' | 'all';
   /** A last batch that is whole but damaged ends the log instead of failing: for who can archive it again. */
@@ -129,7 +140,9 @@ async function* scanItems(
   const { name, segmentNo, sizeBytes } = segment;
   const { destId, roundId, pieceId } = piece;
   const verifyImages = options.verifyImages === 'all' ? 'all' : options.isLast ? 'last' : 'none';
-  for await (const item of scanSegment({ object: name, sizeBytes, readRange, verifyImages })) {
+  const { acceptsClosed, owner } = options;
+  const opening = { findKey: owner.findKey, acceptsClosed };
+  for await (const item of scanSegment({ object: name, sizeBytes, readRange, verifyImages, ...opening })) {
     if (item.kind === 'segment') {
       yield { kind: 'segment', header: checkHome(item.header, piece, segment, options) };
     } else if (item.kind === 'batch') {
@@ -232,10 +245,10 @@ export function walkPiece(
 export async function* walkRound(
   destination: Destination,
   round: ArchivedRound,
-  options: Omit<WalkOptions, 'owner'> & { fromPieceId?: number } = {},
+  options: Omit<WalkOptions, 'owner'> & { fromPieceId?: number; findKey?: FindLogKey | undefined } = {},
 ): AsyncGenerator<ReadBatch, LogEnd> {
   const { start, end } = round;
-  const owner = { clusterUuid: start.cluster.uuid, tenantId: start.tenant.id };
+  const owner = { clusterUuid: start.cluster.uuid, tenantId: start.tenant.id, findKey: options.findKey };
   const first = await firstPieceId(destination, round, { ...options, owner });
   const pieces: ArchivedPiece[] = [];
   for (const piece of round.pieces) if (piece.pieceId === first + pieces.length) pieces.push(piece);
@@ -263,7 +276,7 @@ async function firstPieceId(
   for (let pieceId = options.fromPieceId ?? basePieceId; pieceId > basePieceId; pieceId--) {
     const piece = round.pieces.find((candidate) => candidate.pieceId === pieceId);
     if (!piece) return pieceId;
-    const walk = walkPiece(destination, piece, undefined, options);
+    const walk = walkPiece(destination, piece, undefined, { ...options, acceptsClosed: true });
     const step = await walk.next();
     await walk.return(undefined as never);
     if (step.done || !step.value.header.isContinued) return pieceId;

@@ -19,7 +19,9 @@ import {
 import { INDEX_NAME, manifestName, PAGE_MAP_NAME, type SetRef, setDirectory } from '../format/layout.ts';
 import type { ObjectOwner } from '../format/object-key.ts';
 import { decodePageMapInTurns, PAGE_MAP_BYTES_MAX, type PageMapPoint } from '../format/page-map-file.ts';
+import { type FindTenantKey, isTenantKeySlot, slotKeyId, unwrapWithTenantKey } from '../format/tenant-key-slot.ts';
 import { xxh3 } from '../format/xxh3.ts';
+import { openersOf } from '../model/backup-job.ts';
 import { checkObjects } from './check-objects.ts';
 import type { Destination } from './destination.ts';
 
@@ -69,29 +71,25 @@ export async function readManifest(
 /**
  * Finds the data key of a set with the session's passwords and checks the manifest's MAC with it.
  * @param derive makes a key that is cleared here; who opens several sets may keep what was derived
+ * @param findKey tenant keys that are at hand: any of them, or any password, opens a set in dual mode
  * @returns null for a set without encryption; otherwise 32 bytes, which the caller clears
- * @throws BACKUP_INVALID_PASSWORD (9047) without a password or when none fits; BACKUP_DATA_CORRUPT (9010) when the
- *         manifest or a key slot was changed; NOT_SUPPORTED (4007) for other encryption modes
+ * @throws BACKUP_INVALID_PASSWORD (9047) when no key and no password is there that fits; BACKUP_DATA_CORRUPT (9010) when
+ *         the manifest or a key slot was changed
  */
 export async function unlockSet(
   set: SetToOpen,
   passwords: readonly string[],
   derive: DeriveKey = derivePasswordKey,
+  findKey: FindTenantKey = () => undefined,
 ): Promise<Uint8Array | null> {
   const { manifest, manifestBytes, ref } = set;
   if (manifest.encryptionMode === 'NONE') return null;
-  if (manifest.encryptionMode !== 'PASSWORD_ENCRYPTION')
-    throw fail('NOT_SUPPORTED', { what: `restore of a set with ${manifest.encryptionMode} is` });
   if (passwords.length > PASSWORDS_MAX)
     throw fail('INVALID_ARGUMENT', { what: `SET DECRYPTION: more than ${PASSWORDS_MAX} passwords` });
-  if (passwords.length === 0)
-    throw fail('BACKUP_INVALID_PASSWORD', { why: `${setDirectory(ref)} is encrypted and no password was given` });
   const object = manifestName(ref);
-  const dataKey = await tryPasswords(manifest, { passwords, derive }, object);
-  if (!dataKey) {
-    const given = passwords.length === 1 ? 'the given password does not open' : 'none of the given passwords opens';
-    throw fail('BACKUP_INVALID_PASSWORD', { why: `${given} ${setDirectory(ref)}` });
-  }
+  const dataKey =
+    tryTenantKeys(manifest, findKey, object) ?? (await tryPasswords(manifest, { passwords, derive }, object));
+  if (!dataKey) throw fail('BACKUP_INVALID_PASSWORD', { why: closedBecause(set, passwords.length) });
   try {
     verifyManifestMac(manifestBytes, dataKey, object);
   } catch (error) {
@@ -101,13 +99,35 @@ export async function unlockSet(
   return dataKey;
 }
 
+function tryTenantKeys(manifest: BackupSetManifest, findKey: FindTenantKey, object: string): Uint8Array | undefined {
+  for (const slot of manifest.keySlots.filter(isTenantKeySlot)) {
+    const dataKey = unwrapWithTenantKey(slot, findKey, { setUuid: manifest.set.uuid, object });
+    if (dataKey) return dataKey;
+  }
+  return undefined;
+}
+
+/** What is missing, in words. */
+function closedBecause({ manifest, ref }: SetToOpen, passwordCount: number): string {
+  const { keySlots, set, encryptionMode } = manifest;
+  const directory = setDirectory(ref);
+  const of = { setUuid: set.uuid, object: manifestName(ref) };
+  const keyIds = keySlots.filter(isTenantKeySlot).map((slot) => slotKeyId(slot, of));
+  const key = keyIds.length === 0 ? '' : `the tenant key ${keyIds.join(', ')} is not at hand`;
+  if (!openersOf(encryptionMode).hasPassword) return `${directory} is encrypted: ${key}`;
+  const and = key === '' ? '' : `, and ${key}`;
+  if (passwordCount === 0) return `${directory} is encrypted and no password was given${and}`;
+  const given = passwordCount === 1 ? 'the given password does not open' : 'none of the given passwords opens';
+  return `${given} ${directory}${and}`;
+}
+
 async function tryPasswords(
   manifest: BackupSetManifest,
   { passwords, derive }: { passwords: readonly string[]; derive: DeriveKey },
   object: string,
 ): Promise<Uint8Array | undefined> {
   const options = { setUuid: manifest.set.uuid, object };
-  for (const slot of manifest.keySlots) {
+  for (const slot of manifest.keySlots.filter((slot) => !isTenantKeySlot(slot))) {
     const { salt, cost } = keySlotParameters(slot, options);
     for (const password of passwords) {
       const passwordKey: PasswordKey = await derive(password, salt, cost);

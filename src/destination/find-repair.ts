@@ -2,13 +2,13 @@
 import type { RoundRef } from '../format/layout.ts';
 import type { Scn } from '../model/scn.ts';
 import { type ArchivedPiece, listPiece } from './archive-listing.ts';
-import { type WalkOptions, walkPiece } from './archive-reader.ts';
+import { type LogReader, type WalkOptions, walkPiece } from './archive-reader.ts';
 import type { ChainPosition } from './batch-chain.ts';
 import type { Destination } from './destination.ts';
 
 /**
  * Scn of the first commit that is whole in its round: the one that repairs the gap before it. Only headers and tables up
- * to it are read.
+ * to it are read, and an encrypted table stays closed without its key.
  * @param pieces the first of the round and those that follow it
  * @param options.from where the round begins; left out, the first segment is trusted
  * @returns undefined while there is none
@@ -22,7 +22,7 @@ export async function firstCommitScn(
   // Piece by piece: what is behind the commit may be damaged.
   let at = from;
   for await (const piece of pieces) {
-    const walk = walkPiece(destination, piece, at, options);
+    const walk = walkPiece(destination, piece, at, { ...options, acceptsClosed: true });
     for (let step = await walk.next(); ; step = await walk.next()) {
       if (step.done) {
         // A piece in which nothing was committed leaves the chain where it was.
@@ -45,7 +45,7 @@ export async function firstCommitScn(
 export async function findRepairScn(
   destination: Destination,
   round: RoundRef & { basePieceId: number; usedPieceId: number },
-  owner: { clusterUuid: string; tenantId: number },
+  owner: LogReader,
 ): Promise<Scn | undefined> {
   return await firstCommitScn(destination, piecesOf(destination, round), { owner, acceptsDamagedTail: true });
 }

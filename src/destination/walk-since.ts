@@ -7,7 +7,7 @@ import type { HashedBatchHeader } from '../format/log-batch-header.ts';
 import { damagedLog } from '../format/log-batch-table.ts';
 import type { Scn } from '../model/scn.ts';
 import { type ArchivedPiece, listPieces, readPieceStart, readRoundEnd, readRoundStart } from './archive-listing.ts';
-import { walkRound } from './archive-reader.ts';
+import { type LogReader, walkRound } from './archive-reader.ts';
 import type { ReadBatch } from './batch-chain.ts';
 import type { Destination } from './destination.ts';
 
@@ -56,7 +56,7 @@ export async function findRoundChain(
 export async function* walkSince(
   destination: Destination,
   span: LogSpan,
-  owner: { clusterUuid: string; tenantId: number },
+  owner: LogReader,
 ): AsyncGenerator<ReadBatch, HashedBatchHeader | undefined> {
   const chain = await findRoundChain(destination, span);
   if (!chain) {
@@ -71,7 +71,8 @@ export async function* walkSince(
     const own = pieces.filter((piece) => piece.destId === destId && piece.roundId === roundId);
     const end = await findRoundEnd(destination, start);
     const fromPieceId = place === 0 ? await pieceOf(destination, own, span.scn, basePieceId) : basePieceId;
-    const walk = walkRound(destination, { destId, roundId, start, end, pieces: own }, { fromPieceId });
+    const { findKey } = owner;
+    const walk = walkRound(destination, { destId, roundId, start, end, pieces: own }, { fromPieceId, findKey });
     const before = last;
     last = (yield* walkTo(walk, chain[place + 1]?.base ?? undefined, roundStartName(start))) ?? before;
   }
@@ -119,7 +120,7 @@ async function pieceOf(
   return basePieceId;
 }
 
-function checkOwner(start: RoundStartInfo, owner: { clusterUuid: string; tenantId: number }): void {
+function checkOwner(start: RoundStartInfo, owner: LogReader): void {
   const isOwn = start.cluster.uuid === owner.clusterUuid && start.tenant.id === owner.tenantId;
   if (!isOwn) throw damagedLog(roundStartName(start), 'it belongs to another cluster or tenant');
 }

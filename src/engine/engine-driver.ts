@@ -1,5 +1,6 @@
 // What every engine offers. Callers ask `can`, never the name. Drivers: sqlite (embedded default), fake (simulation).
 
+import type { LogSeal } from '../format/tenant-key.ts';
 import type { CheckLevel } from '../model/check-level.ts';
 import type { Column, SqlValue, StatementResult } from '../model/result.ts';
 import type { Scn } from '../model/scn.ts';
@@ -217,6 +218,8 @@ export interface CaptureRequest {
   /** Every commit gets a greater scn. */
   afterScn: Scn;
   lagTargetMs: number;
+  /** Encrypts the batches; null or left out: they stay plain. */
+  seal?: LogSeal | null;
   /** No batch holds commits on both sides of this scn (end of the active piece, exclusive). */
   cutScn: Scn;
   /**
@@ -289,6 +292,8 @@ export interface Capture {
   flush(): Promise<Scn>;
   setCutScn(scn: Scn): void;
   setLagTargetMs(ms: number): void;
+  /** Resolves when every batch that is made from now on is encrypted so; null: stays plain. */
+  setSeal(seal: LogSeal | null): Promise<void>;
   /** A consistent state to copy; hold it no longer than needed and close it. */
   snapshot(): Promise<Snapshot>;
   /**

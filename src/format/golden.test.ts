@@ -6,11 +6,16 @@ import { decodeIndex } from './backup-set-index.ts';
 import { decodeManifest, verifyManifestMac } from './backup-set-manifest.ts';
 import { blockChecksum, blockContext, openBlock } from './block.ts';
 import { decodeFormatFile } from './format-file.ts';
+import { decodeKeyFile } from './key-file.ts';
 import { unwrapDataKey } from './key-slot.ts';
+import { verifyLogBatch } from './log-batch.ts';
+import { decodeImageBlock } from './log-batch-table.ts';
 import { objectKey } from './object-key.ts';
 import { decodePackHeader } from './pack.ts';
 import { pageHash } from './page-map.ts';
 import { decodePageMap } from './page-map-file.ts';
+import { findKeyOf } from './tenant-key.fixture.ts';
+import { unwrapWithTenantKey } from './tenant-key-slot.ts';
 
 const OWNER = {
   clusterUuid: '0f0e0d0c-0b0a-4908-8706-050403020100',
@@ -45,6 +50,12 @@ const ROUND_START =
   'holdfast round-start 2\n{"base":{"batchHash":"0303030303030303030303030303030303030303030303030303030303030303","batchNo":4,"destId":1001,"roundId":1,"scn":"90"},"basePieceId":3,"cluster":{"id":1,"name":"holdfast","uuid":"0f0e0d0c-0b0a-4908-8706-050403020100"},"createdNs":"1","destId":1001,"engine":{"engine":"sqlite","version":"3.53.0"},"pieceSwitchIntervalUs":"86400000000","roundId":2,"startScn":"5","tenant":{"id":1002,"mode":"mysql","name":"mysql_tenant","timeZone":"Asia/Shanghai"}}\nsha256 743e793a4e0efe19fbfbd24b4d184da0fdd8ae00feb794730c998d39d9d3dbd3\n';
 const PIECE_INFO =
   'holdfast piece-info 2\n{"checkpointScn":"90","cluster":{"id":1,"name":"holdfast","uuid":"0f0e0d0c-0b0a-4908-8706-050403020100"},"createdNs":"1","destId":1001,"endScn":"100","engine":{"engine":"sqlite","version":"3.53.0"},"firstBatchHash":null,"frozenNs":"2","inputBytes":"1","lastBatchHash":"0303030303030303030303030303030303030303030303030303030303030303","maxScn":"80","outputBytes":"2","pieceId":2,"roundId":1,"segments":[{"firstBatchNo":1,"lastBatchHash":"0303030303030303030303030303030303030303030303030303030303030303","lastBatchNo":4,"name":"logstream_1/log/1.obarc","sha256":null,"size":9}],"startScn":"5","tenant":{"id":1002,"mode":"mysql","name":"mysql_tenant","timeZone":"Asia/Shanghai"}}\nsha256 490ec266a9b14fdd60b912d519d24001334cc89c7e4aca05cea68045d7676f90\n';
+const SEALED_BATCH =
+  '48464c4f4742415400000003000000040000018000000001000000000000021b000000000000000330663065306430632d306230612d343930382d383730362d3035303430333032303130300000000000000000000003ea000000000000000100000000000000500000000000000050000000000000005a00000001000002000000000100000071000000640000000301020300000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000303030303030303030303030303030303030303030303030303030303030303db7ab089c87b9bc381a08c4be5b417dcca020ea1586b278440c4700102251e4fd05bdff571833f2d015ac6fb0e6c910340aa08dadf3865af472eaf3ca35ff495cd4887af2c9e8f14d1226498c638179a55785bb9cee88b1e74ce092b2e105eb6c444d6540bb8ee8ad00d9482abd244c425c72f40b75b29659d0b80c7dee8210aece5751a1cfea3dd9e3a4dac641ad2219dc87b8dcd7a1409df06f31d0af8e34363e5a97950ce79849f4c50ad0d24f32015858b8887ed815b189bb76bc99d994f3346787c8bb9b43054ab88ff2666c5735adf742257180bc09e3173b7eafe313628ac5f3c537524bf10772c';
+const TENANT_KEY_SLOT =
+  '{"kdf":"tenant-key","keyId":"d05bdff571833f2d","salt":"88631e2f6f3a25eea8cd2118f29c0c8f","setUuid":"11111111-2222-4333-8444-555555555555","sha256":"36d66899b40677a6f25c1c391fb1cff7e6aa1a54f5f7528ea1707f3b4e3c6f8f","slotVersion":1,"wrapped":"d752dd6e2173cc7554a5743e0d0ddfe9355eae62c8108e27e0c03c2f3511f4ba5855383ba82fca79522fcbe5ca014449"}';
+const KEY_FILE =
+  'holdfast tenant-keys 1\n{"cluster":{"id":1,"name":"holdfast","uuid":"0f0e0d0c-0b0a-4908-8706-050403020100"},"kdf":"scrypt","keys":[{"createdNs":"4","keyId":"d05bdff571833f2d","version":1,"wrapped":"4bf69b6c7732db199497bf52809957d2233015d3853cdd136abff846849cb867cd2c36289ae39cbdcffe810ba748258d"}],"n":32768,"p":1,"r":8,"salt":"350f737e9912915d64a5c09bca942989739a6f6f8ef0b6ae6c5199c11bcdeb82","tenant":{"id":1002,"mode":"mysql","name":"mysql_tenant","timeZone":"Asia/Shanghai"},"writtenNs":"5"}\nsha256 2cd8a90ba9daf396aa6dbb73aaebddac2a774637982edf6a70b84b434ee986e3\n';
 
 describe('the first release of the formats', () => {
   it('has XXH3-128 in its canonical byte order as the checksum of a block', () => {
@@ -139,5 +150,27 @@ describe('the first release of the formats', () => {
     const piece = pieceInfoFile.decode(Buffer.from(PIECE_INFO), 'p');
     expect(piece).toMatchObject({ pieceId: 2, startScn: 5n, endScn: 100n, firstBatchHash: null });
     expect(piece.segments).toHaveLength(1);
+  });
+
+  it('has this encrypted batch', () => {
+    const owner = { clusterUuid: OWNER.clusterUuid, tenantId: 1002, roundId: 1 };
+    const place = { owner, batchNo: 3, prevHash: new Uint8Array(32).fill(3), findKey: findKeyOf(KEY) };
+    const stored = bytes(SEALED_BATCH);
+    const { header, table } = verifyLogBatch(stored, place, 'b');
+    expect([header.checkpointScn, [...table.pages], table.commits[0]!.checksum]).toEqual([90n, [4], 5n]);
+    const [block] = table.blocks;
+    const image = decodeImageBlock(stored.subarray(block!.offset, block!.offset + block!.storedBytes), block!, 'b');
+    expect(Buffer.from(image).toString('latin1', 0, 18)).toBe('holdfast holdfast ');
+  });
+
+  it('has this slot under a tenant key', () => {
+    const of = { setUuid: OWNER.setUuid, object: 'm' };
+    expect(unwrapWithTenantKey(TENANT_KEY_SLOT, () => new Uint8Array(KEY), of)).toEqual(new Uint8Array(32).fill(9));
+  });
+
+  it('has this key file', async () => {
+    const { keys, tenant } = await decodeKeyFile(Buffer.from(KEY_FILE), 'correct horse', 'k');
+    expect(keys).toEqual([{ version: 1, createdNs: 4n, key: new Uint8Array(KEY) }]);
+    expect(tenant.name).toBe('mysql_tenant');
   });
 });

@@ -24,6 +24,12 @@ const SCRYPT_N_MAX = 2 ** 20;
 const SCRYPT_R_MIN = 8;
 const SCRYPT_R_MAX = 16;
 const SCRYPT_P_MAX = 4;
+/** Least and most of each cost. */
+export const SCRYPT_BOUNDS = {
+  n: [SCRYPT_N_MIN, SCRYPT_N_MAX],
+  r: [SCRYPT_R_MIN, SCRYPT_R_MAX],
+  p: [1, SCRYPT_P_MAX],
+} as const;
 
 export interface ScryptCost {
   n: number;
@@ -51,7 +57,7 @@ interface Slot {
   wrapped: Uint8Array;
 }
 
-const powerOfTwo = (least: number, most: number): Codec<number> => ({
+export const powerOfTwo = (least: number, most: number): Codec<number> => ({
   encode: (value) => value,
   decode(json, at) {
     const value = integer(least, most).decode(json, at);
@@ -64,9 +70,9 @@ const slotFields = {
   slotVersion: id,
   setUuid: uuid,
   kdf: oneOf('scrypt'),
-  n: powerOfTwo(SCRYPT_N_MIN, SCRYPT_N_MAX),
-  r: integer(SCRYPT_R_MIN, SCRYPT_R_MAX),
-  p: integer(1, SCRYPT_P_MAX),
+  n: powerOfTwo(...SCRYPT_BOUNDS.n),
+  r: integer(...SCRYPT_BOUNDS.r),
+  p: integer(...SCRYPT_BOUNDS.p),
   salt: hex(SALT_BYTES),
   nonce: hex(NONCE_BYTES),
   wrapped: hex(DATA_KEY_BYTES + TAG_BYTES),

@@ -11,9 +11,12 @@ import {
   sha256,
   storedBytesMax,
 } from './log-batch-table.ts';
+import { BATCH_SALT_BYTES, KEY_ID_BYTES, TAG_BYTES } from './tenant-key.ts';
 import { versionFault } from './version-fault.ts';
 
 export const LOG_FORMAT_VERSION = 2;
+/** Of an encrypted batch: a release that knows none says that a later one wrote it. */
+export const SEALED_BATCH_VERSION = 3;
 export const LOG_SEGMENT_HEADER_BYTES = 192;
 export const LOG_BATCH_HEADER_BYTES = 384;
 export const LOG_HASH_BYTES = 32;
@@ -30,7 +33,9 @@ const PAGE_SIZE_MIN = 512;
 const PAGE_SIZE_MAX = 65536;
 const FLAG_CONTINUES = 1;
 const FLAG_CONTINUED = 2;
-const FLAGS_KNOWN = FLAG_CONTINUES | FLAG_CONTINUED;
+const FLAG_SEALED = 4;
+const FLAGS_KNOWN = FLAG_CONTINUES | FLAG_CONTINUED | FLAG_SEALED;
+const SEAL_AT = 336;
 
 /** Who a batch belongs to (the engine's `LogOwner`). */
 export interface LogBatchOwner {
@@ -79,6 +84,8 @@ export interface LogBatchHeader extends LogBatchOwner {
   position: Uint8Array;
   /** Whole batch. */
   totalBytes: number;
+  /** Which tenant key opens it, and what this encoding drew; null for a plain batch. */
+  seal: { keyId: Uint8Array; salt: Uint8Array } | null;
 }
 
 /** A decoded batch header with its hash. */
@@ -122,13 +129,14 @@ function seal(bytes: Buffer): void {
 }
 
 /** @returns undefined when all is well, otherwise what is wrong */
-function headerFault(bytes: Buffer, magic: Buffer, length: number): string | undefined {
+function headerFault(bytes: Buffer, magic: Buffer, length: number, versions: readonly number[]): string | undefined {
   if (bytes.length < length) return `its header has ${bytes.length} bytes`;
   if (!bytes.subarray(0, 8).equals(magic)) return 'its header does not begin with the magic';
   const body = length - LOG_HASH_BYTES;
   if (!sameBytes(sha256(bytes.subarray(0, body)), bytes.subarray(body, length)))
     return 'the checksum of its header does not match';
-  if (bytes.readUInt32BE(8) !== LOG_FORMAT_VERSION) return versionFault(bytes.readUInt32BE(8), LOG_FORMAT_VERSION);
+  const version = bytes.readUInt32BE(8);
+  if (!versions.includes(version)) return versionFault(version, Math.max(...versions));
   return undefined;
 }
 
@@ -155,7 +163,7 @@ export function encodeSegmentHeader(header: LogSegmentHeader): Uint8Array {
  */
 export function decodeSegmentHeader(given: Uint8Array, object: string): LogSegmentHeader {
   const bytes = Buffer.from(given.buffer, given.byteOffset, Math.min(given.length, LOG_SEGMENT_HEADER_BYTES));
-  const fault = headerFault(bytes, SEGMENT_MAGIC, LOG_SEGMENT_HEADER_BYTES);
+  const fault = headerFault(bytes, SEGMENT_MAGIC, LOG_SEGMENT_HEADER_BYTES, [LOG_FORMAT_VERSION]);
   if (fault) throw damagedLog(object, fault);
   if (bytes.readUInt32BE(12) !== LOG_SEGMENT_HEADER_BYTES) throw damagedLog(object, 'its header has a wrong length');
   return {
@@ -168,14 +176,32 @@ export function decodeSegmentHeader(given: Uint8Array, object: string): LogSegme
   };
 }
 
+const flagsOf = ({ continues, isContinued, seal }: LogBatchHeader): number =>
+  (continues ? FLAG_CONTINUES : 0) | (isContinued ? FLAG_CONTINUED : 0) | (seal ? FLAG_SEALED : 0);
+
+/** What is bound into an encrypted table: all that the header says but the hash of that table. */
+export function sealedFacts(header: LogBatchHeader): Uint8Array {
+  const { bytes } = encodeBatchHeader({ ...header, tableSha256: new Uint8Array(LOG_HASH_BYTES) });
+  return bytes.subarray(0, LOG_BATCH_HEADER_BYTES - LOG_HASH_BYTES);
+}
+
+function readSeal(bytes: Buffer, flags: number, object: string): LogBatchHeader['seal'] {
+  const isSealed = (flags & FLAG_SEALED) !== 0;
+  if (isSealed !== (bytes.readUInt32BE(8) === SEALED_BATCH_VERSION))
+    throw damagedLog(object, `its flags ${flags} do not fit its format version`);
+  if (!isSealed) return null;
+  const field = new Uint8Array(bytes.subarray(SEAL_AT, SEAL_AT + KEY_ID_BYTES + BATCH_SALT_BYTES));
+  return { keyId: field.slice(0, KEY_ID_BYTES), salt: field.slice(KEY_ID_BYTES) };
+}
+
 /** @returns the header's bytes and the batch's hash */
 export function encodeBatchHeader(header: LogBatchHeader): { bytes: Buffer; hash: Uint8Array } {
   assert(header.prevHash.length === LOG_HASH_BYTES, 'a hash has 32 bytes');
   assert(header.position.length <= LOG_POSITION_BYTES_MAX, 'a position fits its field');
   const bytes = Buffer.alloc(LOG_BATCH_HEADER_BYTES);
   bytes.set(BATCH_MAGIC, 0);
-  bytes.writeUInt32BE(LOG_FORMAT_VERSION, 8);
-  bytes.writeUInt32BE((header.continues ? FLAG_CONTINUES : 0) | (header.isContinued ? FLAG_CONTINUED : 0), 12);
+  bytes.writeUInt32BE(header.seal ? SEALED_BATCH_VERSION : LOG_FORMAT_VERSION, 8);
+  bytes.writeUInt32BE(flagsOf(header), 12);
   bytes.writeUInt32BE(LOG_BATCH_HEADER_BYTES, 16);
   bytes.writeUInt32BE(header.commitCount, 20);
   bytes.writeBigUInt64BE(BigInt(header.totalBytes), 24);
@@ -193,6 +219,12 @@ export function encodeBatchHeader(header: LogBatchHeader): { bytes: Buffer; hash
   bytes.set(header.position, 144);
   bytes.set(header.prevHash, 272);
   bytes.set(header.tableSha256, 304);
+  if (header.seal) {
+    assert(header.seal.keyId.length === KEY_ID_BYTES, 'a key id fits its field');
+    assert(header.seal.salt.length === BATCH_SALT_BYTES, 'a salt fits its field');
+    bytes.set(header.seal.keyId, SEAL_AT);
+    bytes.set(header.seal.salt, SEAL_AT + KEY_ID_BYTES);
+  }
   seal(bytes);
   return { bytes, hash: new Uint8Array(bytes.subarray(LOG_BATCH_HEADER_BYTES - LOG_HASH_BYTES)) };
 }
@@ -203,7 +235,7 @@ export function encodeBatchHeader(header: LogBatchHeader): { bytes: Buffer; hash
  */
 export function readLogBatchHeader(given: Uint8Array, object: string): HashedBatchHeader {
   const bytes = Buffer.from(given.buffer, given.byteOffset, Math.min(given.length, LOG_BATCH_HEADER_BYTES));
-  const fault = headerFault(bytes, BATCH_MAGIC, LOG_BATCH_HEADER_BYTES);
+  const fault = headerFault(bytes, BATCH_MAGIC, LOG_BATCH_HEADER_BYTES, [LOG_FORMAT_VERSION, SEALED_BATCH_VERSION]);
   if (fault) throw damagedLog(object, fault);
   const flags = bytes.readUInt32BE(12);
   if ((flags & ~FLAGS_KNOWN) !== 0) throw damagedLog(object, `its flags ${flags} are unknown`);
@@ -227,6 +259,7 @@ export function readLogBatchHeader(given: Uint8Array, object: string): HashedBat
     tableSha256: new Uint8Array(bytes.subarray(304, 336)),
     position: new Uint8Array(bytes.subarray(144, 144 + positionBytes)),
     totalBytes: readCount(bytes, 24, object),
+    seal: readSeal(bytes, flags, object),
     hash: new Uint8Array(bytes.subarray(LOG_BATCH_HEADER_BYTES - LOG_HASH_BYTES)),
   };
   checkBounds(header, bytes.readUInt32BE(16), object);
@@ -244,6 +277,8 @@ function checkBounds(header: LogBatchHeader, headerBytes: number, object: string
   if (tablePlainBytes > LOG_TABLE_PLAIN_BYTES_MAX) throw damagedLog(object, `a table of ${tablePlainBytes} bytes`);
   if (tableStoredBytes > storedBytesMax(tablePlainBytes))
     throw damagedLog(object, `a stored table of ${tableStoredBytes} bytes`);
+  if (header.seal && tableStoredBytes < TAG_BYTES)
+    throw damagedLog(object, `an encrypted table of ${tableStoredBytes} bytes`);
   const least = LOG_BATCH_HEADER_BYTES + tableStoredBytes + blockCount;
   if (header.totalBytes < least || header.totalBytes > LOG_BATCH_BYTES_MAX)
     throw damagedLog(object, `a length of ${header.totalBytes} bytes`);

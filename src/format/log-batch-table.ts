@@ -13,6 +13,7 @@ import { blockChecksum } from './block.ts';
 import { compress, decompress, decompressInto } from './compress.ts';
 import { putHashes, takeHashes } from './hash-bytes.ts';
 import { PAGE_HASH_BYTES } from './page-map.ts';
+import { openPart, type PartSeal, sealPart } from './tenant-key.ts';
 
 const COMMIT_ENTRY_BYTES = 24;
 const PAGE_NUMBER_BYTES = 4;
@@ -23,7 +24,7 @@ const BLOCK_ENTRY_BYTES = 64;
 export const LOG_BATCH_PLAIN_BYTES_MAX = 64 * MIB;
 /** Plain size of a table: 64 MiB of 512-byte pages need 1.5 MiB of numbers and hashes; the rest is room for small commits. */
 export const LOG_TABLE_PLAIN_BYTES_MAX = 16 * MIB;
-/** zstd adds less than 1/128 and some bytes to what it can not shrink. */
+/** zstd adds less than 1/128 and some bytes to what it can not shrink; the tag of an encrypted part finds room there too. */
 export const storedBytesMax = (plainBytes: number): number => plainBytes + (plainBytes >>> 7) + KIB;
 
 /** One commit, or one part of a commit too large for one batch. */
@@ -52,6 +53,8 @@ export interface LogBlock {
   checksum: Uint8Array;
   /** SHA-256 of the stored bytes. */
   sha256: Uint8Array;
+  /** How an encrypted block is opened; null for a plain one. A secret. */
+  seal: PartSeal | null;
 }
 
 export interface LogBatchTable {
@@ -72,7 +75,12 @@ export interface LogTableShape {
   blockCount: number;
   pageSize: number;
   plainBytes: number;
+  /** Key of an encrypted batch; null for a plain one. */
+  key: Uint8Array | null;
 }
+
+/** Image blocks have no associated data: key and nonce say which block of which batch they are, the table what they hold. */
+const NONE = new Uint8Array(0);
 
 export const sha256 = (bytes: Uint8Array): Uint8Array => new Uint8Array(createHash('sha256').update(bytes).digest());
 
@@ -93,11 +101,13 @@ function imagesPerBlock(pageSize: number): number {
 /**
  * Packs page images into compressed blocks.
  * @param images one page each, in table order
+ * @param key of an encrypted batch; null for a plain one
  */
 export function encodeImageBlocks(
   images: readonly Uint8Array[],
   pageSize: number,
   level: number,
+  key: Uint8Array | null = null,
 ): { entry: Buffer; stored: Uint8Array }[] {
   const perBlock = imagesPerBlock(pageSize);
   const plain = Buffer.allocUnsafe(Math.min(perBlock, images.length) * pageSize);
@@ -110,7 +120,8 @@ export function encodeImageBlocks(
       plain.set(image, i * pageSize);
     }
     const bytes = plain.subarray(0, imageCount * pageSize);
-    const stored = compress(bytes, level);
+    const compressed = compress(bytes, level);
+    const stored = key ? sealPart(compressed, { key, partNo: blocks.length + 1 }, NONE) : compressed;
     const entry = Buffer.alloc(BLOCK_ENTRY_BYTES);
     entry.writeUInt32BE(stored.length, 0);
     entry.writeUInt32BE(bytes.length, 4);
@@ -249,7 +260,8 @@ function decodeBlocks(
       throw damagedLog(object, `block ${i} has a stored length of ${storedBytes}`);
     const checksum = new Uint8Array(plain.subarray(at + 16, at + 32));
     const hash = new Uint8Array(plain.subarray(at + 32, at + 64));
-    blocks.push({ offset, storedBytes, plainBytes, firstImage, imageCount, checksum, sha256: hash });
+    const seal = shape.key && { key: shape.key, partNo: i + 1 };
+    blocks.push({ offset, storedBytes, plainBytes, firstImage, imageCount, checksum, sha256: hash, seal });
     offset += storedBytes;
     firstImage += imageCount;
   }
@@ -258,22 +270,24 @@ function decodeBlocks(
 }
 
 /**
- * Checks and decompresses one stored image block.
+ * Checks, decrypts and decompresses one stored image block.
  * @param into gets the images; memory of their own when absent
  * @returns `block.imageCount` page images, one after another
  * @throws BACKUP_DATA_CORRUPT (9010) naming `object`
  */
 export function decodeImageBlock(
   stored: Uint8Array,
-  block: Pick<LogBlock, 'storedBytes' | 'plainBytes' | 'checksum'>,
+  block: Pick<LogBlock, 'storedBytes' | 'plainBytes' | 'checksum' | 'seal'>,
   object: string,
   into?: Uint8Array,
 ): Uint8Array {
   if (block.plainBytes > BLOCK_PLAIN_BYTES) throw damagedLog(object, `an image block of ${block.plainBytes} bytes`);
   if (stored.length !== block.storedBytes) throw damagedLog(object, 'an image block is cut off');
+  const compressed = block.seal ? openPart(stored, block.seal, NONE) : stored;
+  if (!compressed) throw damagedLog(object, 'an image block does not decrypt');
   const plain = into?.subarray(0, block.plainBytes) ?? Buffer.allocUnsafeSlow(block.plainBytes);
   try {
-    decompressInto(stored, plain);
+    decompressInto(compressed, plain);
   } catch (cause) {
     throw damagedLog(object, 'an image block does not decompress', cause);
   }

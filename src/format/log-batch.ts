@@ -2,8 +2,10 @@
 //   segment := segment header · batch*          batch := header · table · image block*
 // A batch carries the hash of its predecessor, so a missing, altered or reordered one is noticed; the engine's position
 // in its header says where capture goes on. Offset tables and rules for readers: docs/formats/log-segment.md.
+import { randomBytes } from 'node:crypto';
 import { AssertionFailure, assert } from '../base/assert.ts';
-import { sameBytes } from '../base/bytes.ts';
+import { hexOf, sameBytes } from '../base/bytes.ts';
+import { fail } from '../base/errors.ts';
 import type { Scn } from '../model/scn.ts';
 import { compress } from './compress.ts';
 import {
@@ -11,8 +13,11 @@ import {
   entryCountOf,
   type HashedBatchHeader,
   LOG_BATCH_HEADER_BYTES,
+  LOG_HASH_BYTES,
+  type LogBatchHeader,
   type LogBatchOwner,
   readLogBatchHeader,
+  sealedFacts,
 } from './log-batch-header.ts';
 import {
   damagedLog,
@@ -27,6 +32,15 @@ import {
   sha256,
 } from './log-batch-table.ts';
 import { pageHash } from './page-map.ts';
+import {
+  BATCH_SALT_BYTES,
+  batchKey,
+  type FindLogKey,
+  type LogSeal,
+  openPart,
+  sealPart,
+  TAG_BYTES,
+} from './tenant-key.ts';
 
 /** A commit, or a part of one, to be encoded. */
 export interface LogCommitSpec {
@@ -56,6 +70,8 @@ export interface LogBatchSpec {
   /** The first commit goes on from the batch before. */
   isContinued?: boolean;
   compressionLevel: number;
+  /** Encrypts table and images; without one they stay plain. */
+  seal?: LogSeal | null;
 }
 
 export interface EncodedLogBatch {
@@ -70,21 +86,29 @@ export interface ExpectedBatch {
   owner: LogBatchOwner;
   batchNo: number;
   prevHash: Uint8Array;
+  /** Opens encrypted batches. */
+  findKey?: FindLogKey | undefined;
 }
+
+const TABLE_PART = 0;
+const NO_HASH = new Uint8Array(LOG_HASH_BYTES);
 
 /** Encodes one batch. @throws AssertionFailure when the specification is not one that a reader would accept */
 export function encodeLogBatch(spec: LogBatchSpec): EncodedLogBatch {
   const { commits, pageSize, compressionLevel: level, continues = false, isContinued = false } = spec;
+  const seal = spec.seal ? { keyId: spec.seal.keyId, salt: new Uint8Array(randomBytes(BATCH_SALT_BYTES)) } : null;
+  const key = spec.seal && seal ? batchKey(spec.seal.key, { batchNo: spec.batchNo, salt: seal.salt }) : null;
   const images = commits.flatMap((commit) => commit.images);
   assert(images.length * pageSize <= LOG_BATCH_PLAIN_BYTES_MAX, 'a batch is bounded');
-  const blocks = encodeImageBlocks(images, pageSize, level);
+  const blocks = encodeImageBlocks(images, pageSize, level, key);
   const plainTable = encodeTable(commits, blocks);
   assert(plainTable.length <= LOG_TABLE_PLAIN_BYTES_MAX, 'a table is bounded');
-  const table = plainTable.length === 0 ? plainTable : compress(plainTable, level);
+  const compressed = plainTable.length === 0 ? plainTable : compress(plainTable, level);
   const complete = continues ? commits.slice(0, -1) : commits;
   assert(!continues || commits.length > 0, 'a batch that goes on has a commit');
   const blocksBytes = blocks.reduce((sum, block) => sum + block.stored.length, 0);
-  const { bytes: headerBytes } = encodeBatchHeader({
+  const tableBytes = compressed.length + (key ? TAG_BYTES : 0);
+  const facts: LogBatchHeader = {
     ...spec.owner,
     batchNo: spec.batchNo,
     prevHash: spec.prevHash,
@@ -97,46 +121,103 @@ export function encodeLogBatch(spec: LogBatchSpec): EncodedLogBatch {
     pageCount: images.length,
     pageSize,
     blockCount: blocks.length,
-    tableStoredBytes: table.length,
+    tableStoredBytes: tableBytes,
     tablePlainBytes: plainTable.length,
-    tableSha256: sha256(table),
+    tableSha256: NO_HASH,
     position: spec.position,
-    totalBytes: LOG_BATCH_HEADER_BYTES + table.length + blocksBytes,
-  });
+    totalBytes: LOG_BATCH_HEADER_BYTES + tableBytes + blocksBytes,
+    seal,
+  };
+  const table = key ? sealPart(compressed, { key, partNo: TABLE_PART }, sealedFacts(facts)) : compressed;
+  const { bytes: headerBytes } = encodeBatchHeader({ ...facts, tableSha256: sha256(table) });
   const bytes = Buffer.concat([headerBytes, table, ...blocks.map((block) => block.stored)]);
-  const header = proveReadable(bytes, spec.batchNo);
+  const header = proveReadable(bytes, spec);
   return { bytes, header, plainBytes: images.length * pageSize };
 }
 
 /** Decoding what was just encoded proves the order of scns and pages before anything depends on it. */
-function proveReadable(bytes: Uint8Array, batchNo: number): HashedBatchHeader {
+function proveReadable(bytes: Uint8Array, { batchNo, seal }: LogBatchSpec): HashedBatchHeader {
   try {
     const header = readLogBatchHeader(bytes, `batch ${batchNo}`);
-    decodeLogBatchTable(header, bytes.subarray(LOG_BATCH_HEADER_BYTES), 0, `batch ${batchNo}`);
+    decodeLogBatchTable(header, bytes.subarray(LOG_BATCH_HEADER_BYTES), 0, `batch ${batchNo}`, () => seal?.key);
     return header;
   } catch (cause) {
     throw new AssertionFailure(`a batch can be read back: ${String(cause)}`, { cause });
   }
 }
 
+/** What is known of an encrypted batch whose key nobody has. */
+const CLOSED_TABLE: LogBatchTable = {
+  commits: [],
+  pages: new Uint32Array(0),
+  hashes: new BigUint64Array(0),
+  blocks: [],
+};
+
+/** The stored bytes of a table, as the header has their hash. */
+function storedTable(header: HashedBatchHeader, bytes: Uint8Array, object: string): Uint8Array {
+  const stored = bytes.subarray(0, header.tableStoredBytes);
+  if (stored.length !== header.tableStoredBytes) throw damagedLog(object, 'its table is cut off');
+  if (!sameBytes(sha256(stored), header.tableSha256)) throw damagedLog(object, 'the hash of its table does not match');
+  return stored;
+}
+
+/**
+ * As `decodeLogBatchTable`, for whoever needs only headers: the table of a batch that no key opens is empty, and its
+ * images are not checked.
+ */
+export function decodeTableIfOpen(
+  header: HashedBatchHeader,
+  bytes: Uint8Array,
+  batchOffset: number,
+  object: string,
+  findKey?: FindLogKey,
+): LogBatchTable {
+  if (!header.seal || findKey?.(header.seal.keyId, header))
+    return decodeLogBatchTable(header, bytes, batchOffset, object, findKey);
+  storedTable(header, bytes, object);
+  return CLOSED_TABLE;
+}
+
+/** The key of a batch and its decrypted table. @throws BACKUP_INVALID_PASSWORD (9047) when the tenant key is not at hand */
+function openTable(
+  header: HashedBatchHeader,
+  stored: Uint8Array,
+  object: string,
+  findKey: FindLogKey | undefined,
+): { key: Uint8Array | null; compressed: Uint8Array } {
+  const { seal, batchNo } = header;
+  if (!seal) return { key: null, compressed: stored };
+  const logKey = findKey?.(seal.keyId, header);
+  if (!logKey)
+    throw fail('BACKUP_INVALID_PASSWORD', {
+      why: `${object} is encrypted with the tenant key ${hexOf(seal.keyId)}, which is not at hand`,
+    });
+  const key = batchKey(logKey, { batchNo, salt: seal.salt });
+  const compressed = openPart(stored, { key, partNo: TABLE_PART }, sealedFacts(header));
+  if (!compressed) throw damagedLog(object, `batch ${batchNo} does not decrypt: it was not written so`);
+  return { key, compressed };
+}
+
 /**
  * Decodes and checks the table behind a header.
  * @param bytes from the table's first byte on
  * @param batchOffset where the batch begins; the offsets of the blocks count from the same origin
- * @throws BACKUP_DATA_CORRUPT (9010) naming `object`
+ * @param findKey opens encrypted batches
+ * @throws BACKUP_DATA_CORRUPT (9010) naming `object`; BACKUP_INVALID_PASSWORD (9047) when its key is not at hand
  */
 export function decodeLogBatchTable(
   header: HashedBatchHeader,
   bytes: Uint8Array,
   batchOffset: number,
   object: string,
+  findKey?: FindLogKey,
 ): LogBatchTable {
-  const stored = bytes.subarray(0, header.tableStoredBytes);
-  if (stored.length !== header.tableStoredBytes) throw damagedLog(object, 'its table is cut off');
-  if (!sameBytes(sha256(stored), header.tableSha256)) throw damagedLog(object, 'the hash of its table does not match');
-  const shape = { ...header, entryCount: entryCountOf(header), plainBytes: header.tablePlainBytes };
+  const stored = storedTable(header, bytes, object);
+  const { key, compressed } = openTable(header, stored, object, findKey);
+  const shape = { ...header, entryCount: entryCountOf(header), plainBytes: header.tablePlainBytes, key };
   const blocksOffset = batchOffset + LOG_BATCH_HEADER_BYTES + header.tableStoredBytes;
-  const table = decodeTable(stored, shape, blocksOffset, object);
+  const table = decodeTable(compressed, shape, blocksOffset, object);
   const last = table.blocks.at(-1);
   const end = last ? last.offset + last.storedBytes : blocksOffset;
   if (end !== batchOffset + header.totalBytes) throw damagedLog(object, 'its blocks do not fill its length');
@@ -172,7 +253,7 @@ export function checkBatchPlace(header: HashedBatchHeader, expected: ExpectedBat
 /**
  * Checks every byte of one whole batch.
  * @param bytes exactly one batch
- * @throws BACKUP_DATA_CORRUPT (9010) naming `object`
+ * @throws BACKUP_DATA_CORRUPT (9010) naming `object`; BACKUP_INVALID_PASSWORD (9047) when its key is not at hand
  */
 export function verifyLogBatch(
   bytes: Uint8Array,
@@ -183,7 +264,7 @@ export function verifyLogBatch(
   checkBatchPlace(header, expected, object);
   if (bytes.length !== header.totalBytes)
     throw damagedLog(object, `it has ${bytes.length} bytes instead of ${header.totalBytes}`);
-  const table = decodeLogBatchTable(header, bytes.subarray(LOG_BATCH_HEADER_BYTES), 0, object);
+  const table = decodeLogBatchTable(header, bytes.subarray(LOG_BATCH_HEADER_BYTES), 0, object, expected.findKey);
   for (const block of table.blocks) {
     const stored = bytes.subarray(block.offset, block.offset + block.storedBytes);
     if (!sameBytes(sha256(stored), block.sha256)) throw damagedLog(object, 'the hash of an image block does not match');

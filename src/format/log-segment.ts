@@ -4,7 +4,7 @@
 import { sameBytes } from '../base/bytes.ts';
 import { isFailure } from '../base/errors.ts';
 import { MIB } from '../base/limits.ts';
-import { checkBatchPlace, decodeLogBatchTable, isOwn } from './log-batch.ts';
+import { checkBatchPlace, decodeLogBatchTable, decodeTableIfOpen, isOwn } from './log-batch.ts';
 import {
   BATCH_MAGIC,
   decodeSegmentHeader,
@@ -16,6 +16,7 @@ import {
   readLogBatchHeader,
 } from './log-batch-header.ts';
 import { damagedLog, decodeImageBlock, type LogBatchTable, sha256 } from './log-batch-table.ts';
+import type { FindLogKey } from './tenant-key.ts';
 
 /** How much is read at once while looking for a valid batch behind a damaged one. */
 const SEARCH_BYTES = 1 * MIB;
@@ -33,6 +34,10 @@ export interface SegmentSource {
    * is it known to be whole. Default: none.
    */
   verifyImages?: 'none' | 'last' | 'all';
+  /** Opens encrypted batches. */
+  findKey?: FindLogKey | undefined;
+  /** Who needs only headers takes encrypted batches that no key opens with an empty table. */
+  acceptsClosed?: boolean | undefined;
 }
 
 /** One step of the walk: the segment's header first, then its batches, then one `end`. */
@@ -51,7 +56,8 @@ export type SegmentItem =
  * Walks a segment. Block offsets in the tables count from the start of the segment.
  * Owner, numbers, hash chain and ascending scns are checked from the segment's header on; who reads several segments
  * checks that `firstBatchNo` and `prevHash` of each continue the one before.
- * @throws BACKUP_DATA_CORRUPT (9010) for a bad segment header, a broken chain, or damage that valid batches follow
+ * @throws BACKUP_DATA_CORRUPT (9010) for a bad segment header, a broken chain, or damage that valid batches follow;
+ *         BACKUP_INVALID_PASSWORD (9047) for an encrypted batch whose key is not at hand
  */
 export async function* scanSegment(source: SegmentSource): AsyncGenerator<SegmentItem> {
   const { object, sizeBytes, readRange, verifyImages = 'none' } = source;
@@ -116,7 +122,8 @@ async function readBatch(source: SegmentSource, offset: number): Promise<ReadBat
     const header = readLogBatchHeader(await readRange(offset, LOG_BATCH_HEADER_BYTES), object);
     if (header.totalBytes > left) return { fault: `batch ${header.batchNo} is cut off` };
     const stored = await readRange(offset + LOG_BATCH_HEADER_BYTES, header.tableStoredBytes);
-    return { header, table: decodeLogBatchTable(header, stored, offset, object) };
+    const decode = source.acceptsClosed ? decodeTableIfOpen : decodeLogBatchTable;
+    return { header, table: decode(header, stored, offset, object, source.findKey) };
   } catch (error) {
     if (isFailure(error, 'BACKUP_DATA_CORRUPT')) return { fault: error.message };
     throw error;

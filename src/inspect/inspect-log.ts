@@ -113,7 +113,9 @@ export async function inspectSegments(
   const { owner, timeZone } = of.facts ? factsOf(of.facts) : factsOfFormat(inspection);
   if (!owner) return undefined;
   const printer = new SegmentPrinter(inspection, piece, { timeZone, isWithBatches: of.isWithBatches });
-  const end = await inspection.look(() => printBatches(printer, walkPiece(destination, piece, of.from, { owner })));
+  const end = await inspection.look(() =>
+    printBatches(printer, walkPiece(destination, piece, of.from, { owner, acceptsClosed: true })),
+  );
   await printer.end();
   if (end?.torn) {
     const { object, offset, because } = end.torn;
@@ -183,6 +185,8 @@ interface Sums {
   lastBatchNo: number;
   firstScn: bigint;
   lastScn: bigint;
+  /** Batches of which nothing but the header is shown. */
+  encrypted: number;
 }
 
 /** Prints batches segment by segment: each on its own line, or their sums when the segment is over. */
@@ -208,12 +212,13 @@ class SegmentPrinter {
         await this.#inspection.print(line('segment', object, { bytes: this.#sizes.get(object) ?? null }));
     }
     const { batchNo, firstScn, lastScn, commitCount, pageCount } = header;
-    const counted = { firstBatchNo: batchNo, firstScn, batches: 0, commits: 0, pages: 0 };
+    const counted = { firstBatchNo: batchNo, firstScn, batches: 0, encrypted: 0, commits: 0, pages: 0 };
     const sums = this.#sums ?? { name: object, ...counted, lastBatchNo: batchNo, lastScn };
     this.#sums = sums;
     sums.batches++;
     sums.commits += commitCount;
     sums.pages += pageCount;
+    if (header.seal) sums.encrypted++;
     sums.lastBatchNo = batchNo;
     sums.lastScn = lastScn;
     if (this.#isWithBatches) await this.#printBatch(batch);
@@ -229,7 +234,8 @@ class SegmentPrinter {
     const { name, batches, commits, pages } = sums;
     const scns = `${scnText(sums.firstScn, this.#timeZone)} to ${scnText(sums.lastScn, this.#timeZone)}`;
     const numbers = `${sums.firstBatchNo} to ${sums.lastBatchNo}`;
-    const facts = { bytes: this.#sizes.get(name) ?? null, batches, batchNo: numbers, commits, pages, scn: scns };
+    const counts = { batches, batchNo: numbers, encrypted: sums.encrypted || null, commits, pages };
+    const facts = { bytes: this.#sizes.get(name) ?? null, ...counts, scn: scns };
     await this.#inspection.print(line('segment', name, facts));
   }
 
@@ -246,6 +252,7 @@ class SegmentPrinter {
       checkpointScn,
       checksum: last && last.checksum !== 0n ? checksumText(last.checksum) : null,
       part: partText(header),
+      tenantKey: header.seal && hexOf(header.seal.keyId),
       hash: hexOf(header.hash),
     };
     await this.#inspection.print(line('batch', String(batchNo), facts, 2));

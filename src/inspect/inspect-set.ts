@@ -14,6 +14,7 @@ import {
 import { liveRuns } from '../format/index-pages.ts';
 import { keySlotParameters } from '../format/key-slot.ts';
 import { indexName, manifestName, packName, pageMapName, type SetRef, setDirectory } from '../format/layout.ts';
+import { isTenantKeySlot, slotKeyId } from '../format/tenant-key-slot.ts';
 import { type Inspection, ownerText, scnText } from './inspection.ts';
 import { block, line } from './item.ts';
 
@@ -97,14 +98,16 @@ async function printManifest(inspection: Inspection, { ref, manifest, manifestBy
   await inspection.print(block('backupSet', setDirectory(ref), facts));
 }
 
-/** How many passwords open it and what a try costs: neither salts nor wrapped keys help anybody but a guesser. */
+/** What opens it: tenant keys by their ids, passwords by what a try costs. Neither salts nor wrapped keys help anybody but a guesser. */
 function slotsText({ keySlots, set }: BackupSetManifest, ref: SetRef): string | null {
   if (keySlots.length === 0) return null;
-  const costs = keySlots.map((slot) => {
-    const { n, r, p } = keySlotParameters(slot, { setUuid: set.uuid, object: manifestName(ref) }).cost;
+  const of = { setUuid: set.uuid, object: manifestName(ref) };
+  const openers = keySlots.map((slot) => {
+    if (isTenantKeySlot(slot)) return `tenant key ${slotKeyId(slot, of)}`;
+    const { n, r, p } = keySlotParameters(slot, of).cost;
     return `scrypt n=${n} r=${r} p=${p}`;
   });
-  return `${keySlots.length}: ${costs.join(', ')}`;
+  return `${keySlots.length}: ${openers.join(', ')}`;
 }
 
 async function printObjects(inspection: Inspection, { ref, manifest }: OpenedSet): Promise<void> {

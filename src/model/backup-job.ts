@@ -50,6 +50,25 @@ export type BackupType = 'FULL' | 'INC';
 export type JobLevel = 'CLUSTER' | 'SYS_TENANT' | 'USER_TENANT';
 export type EncryptionMode = 'NONE' | 'PASSWORD_ENCRYPTION' | 'TRANSPARENT_ENCRYPTION' | 'DUAL_MODE_ENCRYPTION';
 
+/** What opens a set; in dual mode each alone. */
+export interface SetOpeners {
+  hasPassword: boolean;
+  hasTenantKey: boolean;
+}
+
+export function encryptionModeOf(of: SetOpeners): EncryptionMode {
+  if (of.hasTenantKey) return of.hasPassword ? 'DUAL_MODE_ENCRYPTION' : 'TRANSPARENT_ENCRYPTION';
+  return of.hasPassword ? 'PASSWORD_ENCRYPTION' : 'NONE';
+}
+
+export function openersOf(mode: EncryptionMode): SetOpeners {
+  const isDual = mode === 'DUAL_MODE_ENCRYPTION';
+  return {
+    hasPassword: isDual || mode === 'PASSWORD_ENCRYPTION',
+    hasTenantKey: isDual || mode === 'TRANSPARENT_ENCRYPTION',
+  };
+}
+
 export interface BackupJob {
   tenantId: number;
   jobId: number;
@@ -82,8 +101,10 @@ export interface BackupJob {
 }
 
 export interface JobKeys {
-  /** Key slot as it stands in the manifest (JSON of `format/key-slot`). */
+  /** Key slot as it stands in the manifest (JSON of `format/key-slot` or `format/tenant-key-slot`). */
   slot: string;
+  /** The slot beside it in dual mode: that of the tenant's key. */
+  dualSlot?: string;
   /** Data key sealed under the cluster's key file. */
   sealedDataKey: Uint8Array;
 }

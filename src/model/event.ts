@@ -6,6 +6,7 @@ export type EventModule =
   | 'log_archive'
   | 'physical_restore'
   | 'backup_clean'
+  | 'backup_validate'
   | 'schedule'
   | 'tenant'
   | 'parameter';

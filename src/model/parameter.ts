@@ -52,6 +52,14 @@ export const PARAMETERS = {
     section: 'LOG_ARCHIVE',
     info: 'What follows an archive round whose log can not be continued. auto: the next round begins at once, with a commit of every page that differs from the end of the one before, so that no full backup is needed. manual: NOARCHIVELOG, ARCHIVELOG and a full backup.',
   },
+  tde_method: {
+    scope: 'tenant',
+    type: 'string',
+    default: 'none',
+    values: ['none', 'internal'],
+    section: 'OBSERVER',
+    info: "internal: the tenant's backup sets and archived log are encrypted from now on, with keys made from a key of his own; BACKUP KEY writes that to a file. none: they are not, except sets with a session password. What is there stays as it is.",
+  },
   ha_low_thread_score: {
     scope: 'tenant',
     type: 'int',

@@ -97,10 +97,11 @@ class ObjectVerifier implements VerifyLane {
       hash.update(await reader.read(at, Math.min(STEP_BYTES, to - at), this.#stored));
   }
 
-  async #walk({ piece, owner, isWithImages }: VerifyPiece): Promise<VerifiedLog> {
+  async #walk({ piece, owner, isWithImages, logKeys }: VerifyPiece): Promise<VerifiedLog> {
     const verified: VerifiedLog = { batchCount: 0, lastScn: null, checkpointScn: null, tornBecause: '' };
     const walk = walkPiece(this.#destination, piece, undefined, {
-      owner,
+      owner: { ...owner, findKey: (keyId) => logKeys.find((known) => sameBytes(known.keyId, keyId))?.key },
+      acceptsClosed: true,
       verifyImages: isWithImages ? 'all' : 'last',
     });
     for (;;) {

@@ -495,6 +495,7 @@ describe('restoring set and log together', () => {
       storedBytes: stored.length,
       plainBytes,
       checksum,
+      seal: null,
       images: pairs,
     };
     const source = { pageSize: 4096, pageCount: 554 };

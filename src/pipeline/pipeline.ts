@@ -3,6 +3,7 @@ import type { ArchivedPiece } from '../destination/archive-listing.ts';
 import type { DestinationSpec } from '../destination/destination.ts';
 import type { Snapshot } from '../engine/engine-driver.ts';
 import type { PageRun } from '../format/index-pages.ts';
+import type { LogSeal, PartSeal } from '../format/tenant-key.ts';
 import type { Scn } from '../model/scn.ts';
 
 /** Who a block belongs to; bound into every encrypted block as associated data. */
@@ -99,6 +100,8 @@ export interface LogBlockItem {
   storedBytes: number;
   plainBytes: number;
   checksum: Uint8Array;
+  /** How an encrypted block is opened; null for a plain one. */
+  seal: PartSeal | null;
   /** Pairs (index of the image in the block, page number in the target). */
   images: Array<[index: number, page: number]>;
 }
@@ -144,6 +147,8 @@ export interface VerifyPiece {
   owner: { clusterUuid: string; tenantId: number };
   /** Without it, headers and tables only. */
   isWithImages: boolean;
+  /** What opens encrypted batches of its round; of one that stays closed, the header and the hash of the table are checked. */
+  logKeys: readonly LogSeal[];
 }
 
 export type VerifyItem = VerifyObject | VerifyPack | VerifyPiece;

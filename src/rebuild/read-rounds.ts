@@ -198,7 +198,10 @@ async function walkedRow(reading: Reading, piece: ArchivedPiece, start: PieceSta
   const { destination } = reading.source;
   row.outputBytes = piece.segments.reduce((sum, { sizeBytes }) => sum + BigInt(sizeBytes), 0n);
   try {
-    for await (const { header } of walkPiece(destination, piece, undefined, { owner: reading.owner })) {
+    for await (const { header } of walkPiece(destination, piece, undefined, {
+      owner: reading.owner,
+      acceptsClosed: true,
+    })) {
       reading.signal.throwIfAborted();
       row.checkpointScn = later(row.checkpointScn, header.checkpointScn);
       if (header.commitCount > 0) row.maxScn = later(row.maxScn, header.lastScn);

@@ -14,6 +14,7 @@ import type { BackupSetIndex } from '../format/backup-set-index.ts';
 import { type BackupSetManifest, manifestSha256 } from '../format/backup-set-manifest.ts';
 import { manifestName, packName, pieceDirectory, setDirectory } from '../format/layout.ts';
 import { NO_PAGE_HASH, type PageMap } from '../format/page-map.ts';
+import type { FindLogKey } from '../format/tenant-key.ts';
 import { parseDestinationUri } from '../model/destination-uri.ts';
 import type { Scn } from '../model/scn.ts';
 import type { LogBlockItem, Pipeline, RestoreRequest, SetBlockItem } from '../pipeline/pipeline.ts';
@@ -37,6 +38,8 @@ export interface BuildRequest {
   check(path: string, whenWritten: Promise<void>): Promise<EngineFacts>;
   /** @returns a data key that is cleared here; null for a set that was planned with as not encrypted */
   dataKeyOf(backupSetId: number): Uint8Array | null;
+  /** Opens encrypted log. */
+  findKey?: FindLogKey;
   /** Called once, before anything is written. */
   onTotal(totalBytes: bigint): void;
   onProgress(done: { bytes: number }): void;
@@ -117,8 +120,9 @@ async function layLog(request: BuildRequest, manifest: BackupSetManifest, map: P
   const expected = { overlay, map };
   if (!seed.log) return expected;
   const roll = new PageMapRoll({ map, scn: consistentScn, untilScn: restoreScn });
-  await using destination = openLog(request, seed.log);
-  const walk = walkStretches(destination, seed.log.stretches.map(walked), seed.owner);
+  await using destination = openLog(request.openDestination, seed.log.uris);
+  const owner = { ...seed.owner, findKey: request.findKey };
+  const walk = walkStretches(destination, seed.log.stretches.map(walked), owner);
   const changedRounds = new Set<number>();
   try {
     while (!overlay.isAtEnd) {
@@ -142,7 +146,8 @@ async function layLog(request: BuildRequest, manifest: BackupSetManifest, map: P
   return expected;
 }
 
-function openLog({ openDestination }: BuildRequest, { uris }: NonNullable<RestoreSeed['log']>): Destination {
+/** The archives of a restore as one. */
+export function openLog(openDestination: OpenDestination, uris: readonly string[]): Destination {
   return joinDestinations(uris.map((uri) => openDestination(parseDestinationUri(uri))));
 }
 
@@ -202,7 +207,7 @@ async function writeFile(
     sets: of.sets.map(({ directory, manifest, dataKey }) => {
       return { destination: of.data.spec, directory, owner: setOwner(manifest), dataKey };
     }),
-    logDestination: seed.log && openLog(request, seed.log).spec,
+    logDestination: seed.log && openLog(request.openDestination, seed.log.uris).spec,
     items: items(),
     workers: seed.workers,
     isBackground: request.isBackground === true,

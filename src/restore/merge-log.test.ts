@@ -43,6 +43,7 @@ function batch(
       imageCount,
       checksum: none,
       sha256: none,
+      seal: null,
     });
   }
   const continues = commits.at(-1)?.isComplete === false;

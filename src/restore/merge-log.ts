@@ -204,9 +204,9 @@ export class LogOverlay {
     }
     for (const blockNo of [...images.keys()].sort((a, b) => a - b)) {
       const { object, block } = this.#blocks.get(blockNo)!;
-      const { offset, storedBytes, plainBytes, checksum } = block;
+      const { offset, storedBytes, plainBytes, checksum, seal } = block;
       const pairs = images.get(blockNo)!.sort((a, b) => a[0] - b[0]);
-      yield { kind: 'log', object, offset, storedBytes, plainBytes, checksum, images: pairs };
+      yield { kind: 'log', object, offset, storedBytes, plainBytes, checksum, seal, images: pairs };
     }
   }
 }

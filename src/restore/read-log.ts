@@ -9,7 +9,7 @@ import {
   readRoundEnd,
   readRoundStart,
 } from '../destination/archive-listing.ts';
-import { hasListedSize, walkPiece } from '../destination/archive-reader.ts';
+import { hasListedSize, type LogReader, walkPiece } from '../destination/archive-reader.ts';
 import { roundStartPosition } from '../destination/batch-chain.ts';
 import type { Destination } from '../destination/destination.ts';
 import { firstCommitScn } from '../destination/find-repair.ts';
@@ -19,10 +19,7 @@ import { SCN_NONE, type Scn, toScn } from '../model/scn.ts';
 import type { Damage, LogRun, PlanPiece } from './plan-facts.ts';
 
 /** Whose log it must be: from the destination's format file. */
-export interface LogOwner {
-  clusterUuid: string;
-  tenantId: number;
-}
+export type LogOwner = LogReader;
 
 /** A run with the pieces that it was read from, in the same order as its plan pieces. */
 export interface FoundRun extends LogRun {
@@ -213,7 +210,7 @@ async function walkedCoverage(
   let damage: Damage | null = null;
   let firstScn: Scn | undefined;
   try {
-    for await (const { header } of walkPiece(destination, piece, undefined, { owner })) {
+    for await (const { header } of walkPiece(destination, piece, undefined, { owner, acceptsClosed: true })) {
       firstScn ??= beforeScn(header.firstScn);
       reachedScn = header.checkpointScn;
     }

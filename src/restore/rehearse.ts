@@ -3,6 +3,7 @@
 import { fail } from '../base/errors.ts';
 import { setDirectory } from '../format/layout.ts';
 import type { Rehearsal, RehearsalRequest } from '../model/rehearsal.ts';
+import { storedLogKeys } from '../store/tenant-keys.ts';
 import { buildFileAgain } from './build-again.ts';
 import type { RestorePlan } from './plan-restore.ts';
 import type { FoundRun } from './read-log.ts';
@@ -44,6 +45,7 @@ export async function rehearse(
       ...{ seed, restoreScn: plan.restoreScn, targetPath, openDestination, pipeline, signal, onTotal, onProgress },
       check: (path, whenWritten) => driver.check(path, { level: checkLevel, whenWritten }),
       dataKeyOf: (backupSetId) => request.dataKeyOf(backupSetId),
+      findKey: storedLogKeys(deps.store),
       isBackground: true,
     },
     log,

@@ -1,5 +1,7 @@
 // What the restore room offers to statements and views.
 import type { DerivedKeys } from '../format/derived-keys.ts';
+import type { ExportedKey } from '../format/key-file.ts';
+import type { SetOpeners } from '../model/backup-job.ts';
 import type { Rehearsal, RehearsalRequest } from '../model/rehearsal.ts';
 import type { Scn } from '../model/scn.ts';
 
@@ -16,6 +18,8 @@ export interface RestoreRequest {
   passwords: readonly string[];
   /** What the session has derived from them already; left out: nothing is kept for the next statement. */
   derivedKeys?: DerivedKeys;
+  /** From the file of WITH KEY FROM; the caller clears them. Those that the store has need not be given. */
+  tenantKeys?: readonly ExportedKey[];
   description: string;
 }
 
@@ -26,7 +30,7 @@ export interface RestorePreview {
   sourceClusterName: string;
   timeZone: string;
   restoreScn: Scn;
-  sets: Array<{ name: string; bytes: bigint; minRestoreScn: Scn; isEncrypted: boolean }>;
+  sets: Array<{ name: string; bytes: bigint; minRestoreScn: Scn; openedBy: SetOpeners }>;
   /** With the archive that holds each. */
   pieces: Array<{ name: string; uri: string; bytes: bigint; fromScn: Scn; toScn: Scn }>;
   totalBytes: bigint;
@@ -52,7 +56,7 @@ export interface RestoreService {
   /** @throws 9080, 9081, 9026, 9119, 9077, 9064, 4007 as documented */
   preview(request: RestoreRequest): Promise<RestorePreview>;
   /**
-   * Plans, checks the passwords, records job and tenant, returns; the work goes on in the background.
+   * Plans, checks passwords and keys, records job and tenant, returns; the work goes on in the background.
    * @throws what preview throws; 9047, 9014, 5156, 4650, 4626
    */
   restore(request: RestoreRequest): Promise<void>;

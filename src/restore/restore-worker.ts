@@ -19,6 +19,7 @@ import { administratorOf, TENANT_MOVES, type Tenant } from '../model/tenant.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { accountWithoutPassword } from '../store/records.ts';
 import type { Store } from '../store/store.ts';
+import { storedLogKeys } from '../store/tenant-keys.ts';
 import { buildFileAgain } from './build-again.ts';
 import type { BuildRequest, BuiltFile } from './build-file.ts';
 import type { OpenDestination } from './read-sources.ts';
@@ -158,6 +159,7 @@ export class RestoreWorker {
       ...{ openDestination, pipeline, restoreScn, targetPath, signal: this.#controller.signal },
       seed,
       check: (path, whenWritten) => driver.check(path, { level: seed.check, whenWritten }),
+      findKey: storedLogKeys(this.#deps.store),
       dataKeyOf: (backupSetId) => {
         const sealed = job.sealedDataKeys[backupSetId];
         return sealed ? store.secrets.open(sealed, keyContext(jobId, backupSetId)) : null;
@@ -286,6 +288,8 @@ export class RestoreWorker {
     log.warn('restore failed', { jobId: job.jobId, tenantId: job.restoreTenantId, error: cause });
     store.transaction(() => {
       store.forgetTenant(job.restoreTenantId);
+      // Nothing was ever encrypted with these copies.
+      store.tenantKeys.remove({ tenantId: job.restoreTenantId });
       const status = checkMove('restore job', RESTORE_MOVES, job.status, 'RESTORE_FAIL');
       const ended = { ...ENDED, endNs: clock.nowNs(), comment: comment.slice(0, COMMENT_CHARS_MAX) };
       store.restoreJobs.change({ jobId: job.jobId }, { ...ended, status }, { status: job.status });

@@ -241,7 +241,9 @@ describe('a restore', () => {
     const request = { tenantName: null, uris: world.uris('app'), option: '', passwords: [], description: '' };
     const preview = await world.restore.preview({ ...request, target: { kind: 'newest' } });
     expect(preview).toMatchObject({ sourceTenantName: 'app', sourceClusterName: 'c1', timeZone: '+08:00' });
-    expect(preview.sets).toMatchObject([{ name: 'backup_set_1_full', isEncrypted: true }]);
+    expect(preview.sets).toMatchObject([
+      { name: 'backup_set_1_full', openedBy: { hasPassword: true, hasTenantKey: false } },
+    ]);
     expect(preview.pieces).toHaveLength(1);
     expect(preview.restoreScn >= states[1]!.scn).toBe(true);
     expect(preview.windows).toMatchObject([{ roundId: 1, backupSetIds: [1], toScn: preview.restoreScn }]);

@@ -4,7 +4,8 @@ import { fail } from '../base/errors.ts';
 import { MIB, SYS_TENANT_ID } from '../base/limits.ts';
 import { ServerStopping } from '../base/server-stopping.ts';
 import { DerivedKeys } from '../format/derived-keys.ts';
-import type { BackupSet } from '../model/backup-job.ts';
+import type { FindTenantKey } from '../format/tenant-key-slot.ts';
+import { type BackupSet, openersOf } from '../model/backup-job.ts';
 import { checkDescription } from '../model/description.ts';
 import { formatWithOptions, maskUri } from '../model/destination-uri.ts';
 import { checkMove, unfinished } from '../model/moves.ts';
@@ -12,6 +13,8 @@ import type { Rehearsal, RehearsalRequest } from '../model/rehearsal.ts';
 import { RESTORE_MOVES, type RestoreJob } from '../model/restore-job.ts';
 import { SCN_NONE } from '../model/scn.ts';
 import { isName, isReservedTenantName } from '../model/tenant.ts';
+import { openLog } from './build-file.ts';
+import { checkLogKeys, inheritKeys, tenantKeysAtHand } from './inherit-keys.ts';
 import type { RestorePlan } from './plan-restore.ts';
 import { planSound } from './plan-sound.ts';
 import { provePresent } from './prove-present.ts';
@@ -76,7 +79,7 @@ class Restore implements RestoreService {
   async preview(request: RestoreRequest): Promise<RestorePreview> {
     const { sources, plan } = await this.#plan(request);
     const sets = plan.sets.map(({ manifest, name, minRestoreScn }) => {
-      return { name, bytes: manifest.outputBytes, minRestoreScn, isEncrypted: manifest.encryptionMode !== 'NONE' };
+      return { name, bytes: manifest.outputBytes, minRestoreScn, openedBy: openersOf(manifest.encryptionMode) };
     });
     const pieces = plan.stretches
       .flatMap((stretch) => stretch.pieces)
@@ -103,8 +106,12 @@ class Restore implements RestoreService {
     const { sources, plan } = await this.#plan(request);
     this.#checkEngine(plan);
     this.#prepareWorkers(plan);
-    const dataKeys = await this.#unlock(plan, request);
+    const findKey = tenantKeysAtHand(this.#deps.store, request.tenantKeys ?? []);
+    const dataKeys = await this.#unlock(plan, request, findKey);
     try {
+      const uris = sources.archiveUris.map(uriOf(request.uris));
+      const { owner } = sources;
+      await checkLogKeys(plan, { owner, openLog: () => openLog(this.#deps.openDestination, uris), findKey });
       const { store } = this.#deps;
       const tenantId = store.nextId(SYS_TENANT_ID, 'tenant');
       const location = option.location ?? this.#deps.tenantLocation(tenantId, name);
@@ -210,11 +217,11 @@ class Restore implements RestoreService {
     this.#deps.pipeline.prepare(pageCount * pageSize > ONE_WORKER_BYTES ? this.#deps.cores : 1, 'restore');
   }
 
-  async #unlock({ sets }: Plan, { passwords, derivedKeys }: RestoreRequest): Promise<DataKeys> {
-    if (derivedKeys) return await unlockSets(sets, passwords, derivedKeys);
+  async #unlock({ sets }: Plan, { passwords, derivedKeys }: RestoreRequest, findKey: FindTenantKey): Promise<DataKeys> {
+    if (derivedKeys) return await unlockSets(sets, passwords, derivedKeys, findKey);
     const derived = new DerivedKeys();
     try {
-      return await unlockSets(sets, passwords, derived);
+      return await unlockSets(sets, passwords, derived, findKey);
     } finally {
       derived.clear();
     }
@@ -253,6 +260,7 @@ class Restore implements RestoreService {
       comment: '',
       createdNs: nowNs,
     });
+    inheritKeys(store, { tenantId, plan, given: request.tenantKeys ?? [], nowNs });
     const jobId = store.nextId(SYS_TENANT_ID, 'job');
     const sealedDataKeys: RestoreJob['sealedDataKeys'] = {};
     for (const [backupSetId, dataKey] of dataKeys.entries())

@@ -8,6 +8,7 @@ import type { Log } from '../base/log.ts';
 import { parseDestinationUri } from '../model/destination-uri.ts';
 import type { Standby, SyncStatus } from '../model/standby.ts';
 import type { Tenant } from '../model/tenant.ts';
+import { storedLogKeys } from '../store/tenant-keys.ts';
 import { LogFollower } from './follow-log.ts';
 import type { OpenDestination } from './read-sources.ts';
 import { type ReplayDependencies, StandbyDatabase } from './replay-log.ts';
@@ -41,7 +42,7 @@ const WORDS: ReadonlyArray<[SyncStatus, ReadonlyArray<Parameters<typeof isFailur
   ],
   ['STANDBY LOG NOT MATCH', ['BACKUP_DATA_CORRUPT', 'BACKUP_FORMAT_FILE_NOT_EXIST', 'BACKUP_FORMAT_FILE_NOT_MATCH']],
   ['CHECK NETWORK', ['BACKUP_DEST_NOT_CONNECT']],
-  ['CHECK USER OR PASSWORD', ['BACKUP_PERMISSION_DENIED']],
+  ['CHECK USER OR PASSWORD', ['BACKUP_PERMISSION_DENIED', 'BACKUP_INVALID_PASSWORD']],
   ['FETCH LOG TIMEOUT', ['TIMEOUT']],
 ];
 
@@ -78,7 +79,7 @@ export class StandbyWorker {
     assert(standby && tenant, 'a standby that is followed has rows');
     const { clusterUuid, sourceTenantId, sourceUri } = standby;
     this.#sourceUri = sourceUri;
-    const owner = { clusterUuid, tenantId: sourceTenantId };
+    const owner = { clusterUuid, tenantId: sourceTenantId, findKey: storedLogKeys(deps.store) };
     this.#follower = new LogFollower({ owner, timeZone: tenant.timeZone });
   }
 

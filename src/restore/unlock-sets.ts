@@ -2,6 +2,7 @@
 import { fail, isFailure } from '../base/errors.ts';
 import { type DeriveKey, PASSWORDS_MAX, type SetToOpen, unlockSet } from '../destination/backup-set-reader.ts';
 import type { DerivedKeys } from '../format/derived-keys.ts';
+import type { FindTenantKey } from '../format/tenant-key-slot.ts';
 
 /** Data keys by set id; sets without encryption have none. */
 export class DataKeys {
@@ -26,7 +27,7 @@ export class DataKeys {
 }
 
 /**
- * Finds the data key of every set with the session's passwords.
+ * Finds the data key of every set with the tenant keys that are at hand and the session's passwords.
  * @param derived what was derived from them before; gets what is derived now
  * @returns keys that the caller clears
  * @throws as `unlockSet`; BACKUP_INVALID_PASSWORD (9047) names the first set that none of the passwords opens
@@ -35,6 +36,7 @@ export async function unlockSets(
   sets: readonly SetToOpen[],
   passwords: readonly string[],
   derived: DerivedKeys,
+  findKey?: FindTenantKey,
 ): Promise<DataKeys> {
   if (passwords.length > PASSWORDS_MAX)
     throw fail('INVALID_ARGUMENT', { what: `SET DECRYPTION: more than ${PASSWORDS_MAX} passwords` });
@@ -43,10 +45,11 @@ export async function unlockSets(
   let ordered = [...passwords];
   try {
     for (const set of sets) {
-      const opened = await unlockOne(set, ordered, derived);
+      const opened = await unlockOne(set, ordered, derived, findKey);
       if (!opened) continue;
       keys.add(set.ref.backupSetId, opened.dataKey);
-      ordered = [opened.password, ...ordered.filter((password) => password !== opened.password)];
+      const { password: first } = opened;
+      if (first !== undefined) ordered = [first, ...ordered.filter((password) => password !== first)];
     }
     return keys;
   } catch (error) {
@@ -59,9 +62,19 @@ async function unlockOne(
   set: SetToOpen,
   passwords: readonly string[],
   derived: DerivedKeys,
-): Promise<{ dataKey: Uint8Array; password: string } | null> {
+  findKey: FindTenantKey | undefined,
+): Promise<{ dataKey: Uint8Array; password: string | undefined } | null> {
   if (set.manifest.encryptionMode === 'NONE') return null;
   const derive: DeriveKey = (password, salt, cost) => derived.derive(password, salt, cost);
+  // A tenant key that is at hand costs no derivation.
+  if (findKey) {
+    try {
+      const dataKey = await unlockSet(set, [], derive, findKey);
+      return dataKey && { dataKey, password: undefined };
+    } catch (error) {
+      if (!isFailure(error, 'BACKUP_INVALID_PASSWORD')) throw error;
+    }
+  }
   for (const password of passwords) {
     try {
       const dataKey = await unlockSet(set, [password], derive);
@@ -71,6 +84,6 @@ async function unlockOne(
     }
   }
   // Once more with all of them, which are derived by now: the error counts and names what was tried.
-  const dataKey = await unlockSet(set, passwords, derive);
+  const dataKey = await unlockSet(set, passwords, derive, findKey);
   return dataKey && { dataKey, password: passwords[0] ?? '' };
 }

@@ -111,7 +111,7 @@ export async function findPieces(
 
 /** Whether the first batch of a piece goes on with a commit of the piece before. */
 async function beginsInsideCommit(destination: Destination, piece: ArchivedPiece, owner: LogOwner): Promise<boolean> {
-  const walk = walkPiece(destination, piece, undefined, { owner });
+  const walk = walkPiece(destination, piece, undefined, { owner, acceptsClosed: true });
   const step = await walk.next();
   await walk.return(undefined as never);
   return !step.done && step.value.header.isContinued;

@@ -26,6 +26,7 @@ const SAMPLES: Record<StatementKind, string> = {
     "ALTER SYSTEM CHANGE EXTERNAL_STORAGE_DEST PATH = 's3://b' SET ACCESS_INFO = 'access_id=i&access_key=planted-7'",
   backup: 'ALTER SYSTEM BACKUP DATABASE',
   backupKey: "ALTER SYSTEM BACKUP KEY TO 'file:///k' ENCRYPTED BY 'planted-0'",
+  rotateKey: 'ALTER SYSTEM ROTATE KEY',
   cancelBackup: 'ALTER SYSTEM CANCEL BACKUP',
   addDeletePolicy: "ALTER SYSTEM ADD DELETE BACKUP POLICY 'default' RECOVERY_WINDOW '7d'",
   dropDeletePolicy: "ALTER SYSTEM DROP DELETE BACKUP POLICY 'default'",

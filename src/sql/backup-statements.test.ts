@@ -11,12 +11,12 @@ afterEach(() => fixture[Symbol.dispose]());
 
 test('what was derived from a password goes with it', () => {
   const session = fixture.session(MYSQL_ID);
-  setEncryption(session, { kind: 'setEncryption', password: 'first' });
+  setEncryption(fixture.deps, session, { kind: 'setEncryption', password: 'first' });
   const salt = session.encryptionKeys.freshSalt;
-  expect(() => setEncryption(session, { kind: 'setEncryption', password: '' })).toThrow('SET ENCRYPTION');
+  expect(() => setEncryption(fixture.deps, session, { kind: 'setEncryption', password: '' })).toThrow('SET ENCRYPTION');
   expect([session.encryptionPassword, session.encryptionKeys.freshSalt]).toEqual(['first', salt]);
-  setEncryption(session, { kind: 'setEncryption', password: 'second' });
+  setEncryption(fixture.deps, session, { kind: 'setEncryption', password: 'second' });
   expect([session.encryptionPassword, session.encryptionKeys.freshSalt === salt]).toEqual(['second', false]);
-  setEncryption(session, { kind: 'setEncryption', password: null });
+  setEncryption(fixture.deps, session, { kind: 'setEncryption', password: null });
   expect(session.encryptionPassword).toBeNull();
 });

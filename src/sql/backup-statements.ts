@@ -3,17 +3,16 @@ import { becameFull } from '../backup/choose-parent.ts';
 import { clientErrno, fail } from '../base/errors.ts';
 import { SYS_TENANT_ID } from '../base/limits.ts';
 import { okResult, type StatementResult } from '../model/result.ts';
+import { keyInUse } from '../store/tenant-keys.ts';
 import { isSys, type SqlDependencies } from './dependencies.ts';
 import type { StatementOf } from './grammar/statement.ts';
+import { BACKUP_PASSWORD_CHARS_MAX } from './key-statements.ts';
 import type { Session } from './session.ts';
 import { someTenants, tenantsNamed } from './target-tenants.ts';
 
-/** Longest backup password in characters: a bound before key derivation. */
-const BACKUP_PASSWORD_CHARS_MAX = 1024;
-
 /** Said once where a password is set: it must not be taken for more than it is. */
 const LOG_IS_PLAIN =
-  'the password encrypts the backup sets of this session; the archived log is not encrypted: keep its destination as you keep the database';
+  "the password encrypts the backup sets of this session; the archived log is not encrypted unless the tenant's tde_method is 'internal': keep its destination as you keep the database";
 
 /** Whatever was derived from the password before goes with it. */
 export function setEncryptionPassword(session: Session, password: string | null): void {
@@ -21,7 +20,17 @@ export function setEncryptionPassword(session: Session, password: string | null)
   session.encryptionKeys.clear();
 }
 
-export function setEncryption(session: Session, statement: StatementOf<'setEncryption'>): StatementResult {
+/** Whether somebody's sets could have a password while his log has nothing. */
+function hasPlainLog({ store }: SqlDependencies, session: Session): boolean {
+  const ids = isSys(session) ? store.userTenants().map(({ tenantId }) => tenantId) : [session.tenantId];
+  return ids.length === 0 || ids.some((tenantId) => keyInUse(store, tenantId) === undefined);
+}
+
+export function setEncryption(
+  deps: SqlDependencies,
+  session: Session,
+  statement: StatementOf<'setEncryption'>,
+): StatementResult {
   const { password } = statement;
   if (password !== null && (password === '' || password.length > BACKUP_PASSWORD_CHARS_MAX)) {
     throw fail('INVALID_ARGUMENT', {
@@ -29,7 +38,7 @@ export function setEncryption(session: Session, statement: StatementOf<'setEncry
     });
   }
   setEncryptionPassword(session, password);
-  if (password === null) return okResult();
+  if (password === null || !hasPlainLog(deps, session)) return okResult();
   session.warnings.push({ level: 'Note', errno: clientErrno('NOT_SUPPORTED', session.mode), message: LOG_IS_PLAIN });
   return okResult(0n, 0n, session.warnings.length);
 }
@@ -57,7 +66,7 @@ export async function startBackup(
   statement: StatementOf<'backup'>,
 ): Promise<StatementResult> {
   const { tenants, level } = scopeOf(deps, session, statement);
-  const { skipped, full } = await deps.backup.startBackup({
+  const { skipped, full, unexported } = await deps.backup.startBackup({
     initiatorTenantId: isSys(session) ? SYS_TENANT_ID : session.tenantId,
     tenants,
     level,
@@ -79,6 +88,13 @@ export async function startBackup(
       level: 'Note',
       errno: clientErrno('BACKUP_CAN_NOT_START', session.mode),
       message: `the backup of tenant '${tenantName}' ${becameFull(because)}`,
+    });
+  }
+  for (const { tenantName, because } of unexported) {
+    session.warnings.push({
+      level: 'Warning',
+      errno: clientErrno('BACKUP_INVALID_PASSWORD', session.mode),
+      message: `tenant '${tenantName}': ${because}`,
     });
   }
   return okResult(0n, 0n, session.warnings.length);

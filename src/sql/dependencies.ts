@@ -8,6 +8,7 @@ import { SYS_TENANT_ID } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { CleanService } from '../clean/clean-service.ts';
+import type { KeyService } from '../keys/key-service.ts';
 import type { Tenant } from '../model/tenant.ts';
 import type { RebuildService } from '../rebuild/rebuild-service.ts';
 import type { RestoreService } from '../restore/restore-service.ts';
@@ -34,6 +35,7 @@ export interface SqlDependencies {
   schedule: ScheduleService;
   audit: AuditService;
   validate: ValidateService;
+  keys: KeyService;
   connections: ConnectionRegistry;
   serverVersion: string;
 }

@@ -34,7 +34,13 @@ function save(deps: SqlDependencies, tenantId: number, { name, value }: { name: 
   deps.store.recordEvent(deps.clock.nowNs(), { module: 'parameter', event: 'set_parameter', facts });
 }
 
-function check(deps: SqlDependencies, session: Session, assignment: ParameterAssignment): () => void {
+/** What is to be done in the transaction of all assignments, and what behind it. */
+interface Change {
+  make(): void;
+  afterwards?(): Promise<void>;
+}
+
+function check(deps: SqlDependencies, session: Session, assignment: ParameterAssignment): Change {
   const { name, value } = assignment;
   if (Object.hasOwn(RETIRED_PARAMETERS, name)) {
     const now = RETIRED_PARAMETERS[name]!;
@@ -50,7 +56,7 @@ function check(deps: SqlDependencies, session: Session, assignment: ParameterAss
   if (definition.scope === 'cluster') {
     if (name === 'archive_new_tenants' && value !== '') parseDestinationUri(value);
     if (!isSys(session)) throw fail('NO_PRIVILEGE', { privilege: 'SUPER (a cluster parameter belongs to root@sys)' });
-    return () => save(deps, SYS_TENANT_ID, { name, value });
+    return { make: () => save(deps, SYS_TENANT_ID, { name, value }) };
   }
   const tenantIds = tenantIdsOf(deps, session, assignment);
   if (name === 'archive_lag_target') {
@@ -59,23 +65,31 @@ function check(deps: SqlDependencies, session: Session, assignment: ParameterAss
       throw fail('NOT_SUPPORTED', { what: 'set archive_lag_target before log_archive_dest is' });
     }
   }
-  return () => {
+  const make = () => {
     for (const tenantId of tenantIds) {
       save(deps, tenantId, { name, value });
       if (name === 'archive_lag_target' || name === 'gap_repair') deps.archive.refreshLagTarget(tenantId);
+      if (name === 'tde_method' && value.toLowerCase() === 'internal') deps.keys.ensure(tenantId);
     }
   };
+  if (name !== 'tde_method') return { make };
+  // Whoever commits after the answer finds his log encrypted.
+  const afterwards = async () => {
+    for (const tenantId of tenantIds) await deps.archive.refreshSeal(tenantId);
+  };
+  return { make, afterwards };
 }
 
 /** All assignments are checked before the first one is made. */
-export function setParameters(
+export async function setParameters(
   deps: SqlDependencies,
   session: Session,
   statement: StatementOf<'setParameters'>,
-): StatementResult {
+): Promise<StatementResult> {
   const changes = statement.assignments.map((assignment) => check(deps, session, assignment));
   deps.store.transaction(() => {
-    for (const change of changes) change();
+    for (const { make } of changes) make();
   });
+  for (const { afterwards } of changes) await afterwards?.();
   return okResult();
 }

@@ -1,5 +1,6 @@
 // Statements of restore: SET DECRYPTION, RESTORE, PREVIEW, CANCEL RESTORE, restore sources.
 import { fail } from '../base/errors.ts';
+import type { SetOpeners } from '../model/backup-job.ts';
 import {
   bigint,
   type Column,
@@ -14,6 +15,7 @@ import { formatTime } from '../model/time-zone.ts';
 import type { RestorePreview, RestoreRequest, RestoreTarget } from '../restore/restore-service.ts';
 import { isSys, requireSys, type SqlDependencies } from './dependencies.ts';
 import type { StatementOf, Until } from './grammar/statement.ts';
+import { withKeysFrom } from './key-statements.ts';
 import type { Session } from './session.ts';
 
 /** Sources that ADD RESTORE SOURCE may collect in one session. */
@@ -40,8 +42,6 @@ function requestOf(
   session: Session,
   statement: StatementOf<'restore'> | StatementOf<'previewRestore'>,
 ): RestoreRequest {
-  if (statement.withKey !== null)
-    throw fail('NOT_SUPPORTED', { what: 'RESTORE … WITH KEY (tenants have no keys of their own yet) is' });
   if (statement.encryptedBy !== null)
     throw fail('NOT_SUPPORTED', { what: 'RESTORE … ENCRYPTED BY (use SET DECRYPTION IDENTIFIED BY) is' });
   const uris = statement.uris ?? session.restoreSources;
@@ -64,7 +64,8 @@ export async function restoreTenant(
   statement: StatementOf<'restore'>,
 ): Promise<StatementResult> {
   requireSys(session, 'RESTORE');
-  await deps.restore.restore(requestOf(session, statement));
+  const request = requestOf(session, statement);
+  await withKeysFrom(deps, statement, (tenantKeys) => deps.restore.restore({ ...request, tenantKeys }));
   return okResult();
 }
 
@@ -78,6 +79,12 @@ const PREVIEW_COLUMNS: Column[] = [
   { name: 'TO_SCN_DISPLAY', type: varchar(26) },
   { name: 'COMMENT', type: varchar(4096) },
 ];
+
+function openedByText({ hasPassword, hasTenantKey }: SetOpeners): string {
+  const key = "the tenant's key (of this cluster, or WITH KEY FROM)";
+  if (!hasPassword) return hasTenantKey ? `encrypted: ${key} is needed` : '';
+  return `encrypted: SET DECRYPTION IDENTIFIED BY${hasTenantKey ? `, or ${key},` : ''} is needed`;
+}
 
 function previewRows(preview: RestorePreview): SqlValue[][] {
   const show = (scn: Scn) => [scn, formatTime(scn, preview.timeZone)];
@@ -98,7 +105,7 @@ function previewRows(preview: RestorePreview): SqlValue[][] {
       set.bytes,
       ...show(set.minRestoreScn),
       ...show(set.minRestoreScn),
-      set.isEncrypted ? 'encrypted: SET DECRYPTION IDENTIFIED BY is needed' : '',
+      openedByText(set.openedBy),
     ]),
     ...preview.pieces.map((piece) => [
       'PIECE',
@@ -125,7 +132,9 @@ export async function previewRestore(
   statement: StatementOf<'previewRestore'>,
 ): Promise<StatementResult> {
   requireSys(session, 'RESTORE … PREVIEW');
-  const preview = await deps.restore.preview(requestOf(session, statement));
+  const request = requestOf(session, statement);
+  // A preview opens nothing; a file or password that is wrong is told all the same.
+  const preview = await withKeysFrom(deps, statement, () => deps.restore.preview(request));
   return rowsResult(PREVIEW_COLUMNS, previewRows(preview));
 }
 

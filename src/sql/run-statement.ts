@@ -9,6 +9,7 @@ import { addDeletePolicy, cancelDelete, deleteBackup, deleteObsolete, dropDelete
 import type { SqlDependencies } from './dependencies.ts';
 import { runOnEngine, runTransaction } from './engine-statements.ts';
 import type { Statement, StatementKind } from './grammar/statement.ts';
+import { backupKey, rotateKey } from './key-statements.ts';
 import { setParameters } from './parameter-statements.ts';
 import { alterPool, alterUnit, createPool, createUnit, dropPool, dropUnit } from './resource-statements.ts';
 import {
@@ -38,7 +39,6 @@ export interface StatementRequest {
 
 /** Statements of the manual that this version knows and does not build yet, with the words of error 4007. */
 export const NOT_BUILT: Partial<Record<StatementKind, string>> = {
-  backupKey: 'BACKUP KEY is',
   recoverTable: 'RECOVER TABLE is',
   cancelRecoverTable: 'CANCEL RECOVER TABLE is',
   switchover:
@@ -118,7 +118,7 @@ function runSessionStatement(
     case 'revoke':
       return revokePrivileges(deps, session, statement);
     case 'setEncryption':
-      return setEncryption(session, statement);
+      return setEncryption(deps, session, statement);
     case 'setDecryption':
       return setDecryption(session, statement);
     case 'addRestoreSource':
@@ -152,6 +152,10 @@ function runClusterStatement(
       return startBackup(deps, session, statement);
     case 'cancelBackup':
       return cancelBackup(deps, session, statement);
+    case 'backupKey':
+      return backupKey(deps, session, statement);
+    case 'rotateKey':
+      return rotateKey(deps, session, statement);
     case 'restore':
       return restoreTenant(deps, session, statement);
     case 'previewRestore':

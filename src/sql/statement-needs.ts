@@ -61,6 +61,7 @@ const RULES: { readonly [K in StatementKind]: Rule<K> } = {
   changeStorageDest: 'ALTER SYSTEM',
   backup: 'ALTER SYSTEM',
   backupKey: 'ALTER SYSTEM',
+  rotateKey: 'ALTER SYSTEM',
   cancelBackup: 'ALTER SYSTEM',
   addDeletePolicy: 'ALTER SYSTEM',
   dropDeletePolicy: 'ALTER SYSTEM',

@@ -176,6 +176,12 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX destination_history_by_dest ON destination_history (tenant_id, dest_id);
   `,
   /* 15 */ `
+  CREATE TABLE tenant_key (
+    tenant_id INTEGER NOT NULL, version INTEGER NOT NULL, key_id TEXT NOT NULL, sealed_key BLOB NOT NULL,
+    created_ns INTEGER NOT NULL, exported_ns INTEGER, PRIMARY KEY (tenant_id, version)) STRICT;
+  CREATE INDEX tenant_key_by_id ON tenant_key (key_id);
+  `,
+  /* 16 */ `
   CREATE TABLE standby (
     tenant_id INTEGER PRIMARY KEY, cluster_uuid TEXT NOT NULL, source_tenant_id INTEGER NOT NULL, source_uri TEXT NOT NULL,
     scn INTEGER NOT NULL, commit_scn INTEGER NOT NULL, round_id INTEGER NOT NULL, checksum TEXT NOT NULL,

@@ -96,6 +96,20 @@ export interface FinishedPack {
   blocks: readonly WrittenBlock[];
 }
 
+/** One version of a tenant's key. It outlives its tenant, as his backups do. */
+export interface TenantKeyRecord {
+  tenantId: number;
+  /** From 1; the greatest one encrypts what is new. */
+  version: number;
+  /** Id of the key, in hex: names it at destinations. */
+  keyId: string;
+  /** The key under the cluster's key file. */
+  sealedKey: Uint8Array;
+  createdNs: bigint;
+  /** When BACKUP KEY wrote it to a file last; null: never. */
+  exportedNs: bigint | null;
+}
+
 export type TenantArchiveDest = ArchiveDest & { tenantId: number };
 
 function tenantTables(db: Statements) {
@@ -590,6 +604,17 @@ function scheduleTables(db: Statements) {
   };
 }
 
+function keyTables(db: Statements) {
+  return {
+    tenantKeys: new Table<TenantKeyRecord>(
+      db,
+      'tenant_key',
+      { tenantId: int, version: int, keyId: text, sealedKey: bytes, createdNs: big, exportedNs: orNull(big) },
+      ['tenantId', 'version'],
+    ),
+  };
+}
+
 export function tables(db: Statements) {
   return {
     ...tenantTables(db),
@@ -600,5 +625,6 @@ export function tables(db: Statements) {
     ...restoreTables(db),
     ...scheduleTables(db),
     ...validateTables(db),
+    ...keyTables(db),
   };
 }

@@ -34,6 +34,7 @@ import {
   type RecordedSource,
   type StoredDestination,
   type TenantArchiveDest,
+  type TenantKeyRecord,
   tables,
 } from './records.ts';
 import { Statements } from './statements.ts';
@@ -120,6 +121,7 @@ export class Store implements Disposable {
   readonly validateTasks: Table<ValidateTask>;
   readonly verifications: Table<Verification>;
   readonly standbys: Table<Standby>;
+  readonly tenantKeys: Table<TenantKeyRecord>;
   readonly #db: Statements;
   #depth = 0;
   #destinationsVersion = 0;
@@ -155,6 +157,7 @@ export class Store implements Disposable {
     this.validateTasks = all.validateTasks;
     this.verifications = all.verifications;
     this.standbys = all.standbys;
+    this.tenantKeys = all.tenantKeys;
     this.cluster = this.#loadCluster(options);
   }
 
@@ -313,7 +316,7 @@ export class Store implements Disposable {
     return this.rounds.find({ tenantId }, { orderBy: 'roundId', descending: true })[0];
   }
 
-  /** Removes everything that belongs to a dropped tenant but its history of jobs, sets and pieces. */
+  /** Removes everything that belongs to a dropped tenant but its history of jobs, sets and pieces, and the keys to them. */
   forgetTenant(tenantId: number): void {
     this.transaction(() => {
       for (const table of OF_TENANTS) {

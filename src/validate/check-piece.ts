@@ -13,6 +13,7 @@ import { listedSegments } from '../destination/archive-reader.ts';
 import type { Destination } from '../destination/destination.ts';
 import type { ArchiveOwner, PieceInfo } from '../format/archive-info.ts';
 import { type PieceRef, pieceDirectory, pieceInfoName } from '../format/layout.ts';
+import type { LogSeal } from '../format/tenant-key.ts';
 import type { ArchivePiece } from '../model/archive-round.ts';
 import { SCN_NONE, type Scn, toScn } from '../model/scn.ts';
 import type { Pipeline, VerifiedLog } from '../pipeline/pipeline.ts';
@@ -28,6 +29,8 @@ export interface PieceCheck {
   /** What the store said of it before it was read; undefined for a piece at another destination. */
   row: ArchivePiece | undefined;
   pipeline: Pick<Pipeline, 'verify'>;
+  /** What opens the encrypted log of its round. */
+  logKeys: readonly LogSeal[];
   onTotal(bytes: bigint): void;
   onProgress(done: { bytes: number }): void;
   signal: AbortSignal;
@@ -81,8 +84,8 @@ export async function checkPieceLog(
   { piece, info }: FoundPiece,
   isWithImages: boolean,
 ): Promise<Proof> {
-  const { destination, owner, row, pipeline, onProgress, signal } = check;
-  const items = [{ kind: 'piece' as const, piece, owner, isWithImages }];
+  const { destination, owner, row, pipeline, logKeys, onProgress, signal } = check;
+  const items = [{ kind: 'piece' as const, piece, owner, isWithImages, logKeys }];
   const [log] = await pipeline.verify({ destination: destination.spec, set: null, items, onProgress, signal });
   checkEnd(piece, log!, maxScnOf(info ?? row));
   const provedScn = info ? frozenEnd(info) : (log!.checkpointScn ?? row?.startScn ?? SCN_NONE);

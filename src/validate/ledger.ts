@@ -5,6 +5,7 @@ import { SCN_NONE } from '../model/scn.ts';
 import type { ValidateLevel, ValidateTask, Verification } from '../model/validate-job.ts';
 import type { Store } from '../store/store.ts';
 import type { DamagedPlace } from './damage.ts';
+import { recordFinding } from './validate-events.ts';
 import type { Proof } from './validate-service.ts';
 
 export type ReadObject = Pick<Verification, 'tenantId' | 'objectType' | 'objectId' | 'level'>;
@@ -34,24 +35,30 @@ export function recordReading(store: Store, object: ReadObject, { jobId, nowNs, 
 }
 
 /** The row of a set or a piece at a destination takes another file status, if it still has the one that is expected. */
-function changeStatus(
-  store: Store,
-  of: { tenantId: number; uri: string; place: DamagedPlace },
-  [from, to]: readonly [FileStatus, FileStatus],
-): void {
-  const { tenantId, uri, place } = of;
+function changeStatus(store: Store, of: Finding, [from, to]: readonly [FileStatus, FileStatus]): void {
+  const { tenantId, uri, place, nowNs } = of;
   const expected = { fileStatus: from, uri };
-  if ('set' in place)
-    store.backupSets.update({ tenantId, backupSetId: place.set.backupSetId }, { fileStatus: to }, expected);
-  else store.pieces.update({ tenantId, pieceId: place.piece.pieceId }, { fileStatus: to }, expected);
+  const isChanged =
+    'set' in place
+      ? store.backupSets.update({ tenantId, backupSetId: place.set.backupSetId }, { fileStatus: to }, expected)
+      : store.pieces.update({ tenantId, pieceId: place.piece.pieceId }, { fileStatus: to }, expected);
+  if (isChanged) recordFinding(store, nowNs, { tenantId, uri, place, fileStatus: to });
 }
 
-export function markBroken(store: Store, of: { tenantId: number; uri: string; place: DamagedPlace }): void {
+/** What was found out of a set or piece at a destination. */
+interface Finding {
+  tenantId: number;
+  uri: string;
+  place: DamagedPlace;
+  nowNs: bigint;
+}
+
+export function markBroken(store: Store, of: Finding): void {
   changeStatus(store, of, ['AVAILABLE', 'BROKEN']);
 }
 
 /** Everything in a broken set or piece was read and is sound: somebody has mended it. */
-export function markMended(store: Store, of: { tenantId: number; uri: string; place: DamagedPlace }): void {
+export function markMended(store: Store, of: Finding): void {
   changeStatus(store, of, ['BROKEN', 'AVAILABLE']);
 }
 

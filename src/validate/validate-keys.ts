@@ -1,8 +1,9 @@
-// Data keys of encrypted sets for one job: found with the statement's passwords, kept only sealed under the cluster's key.
+// Data keys of encrypted sets for one job: found with the statement's passwords and tenant keys, kept only sealed under the cluster's key.
 import { isFailure } from '../base/errors.ts';
 import { readManifest, unlockSet } from '../destination/backup-set-reader.ts';
 import type { Destination } from '../destination/destination.ts';
 import type { SetRef } from '../format/layout.ts';
+import type { FindTenantKey } from '../format/tenant-key-slot.ts';
 import type { ValidateJob } from '../model/validate-job.ts';
 import type { ClusterKey } from '../store/cluster-key.ts';
 import { isDamage } from './damage.ts';
@@ -15,21 +16,20 @@ const keyContext = ({ tenantId, jobId }: ValidateJobRef, backupSetId: number) =>
   `validate job ${jobId} of tenant ${tenantId}, backup set ${backupSetId}`;
 
 /**
- * Opens the sets that one of the passwords opens. Others stay closed, and so do damaged ones, which the job tells of.
+ * Opens the sets that one of the passwords or a tenant key opens. Others stay closed, and so do damaged ones, which the job tells of.
  * @returns keys that the caller clears
  * @throws 9070, 9071 when the destination can not be read
  */
 export async function unlockAll(
   destination: Destination,
   refs: readonly SetRef[],
-  of: ValidatePasswords & { owner: { clusterUuid: string; tenantId: number } },
+  of: ValidatePasswords & { owner: { clusterUuid: string; tenantId: number }; findKey: FindTenantKey },
 ): Promise<DataKeys> {
   const keys: DataKeys = new Map();
-  if (of.passwords.length === 0) return keys;
   for (const ref of refs) {
     try {
       const { manifest, bytes: manifestBytes } = await readManifest(destination, ref, of.owner);
-      const dataKey = await unlockSet({ ref, manifest, manifestBytes }, of.passwords, of.derive);
+      const dataKey = await unlockSet({ ref, manifest, manifestBytes }, of.passwords, of.derive, of.findKey);
       if (dataKey) keys.set(ref.backupSetId, dataKey);
     } catch (error) {
       const staysClosed = isFailure(error, 'BACKUP_INVALID_PASSWORD') || isFailure(error, 'NOT_SUPPORTED');

@@ -22,11 +22,13 @@ import {
 } from '../model/validate-job.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { Store } from '../store/store.ts';
+import { roundLogKeys } from '../store/tenant-keys.ts';
 import { checkPieceFacts, checkPieceLog, PieceListing } from './check-piece.ts';
 import { checkSetBasic, checkSetPhysical, proofOfSet } from './check-set.ts';
 import { type DamagedPlace, damagedPlace, isDamage } from './damage.ts';
 import { drillComment, runDrill } from './drill.ts';
 import { markBroken, markMended, objectOf, readsEverything, recordReading } from './ledger.ts';
+import { recordJobEnd } from './validate-events.ts';
 import { openKey } from './validate-keys.ts';
 import type { Proof, ValidateJobRef } from './validate-service.ts';
 
@@ -164,7 +166,9 @@ export class ValidateWorker {
     const listing = this.#listings.get(task.uri) ?? new PieceListing();
     this.#listings.set(task.uri, listing);
     const row = this.#rowOf(task) as ArchivePiece | undefined;
-    const check = { ...this.#parts(task), destination, ref, listing, row };
+    const { store } = this.#deps;
+    const logKeys = roundLogKeys(store, { tenantId: task.tenantId, roundId: ref.roundId });
+    const check = { ...this.#parts(task), destination, ref, listing, row, logKeys };
     const found = await checkPieceFacts(check);
     const isWithImages = task.level === 'physical';
     if (isWithImages) this.#moveTask(task, 'PHYSICAL');
@@ -264,7 +268,7 @@ export class ValidateWorker {
     if (task.taskType !== 'TENANT' && !this.#rowOf(task)) return;
     recordReading(store, objectOf(task), { jobId, nowNs, proof });
     const place = placeOf(task);
-    if (place && proof.isProved && readsEverything(level)) markMended(store, { tenantId, uri, place });
+    if (place && proof.isProved && readsEverything(level)) markMended(store, { tenantId, uri, place, nowNs });
   }
 
   #fail(task: ValidateTask, error: unknown, broken: { uri: string; place: DamagedPlace } | undefined): void {
@@ -274,7 +278,7 @@ export class ValidateWorker {
     this.#moveTask(task, 'FAILED', { endNs: nowNs, ...failed });
     if (task.taskType === 'TENANT' || this.#rowOf(task))
       recordReading(store, objectOf(task), { jobId: task.jobId, nowNs, proof: failed });
-    if (broken) markBroken(store, { tenantId: task.tenantId, ...broken });
+    if (broken) markBroken(store, { tenantId: task.tenantId, nowNs, ...broken });
   }
 
   /** Ends the job; what it did not come to was not read. */
@@ -293,6 +297,7 @@ export class ValidateWorker {
       const outcome = stopped ?? outcomeOf(tasks);
       const to = isCanceled ? 'CANCELED' : outcome.result === 0 ? 'COMPLETED' : 'FAILED';
       this.#moveJob(to, { ...outcome, endNs, sealedDataKeys: {} });
+      recordJobEnd(store, endNs, this.#job);
       log.info('validate job ended', { ...this.#key, status: to, ...outcome });
     });
   }

@@ -187,6 +187,14 @@ describe('reading', () => {
       'BACKUP SET 3 COMPLETED 0',
     ]);
     expect(fileStatuses().slice(0, 3)).toEqual(['BROKEN', 'AVAILABLE', 'AVAILABLE']);
+    const told = [...world.store.events.since(systemClock.nowNs())].filter(
+      ({ module }) => module === 'backup_validate',
+    );
+    expect(told.map(({ event }) => event)).toEqual([
+      'start_backup_validate',
+      'change_file_status',
+      'end_backup_validate',
+    ]);
     expect(jobs()[0]!.comment).toMatch(/^2 of 6 failed; backup set 1: result: -9011/);
   });
 

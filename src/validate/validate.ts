@@ -9,9 +9,11 @@ import { parseDestinationUri } from '../model/destination-uri.ts';
 import { checkMove, isFinal, unfinished } from '../model/moves.ts';
 import type { TenantStatus } from '../model/tenant.ts';
 import type { ValidateJob, ValidatePathType } from '../model/validate-job.ts';
+import { findTenantKey } from '../store/tenant-keys.ts';
 import { pieceTargets, setTargets, type Target, withinBudget } from './choose-targets.ts';
 import { removeScratch } from './drill.ts';
 import { listPath } from './list-path.ts';
+import { recordJobStart } from './validate-events.ts';
 import { clearKeys, type DataKeys, sealKeys, unlockAll } from './validate-keys.ts';
 import type {
   StartedValidation,
@@ -222,11 +224,12 @@ class Validate implements ValidateService {
     const { passwords, derive, level, isAll } = request;
     const encrypted = this.#encryptedSets(tenantId, targets, level);
     const uri = encrypted[0]?.uri;
-    if (uri === undefined || passwords.length === 0) return new Map();
+    if (uri === undefined) return new Map();
     const refs = encrypted.map(({ backupSetId, backupType: type }) => ({ backupSetId, type }));
     await using destination = openDestination(parseDestinationUri(uri));
     try {
-      const of = { passwords, owner: this.#owner(tenantId), ...(derive ? { derive } : {}) };
+      const findKey = (keyId: string) => findTenantKey(this.#deps.store, keyId);
+      const of = { passwords, findKey, owner: this.#owner(tenantId), ...(derive ? { derive } : {}) };
       return await unlockAll(destination, refs, of);
     } catch (error) {
       if (!isAll) throw error;
@@ -282,11 +285,13 @@ class Validate implements ValidateService {
     if (status !== 'NORMAL') throw fail('TENANT_NOT_NORMAL', { tenant: this.#nameOf(tenantId), status });
     const jobId = store.nextId(tenantId, 'job');
     const fresh = { startNs: clock.nowNs(), endNs: null, status: 'INIT' as const, result: 0, comment: '' };
-    store.validateJobs.insert({
+    const job: ValidateJob = {
       ...{ tenantId, jobId, initiatorTenantId, initiatorJobId: jobId, executorTenantIds: [tenantId], type, uri },
       ...{ pathType, ids: [...(ids ?? [])], level, checkLevel, ...fresh, taskCount: targets.length },
       ...{ successTaskCount: 0, description, sealedDataKeys: sealKeys(store.secrets, { tenantId, jobId }, dataKeys) },
-    });
+    };
+    store.validateJobs.insert(job);
+    recordJobStart(store, job);
     for (const { bytes, ...target } of targets)
       store.validateTasks.insert({
         ...{ tenantId, taskId: store.nextId(tenantId, 'task'), jobId, ...target, level, ...fresh },

@@ -21,6 +21,7 @@ import { createPipeline } from '../../src/pipeline/create-pipeline.ts';
 import { createRestore } from '../../src/restore/restore.ts';
 import type { RestoreService } from '../../src/restore/restore-service.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
+import { addTenantKey } from '../../src/store/tenant-keys.ts';
 import { Fate, ManualClock, MortalDestination, mortalPipeline, mortalStore } from './fate.ts';
 
 export const TENANT_ID = 1002;
@@ -59,12 +60,17 @@ export class SimWorld implements AsyncDisposable {
     this.#life = this.#build(new Fate());
   }
 
-  static async make(): Promise<SimWorld> {
+  /** @param of.isEncrypted the tenant's sets and log are encrypted with a key of his */
+  static async make(of: { isEncrypted?: boolean } = {}): Promise<SimWorld> {
     const world = new SimWorld();
     // The tenant's id is taken as the first statement would take it.
     world.store.nextId(SYS_TENANT_ID, 'tenant');
     world.store.tenants.insert(world.#row());
     world.store.setParameter(TENANT_ID, 'archive_lag_target', '0ms');
+    if (of.isEncrypted) {
+      world.store.setParameter(TENANT_ID, 'tde_method', 'internal');
+      await world.rotateKey();
+    }
     await world.#life.driver.create(world.tenant);
     return world;
   }
@@ -181,6 +187,13 @@ export class SimWorld implements AsyncDisposable {
       if (this.#keys % 7 === 0) await session.execute('delete ?', [`k${(this.#keys + 3) % 11}`], signal);
     }
     await session.close();
+  }
+
+  /** The next version of the tenant's key; nothing for a tenant without encryption. */
+  async rotateKey(): Promise<void> {
+    if (this.store.parameter(TENANT_ID, 'tde_method') !== 'internal') return;
+    addTenantKey(this.store, TENANT_ID, this.clock.nowNs());
+    await this.archive.refreshSeal(TENANT_ID);
   }
 
   /** Archives to the present. */

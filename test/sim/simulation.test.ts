@@ -19,7 +19,7 @@ const EFFECTS_MAX = 2000;
 
 type Death = 'before' | 'after' | 'half way through';
 
-/** One life: settings, commits, full and incremental backups, a piece switch, a gap and its repair, a restore. */
+/** One life: settings, commits, a key that is rotated where there is one, full and incremental backups, a piece switch, a gap and its repair, a restore. */
 async function live(world: SimWorld, points: Point[]): Promise<void> {
   // What comes after a death belongs to the next life, which has another fate.
   const { store, fate } = world;
@@ -44,6 +44,7 @@ async function live(world: SimWorld, points: Point[]): Promise<void> {
   await commit(3);
   await alive(world.backUp({ isIncremental: false }));
   await commit(2);
+  await alive(world.rotateKey());
   world.clock.advanceUs(DAY_US);
   await commit(2);
   await alive(world.backUp({ isIncremental: true }));
@@ -82,7 +83,8 @@ async function check(world: SimWorld, points: readonly Point[]): Promise<{ resto
 
 /** @returns whether the life was over before the effect */
 async function dieAt(effect: number, death: Death): Promise<boolean> {
-  await using world = await SimWorld.make();
+  // Every other life is encrypted, with a key that changes on the way.
+  await using world = await SimWorld.make({ isEncrypted: effect % 2 === 0 });
   world.start();
   const { fate } = world;
   fate.diesAt = effect;

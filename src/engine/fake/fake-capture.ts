@@ -6,6 +6,7 @@ import type { Clock } from '../../base/clock.ts';
 import { fail, isFailure, messageOf } from '../../base/errors.ts';
 import { encodeLogBatch, type LogCommitSpec } from '../../format/log-batch.ts';
 import { decodePageMap } from '../../format/page-map-file.ts';
+import type { LogSeal } from '../../format/tenant-key.ts';
 import { nextScn, type Scn, toScn } from '../../model/scn.ts';
 import type {
   Capture,
@@ -63,6 +64,7 @@ export class FakeCapture implements Capture {
   #maxScn: Scn;
   #cutScn: Scn;
   #lagTargetMs: number;
+  #seal: LogSeal | null;
   #waiters: FlushWaiter[] = [];
   #timer: NodeJS.Timeout | undefined;
   #isRunning = false;
@@ -92,6 +94,7 @@ export class FakeCapture implements Capture {
     this.#maxScn = this.startScn;
     this.#cutScn = request.cutScn;
     this.#lagTargetMs = request.lagTargetMs;
+    this.#seal = request.seal ?? null;
     const missed = database.recordsAfter(this.#position.engine);
     if (!missed) throw fail('CLOG_RECYCLE_BEFORE_ARCHIVE', { because: 'the log was recycled' });
     for (const record of missed) this.#see(record);
@@ -173,6 +176,10 @@ export class FakeCapture implements Capture {
 
   setCutScn(scn: Scn): void {
     this.#cutScn = scn;
+  }
+
+  async setSeal(seal: LogSeal | null): Promise<void> {
+    this.#seal = seal;
   }
 
   setLagTargetMs(ms: number): void {
@@ -295,6 +302,7 @@ export class FakeCapture implements Capture {
       commits,
       ...flags,
       compressionLevel: COMPRESSION_LEVEL,
+      seal: this.#seal,
     });
     const { batchNo, checkpointScn, commitCount, pageCount } = header;
     const firstScn = flags.continues ? commits[0]!.scn : header.firstScn;

@@ -26,7 +26,7 @@ export class InProcessCaptures {
   ): Promise<TenantCapture> {
     const { tenant, deliver, onGap, ...request } = of.archive.request(of.path, over);
     const thread = new CheckpointThread();
-    const argument = { captureId: 1, location: tenant.location, ...request };
+    const argument = { seal: null, captureId: 1, location: tenant.location, ...request };
     return await inScanTurn(argument, this.scans, async (onScanned) => {
       const { capture, begin } = await attachCapture(argument, identify(of.path), {
         clock: systemClock,

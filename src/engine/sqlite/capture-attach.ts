@@ -200,7 +200,7 @@ function assemble(
   of: Start & { connections: CaptureConnections; path: string },
   tools: AttachTools,
 ): TenantCapture {
-  const { resume, captureId, owner, lagTargetMs, cutScn, pageMapPath } = argument;
+  const { resume, captureId, owner, lagTargetMs, seal, cutScn, pageMapPath } = argument;
   const hasLead = of.frozen !== undefined;
   let capture: TenantCapture | undefined;
   const delivery = new Delivery({
@@ -210,6 +210,7 @@ function assemble(
     clock: tools.clock,
     chain: chainOf(argument, of),
     lagTargetMs,
+    seal,
     cutScn,
     hasLead,
     ...(tools.partBytes === undefined ? {} : { partBytes: tools.partBytes }),

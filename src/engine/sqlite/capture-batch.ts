@@ -5,6 +5,7 @@ import { assert } from '../../base/assert.ts';
 import { MIB } from '../../base/limits.ts';
 import { encodeLogBatch, type LogCommitSpec } from '../../format/log-batch.ts';
 import { pageHash } from '../../format/page-map.ts';
+import type { LogSeal } from '../../format/tenant-key.ts';
 import { type Scn, toScn } from '../../model/scn.ts';
 import type { CapturedBatch, LogOwner } from '../engine-driver.ts';
 import type { CaptureLog, PendingCommit } from './capture-log.ts';
@@ -83,14 +84,23 @@ export class BatchBuilder {
   readonly #pageMap: CapturePageMap;
   readonly #owner: LogOwner;
   readonly #partBytes: number;
+  /** Encrypts what is built from now on; null leaves it plain. */
+  seal: LogSeal | null;
   #parts: Parts | undefined;
   #lead: { commit: LeadCommit; done: number } | undefined;
 
-  constructor(of: { log: CaptureLog; pageMap: CapturePageMap; owner: LogOwner; partBytes?: number }) {
+  constructor(of: {
+    log: CaptureLog;
+    pageMap: CapturePageMap;
+    owner: LogOwner;
+    seal: LogSeal | null;
+    partBytes?: number;
+  }) {
     this.#log = of.log;
     this.#pageMap = of.pageMap;
     this.#owner = of.owner;
     this.#partBytes = of.partBytes ?? PART_BYTES;
+    this.seal = of.seal;
   }
 
   /** True between the parts of one commit. */
@@ -197,6 +207,7 @@ export class BatchBuilder {
       continues: isPart,
       isContinued: of.isContinued ?? false,
       compressionLevel: COMPRESSION_LEVEL,
+      seal: this.seal,
     });
     const position = { batchNo: header.batchNo, batchHash: header.hash, scn: checkpointScn, engine };
     const { batchNo, pageCount, commitCount } = header;

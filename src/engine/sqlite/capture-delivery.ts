@@ -4,6 +4,7 @@
 import { assert } from '../../base/assert.ts';
 import type { Clock } from '../../base/clock.ts';
 import { messageOf } from '../../base/errors.ts';
+import type { LogSeal } from '../../format/tenant-key.ts';
 import type { Scn } from '../../model/scn.ts';
 import type { CapturedBatch, LogOwner } from '../engine-driver.ts';
 import { BATCH_FRAMES_BYTES, BatchBuilder, type BatchChain, type LeadCommit } from './capture-batch.ts';
@@ -50,6 +51,7 @@ export class Delivery {
     clock: Clock;
     chain: BatchChain;
     lagTargetMs: number;
+    seal: LogSeal | null;
     cutScn: Scn;
     partBytes?: number;
     /** Nothing is delivered before the commit that `leadWith` gives. */
@@ -95,6 +97,11 @@ export class Delivery {
 
   set cutScn(scn: Scn) {
     this.#cutScn = scn;
+  }
+
+  /** Encrypts the batches that are built from now on; one on its way stays as it is. */
+  set seal(seal: LogSeal | null) {
+    this.#builder.seal = seal;
   }
 
   /** To be called when commits were captured. */

@@ -6,6 +6,7 @@ import { systemClock } from '../../base/clock.ts';
 import { fail } from '../../base/errors.ts';
 import { createLog } from '../../base/log.ts';
 import { DatabaseSync, isSafeSqliteVersion } from '../../base/sqlite.ts';
+import type { LogSeal } from '../../format/tenant-key.ts';
 import type { Scn } from '../../model/scn.ts';
 import type { LogPinStatus } from '../engine-driver.ts';
 import { type Attached, attachCapture, identify, inScanTurn } from './capture-attach.ts';
@@ -72,6 +73,10 @@ const server = serveParent({
   setLagTargetMs: ({ captureId, ms }: { captureId: number; ms: number }) => {
     const capture = captures.get(captureId);
     if (capture) capture.lagTargetMs = ms;
+  },
+  setSeal: ({ captureId, seal }: { captureId: number; seal: LogSeal | null }) => {
+    const capture = captures.get(captureId);
+    if (capture) capture.seal = seal;
   },
   lockFigures: (): LockFigures => windows.figures(),
 });

@@ -1,4 +1,5 @@
 // What crosses between the server and its capture host. Everything here survives a structured clone.
+import type { LogSeal } from '../../format/tenant-key.ts';
 import type { Scn } from '../../model/scn.ts';
 import type {
   CapturedBatch,
@@ -20,6 +21,7 @@ export interface AttachArgument {
   pageMapPath: string | null;
   afterScn: Scn;
   lagTargetMs: number;
+  seal: LogSeal | null;
   cutScn: Scn;
 }
 

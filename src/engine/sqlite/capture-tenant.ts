@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../../base/clock.ts';
 import { fail, messageOf } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
+import type { LogSeal } from '../../format/tenant-key.ts';
 import type { Scn } from '../../model/scn.ts';
 import type { CaptureEnd, CaptureRepair, LogOwner } from '../engine-driver.ts';
 import type { CaptureConnections, CheckpointResult } from './capture-connections.ts';
@@ -346,6 +347,10 @@ export class TenantCapture {
   set lagTargetMs(ms: number) {
     this.#of.delivery.lagTargetMs = ms;
     this.#watch.lagTargetMs = ms;
+  }
+
+  set seal(seal: LogSeal | null) {
+    this.#of.delivery.seal = seal;
   }
 
   set cutScn(scn: Scn) {

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ChannelClosed } from '../../base/child-process.ts';
 import { fail, isFailure, messageOf } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
+import type { LogSeal } from '../../format/tenant-key.ts';
 import { type Scn, toScn } from '../../model/scn.ts';
 import type {
   Capture,
@@ -54,6 +55,7 @@ export class SqliteCapture implements Capture {
   #inFlight: Promise<void> = Promise.resolve();
   readonly #pause = new AbortController();
   #lagTargetMs: number;
+  #seal: LogSeal | null;
   #cutScn: Scn;
   /** Everything known of this capture is at or before this scn; commits of a later attachment exceed it. */
   #knownScn: Scn;
@@ -70,6 +72,7 @@ export class SqliteCapture implements Capture {
     const { request } = of;
     this.#position = request.resume;
     this.#lagTargetMs = request.lagTargetMs;
+    this.#seal = request.seal ?? null;
     this.#cutScn = request.cutScn;
     this.#knownScn = request.afterScn;
     this.#idleScn = request.resume?.scn ?? request.afterScn;
@@ -113,6 +116,7 @@ export class SqliteCapture implements Capture {
       pageMapPath: request.pageMapPath,
       afterScn: this.#knownScn,
       lagTargetMs: this.#lagTargetMs,
+      seal: this.#seal,
       cutScn: this.#cutScn,
     };
     const { startScn } = await this.#host.child.call<AttachAnswer>('attach', argument);
@@ -287,6 +291,16 @@ export class SqliteCapture implements Capture {
   setLagTargetMs(ms: number): void {
     this.#lagTargetMs = ms;
     this.#host?.child.tell('setLagTargetMs', { captureId: this.#captureId, ms });
+  }
+
+  async setSeal(seal: LogSeal | null): Promise<void> {
+    this.#seal = seal;
+    try {
+      await this.#host?.child.call('setSeal', { captureId: this.#captureId, seal });
+    } catch (error) {
+      // The next host is told when the capture is attached to it.
+      if (!(error instanceof ChannelClosed)) throw error;
+    }
   }
 
   async snapshot(): Promise<Snapshot> {

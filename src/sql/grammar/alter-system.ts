@@ -14,6 +14,7 @@ import {
 import { parseActivate, parseRecover, parseRestore, parseRun, parseSwitchover } from './alter-system-restore.ts';
 import { parseChangeSchedule } from './alter-system-schedule.ts';
 import { parseAlterSystemSet } from './alter-system-set.ts';
+import { readTenants } from './clauses.ts';
 import type { Cursor } from './cursor.ts';
 import type { AlterSystemStatement } from './statement.ts';
 
@@ -52,6 +53,10 @@ const VERBS: Record<string, Parse> = {
   RESTORE: parseRestore,
   RESUME: (cursor) =>
     cursor.accept('BACKUP', 'SCHEDULE') ? parseChangeSchedule(cursor, 'RESUME') : parseDead('RESUME', 'BACKUP')(cursor),
+  ROTATE: (cursor) => {
+    cursor.expect('KEY');
+    return { kind: 'rotateKey', tenants: readTenants(cursor) };
+  },
   RUN: parseRun,
   START: parseDead('START', 'BACKUP', 'ARCHIVELOG'),
   STOP: parseDead('STOP', 'BACKUP', 'ARCHIVELOG'),

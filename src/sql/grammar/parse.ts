@@ -22,6 +22,9 @@ const FORMS: readonly [readonly string[], Parse][] = [
   [['ALTER', 'SESSION'], parseAlterSession],
   [['ALTER', 'TENANT'], parseAlterTenant],
   [['ALTER', 'RESOURCE'], (cursor) => parseResource(cursor, 'ALTER')],
+  [['ALTER', 'INSTANCE', 'ROTATE', 'INNODB', 'MASTER', 'KEY'], parseRotateKey],
+  [['ADMINISTER', 'KEY', 'MANAGEMENT', 'SET', 'ENCRYPTION', 'KEY'], parseRotateKey],
+  [['ADMINISTER', 'KEY', 'MANAGEMENT', 'SET', 'KEY'], parseRotateKey],
   [['ALTER', 'USER'], parseAlterUser],
   [['CREATE', 'TENANT'], parseCreateTenant],
   [['CREATE', 'RESOURCE'], (cursor) => parseResource(cursor, 'CREATE')],
@@ -66,6 +69,13 @@ export function managingForm(sql: string, lexical: Lexical): string | null {
     if (isFailure(error, 'SYNTAX')) return null;
     throw error;
   }
+}
+
+/** As mysql and oracle tenants say it for themselves. There is no keystore with a password of its own: that is refused. */
+function parseRotateKey(cursor: Cursor): Statement {
+  if (cursor.at('IDENTIFIED', 'BY')) return refuse(cursor, 'a key management password (IDENTIFIED BY)');
+  cursor.end();
+  return { kind: 'rotateKey', tenants: null };
 }
 
 /** ROLLBACK TO a savepoint does not end the transaction: the engine keeps savepoints. */

@@ -123,9 +123,19 @@ const BACKUP = {
   },
   backupKey: {
     ...OF_ONE,
-    syntax: ["ALTER SYSTEM BACKUP KEY [TENANT = t] [TO 'file:///safe/keys'] [ENCRYPTED BY 'password']"],
-    meaning: "Exports a tenant's key.",
-    errors: ['NOT_SUPPORTED'],
+    syntax: ["ALTER SYSTEM BACKUP KEY [TENANT = t] TO 'file:///safe/keys' ENCRYPTED BY 'password'"],
+    meaning: "Writes all versions of a tenant's key to a new file, under a password.",
+    errors: ['NOT_SUPPORTED', 'INVALID_ARGUMENT', 'ENTRY_NOT_EXIST', 'ENTRY_EXISTS', 'INVALID_BACKUP_DEST'],
+  },
+  rotateKey: {
+    ...OF_ONE,
+    syntax: [
+      'ALTER INSTANCE ROTATE INNODB MASTER KEY',
+      'ADMINISTER KEY MANAGEMENT SET [ENCRYPTION] KEY',
+      'ALTER SYSTEM ROTATE KEY [TENANT = t]',
+    ],
+    meaning: "Makes a new version of a tenant's key for what follows.",
+    errors: ['NOT_SUPPORTED', 'INVALID_ARGUMENT'],
   },
   addSchedule: {
     ...OF_SOME,

@@ -154,6 +154,11 @@ export interface BackupKey {
   /** A secret. */
   encryptedBy: string | null;
 }
+/** A new version of a tenant's key. */
+export interface RotateKey {
+  kind: 'rotateKey';
+  tenants: TenantSelection | null;
+}
 export interface CancelBackup {
   kind: 'cancelBackup';
   tenants: TenantSelection | null;
@@ -618,6 +623,7 @@ export type AlterSystemStatement =
   | ChangeStorageDest
   | Backup
   | BackupKey
+  | RotateKey
   | CancelBackup
   | AddDeletePolicy
   | DropDeletePolicy
