@@ -45,7 +45,12 @@ class Standbys implements StandbyService {
     const sourceUri = text === null ? '' : await this.#checkSource(text, standby);
     await this.#alone(tenantId, async () => {
       this.#standbyOf(tenantId, 'a log restore source');
-      this.#deps.store.standbys.change({ tenantId }, { sourceUri });
+      const { store, clock } = this.#deps;
+      store.transaction(() => {
+        store.standbys.change({ tenantId }, { sourceUri });
+        const path = sourceUri === '' ? '' : formatDestinationUri(parseDestinationUri(sourceUri));
+        recordRestore(store, clock.nowNs(), 'set_log_restore_source', { tenant_id: tenantId, path });
+      });
     });
     this.#deps.log.info('log restore source set', { tenantId, isCleared: sourceUri === '' });
   }
@@ -55,7 +60,7 @@ class Standbys implements StandbyService {
     // What goes on towards another limit ends first: it could go past the new one.
     await this.#alone(tenantId, async () => {
       const recoveryUntilScn = this.#checkRecovery(tenantId, limit);
-      this.#deps.store.tenants.change({ tenantId }, { recoveryUntilScn }, { role: 'STANDBY', status: 'NORMAL' });
+      this.#saveLimit(tenantId, recoveryUntilScn, 'recover_standby');
       this.#deps.log.info('standby is to be recovered', { tenantId, recoveryUntilScn });
     });
   }
@@ -78,7 +83,7 @@ class Standbys implements StandbyService {
     this.#standbyOf(tenantId, 'RECOVER STANDBY');
     await this.#alone(tenantId, async () => {
       const { standby } = this.#standbyOf(tenantId, 'RECOVER STANDBY');
-      this.#deps.store.tenants.change({ tenantId }, { recoveryUntilScn: standby.scn });
+      this.#saveLimit(tenantId, standby.scn, 'cancel_recover_standby');
     });
     this.#deps.log.info('recovery of a standby cancelled', { tenantId });
   }
@@ -113,6 +118,14 @@ class Standbys implements StandbyService {
     if (standby.sourceUri === '') return notAvailable('there is no log restore source');
     const isWaiting = isFollowing(store.tenants.get({ tenantId }), standby);
     return isWaiting ? notAvailable('nothing is replayed just now') : RESTING;
+  }
+
+  #saveLimit(tenantId: number, recoveryUntilScn: Scn, event: string): void {
+    const { store, clock } = this.#deps;
+    store.transaction(() => {
+      store.tenants.change({ tenantId }, { recoveryUntilScn }, { role: 'STANDBY', status: 'NORMAL' });
+      recordRestore(store, clock.nowNs(), event, { tenant_id: tenantId, recovery_until_scn: recoveryUntilScn });
+    });
   }
 
   /** @throws NOT_ALLOWED (4179), TENANT_NOT_NORMAL (5161) */

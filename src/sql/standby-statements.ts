@@ -4,6 +4,7 @@ import { okResult, type StatementResult } from '../model/result.ts';
 import type { RecoveryLimit } from '../restore/standby-service.ts';
 import { requireSys, type SqlDependencies } from './dependencies.ts';
 import type { StatementOf } from './grammar/statement.ts';
+import { protectNewTenant } from './protect-new-tenant.ts';
 import type { Session } from './session.ts';
 import { oneTenant, someTenants } from './target-tenants.ts';
 
@@ -53,7 +54,9 @@ export async function activateStandby(
 ): Promise<StatementResult> {
   const tenant = oneTenant(deps, session, statement.tenants, 'ACTIVATE STANDBY');
   await deps.standby.activate(tenant.tenantId, { isVerifyOnly: statement.isVerify });
-  return okResult();
+  const hasDest = deps.store.archiveDests.get({ tenantId: tenant.tenantId }) !== undefined;
+  if (!statement.isVerify && !hasDest) await protectNewTenant(deps, session, tenant);
+  return okResult(0n, 0n, session.warnings.length);
 }
 
 /** Tenants have no version of their own: scripts that run the job after a restore find it done, and are told so. */

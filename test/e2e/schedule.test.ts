@@ -110,6 +110,15 @@ describe('schedules', () => {
     expect(await restore(sys, 'back', `${from} WITH ''`)).toMatchObject({ STATUS: 'SUCCESS' });
     const back = await fixture.login('root@back');
     expect(await query(back, 'SELECT * FROM item')).toEqual([{ id: '1', name: 'one' }]);
+    // What is opened for writing is protected as what is new.
+    await sys.query(`ALTER SYSTEM SET archive_new_tenants = '${fixture.uri('backup')}'`);
+    await sys.query('ALTER SYSTEM ACTIVATE STANDBY TENANT = back');
+    expect(await query(sys, 'SHOW WARNINGS')).toEqual([]);
+    await waitFor(
+      sys,
+      "SELECT * FROM oceanbase.CDB_OB_ARCHIVELOG WHERE STATUS = 'DOING'",
+      (found) => found.length === 2,
+    );
     // The password is nowhere but under the cluster's key.
     for (const name of ['holdfast.db', 'holdfast.db-wal']) {
       const path = `${fixture.dataDir}/${name}`;
