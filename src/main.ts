@@ -26,7 +26,10 @@ import { SCN_NONE } from './model/scn.ts';
 import { isTimeZone, localTimeZone } from './model/time-zone.ts';
 import { createPipeline } from './pipeline/create-pipeline.ts';
 import { createRebuild } from './rebuild/rebuild.ts';
+import { createRecover } from './recover/recover.ts';
+import type { RecoverDependencies } from './recover/recover-worker.ts';
 import { createRestore } from './restore/restore.ts';
+import type { RestoreRequest, RestoreService } from './restore/restore-service.ts';
 import { createStandby } from './restore/standby.ts';
 import { storedWindows } from './restore/stored-windows.ts';
 import { createSchedule } from './schedule/schedule.ts';
@@ -130,6 +133,14 @@ function liveLimits(store: Store, uri: string): () => DestinationLimits | undefi
   };
 }
 
+/** What the recovery of tables asks of restores. */
+function auxiliaryRestores(restore: RestoreService): RecoverDependencies<RestoreRequest>['restore'] {
+  return {
+    start: (source, { tenantName, onRecord }) => restore.restore({ ...source, tenantName, auxiliary: { onRecord } }),
+    cancel: (tenantName) => restore.cancel(tenantName),
+  };
+}
+
 /** The rooms below SQL, wired to each other. */
 function buildWork(options: HoldfastOptions, store: Store, log: Log) {
   const clock = systemClock;
@@ -149,7 +160,7 @@ function buildWork(options: HoldfastOptions, store: Store, log: Log) {
     log,
     dataDir: options.dataDir,
     drivers: [sqlite],
-    holders: () => [schedule, standby, validate, clean, backup, archive],
+    holders: () => [schedule, standby, recover, validate, clean, backup, archive],
     isBackupRunning: (tenantId) => backup.isBusy(tenantId),
   });
   const common = {
@@ -177,6 +188,10 @@ function buildWork(options: HoldfastOptions, store: Store, log: Log) {
     tenantLocation: (tenantId: number, name: string) => tenants.locationOf(tenantId, name),
   });
   const standby = createStandby(work);
+  const recover = createRecover<RestoreRequest>({
+    ...{ ...common, restore: auxiliaryRestores(restore) },
+    dropTenant: (tenant) => tenants.drop(tenant, { isForced: true }),
+  });
   const clean = createClean({
     ...common,
     ranges: (tenantId, sets, pieces) =>
@@ -203,6 +218,7 @@ function buildWork(options: HoldfastOptions, store: Store, log: Log) {
     clean,
     restore,
     standby,
+    recover,
     rebuild,
     schedule,
     validate,
@@ -216,6 +232,7 @@ type Work = ReturnType<typeof buildWork>;
 async function stopWork(work: Work, store: Store): Promise<void> {
   await work.schedule.stop();
   await work.validate.stop();
+  await work.recover.stop();
   await work.restore.stop();
   await work.standby.stop();
   await work.clean.stop();
@@ -254,6 +271,7 @@ export async function startHoldfast(options: HoldfastOptions): Promise<Holdfast>
     work.clean.start();
     work.restore.start();
     await work.validate.start();
+    work.recover.start();
     work.schedule.start();
     work.audit.start();
     work.standby.start();

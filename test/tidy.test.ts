@@ -27,6 +27,7 @@ const RANK: Record<string, number> = {
   keys: 4,
   rebuild: 4,
   restore: 4,
+  recover: 4,
   clean: 4,
   schedule: 4,
   tenant: 4,

@@ -322,6 +322,7 @@ export function addRows(store: Store): void {
     addValidation(store, tenantId, uri);
     store.standbys.insert(standbyRow(tenantId));
     addTenantKey(store, tenantId, at(300));
+    addRecovery(store, tenantId);
   }
   store.backupJobs.insert(jobRow(1, 1, { encryptionMode: 'NONE' }));
   store.recordEvent(at(300), {
@@ -427,6 +428,31 @@ function addValidation(store: Store, tenantId: number, uri: string): void {
     ...{ tenantId, objectType: 'BACKUP SET', objectId: 1, level: 'physical', jobId: 5, lastNs: at(311), result: 0 },
     ...{ comment: '', isProved: true, provedNs: at(311), provedScn: scnAt(290) },
   });
+}
+
+/** A table recovery that has ended, and one that has not, each with its import of one table. */
+function addRecovery(store: Store, tenantId: number): void {
+  for (const [id, isOver] of [[10, true] as const, [20, false] as const]) {
+    const jobId = tenantId + id;
+    const common = { startNs: at(500), endNs: isOver ? at(501) : null, result: 0, comment: '' };
+    store.recoverJobs.insert({
+      ...{ ...common, jobId, targetTenantId: tenantId, targetTenantName: `t${tenantId}`, targetJobId: id },
+      ...{ auxTenantId: jobId + 1000, auxTenantName: `AUX_RECOVER$${jobId}`, restoreJobId: id },
+      ...{ status: isOver ? 'COMPLETED' : 'IMPORTING', choice: { kind: 'tables', names: ['orders'] } },
+      ...{ renames: { orders: 'orders_old' }, restoreScn: scnAt(300), timeZone: '+09:00', restoreOption: '' },
+      ...{ uris: [`file:///backup/${tenantId}/data`], backupSetList: [], backupPieceList: [], hasPassword: true },
+      description: 'by mistake',
+    });
+    store.importJobs.insert({
+      ...{ ...common, tenantId, jobId: id + 1, recoverJobId: jobId, status: isOver ? 'IMPORT_FINISH' : 'INIT' },
+      ...{ tableCount: 1, finishedTableCount: isOver ? 1 : 0, failedTableCount: 0 },
+    });
+    store.importTasks.insert({
+      ...{ ...common, tenantId, taskId: id, jobId: id + 1, sourceTable: 'orders', targetTable: 'orders_old' },
+      ...{ createSql: 'CREATE TABLE orders_old (id)', status: isOver ? 'FINISH' : 'INIT' },
+      ...{ columnCount: 1, indexCount: 2, constraintCount: 1, refConstraintCount: 0 },
+    });
+  }
 }
 
 /** Who looks: the administrator of a tenant. */

@@ -4,7 +4,7 @@ import { SYS_TENANT_ID } from '../base/limits.ts';
 import type { EngineDriver, EngineTable, EngineTenant } from '../engine/engine-driver.ts';
 import { isAdministrator, isAllowed, isSameUser, type Need } from '../model/privilege.ts';
 import type { SqlValue } from '../model/result.ts';
-import { administratorOf, type Tenant } from '../model/tenant.ts';
+import { administratorOf, DATA_DATABASE, type Tenant } from '../model/tenant.ts';
 import type { Store } from '../store/store.ts';
 import { MYSQL_SCHEMA } from './account-tables.ts';
 import { ARCHIVE_VIEWS, V_OB_ARCHIVE_DEST_STATUS } from './archive-views.ts';
@@ -17,6 +17,7 @@ import type { AccountFacts, ConnectionFacts, InfoFacts, InfoTable } from './info
 import { KEY_VIEWS } from './key-views.ts';
 import { ORACLE_DICTIONARY } from './oracle-dictionary.ts';
 import { PARAMETER_VIEWS } from './parameter-views.ts';
+import { RECOVER_VIEWS } from './recover-views.ts';
 import { RESTORE_VIEWS } from './restore-views.ts';
 import { SCHEDULE_VIEWS } from './schedule-views.ts';
 import { STANDBY_VIEWS } from './standby-views.ts';
@@ -38,6 +39,7 @@ export const SYSTEM_VIEWS: readonly View[] = [
   ...KEY_VIEWS,
   ...RESTORE_VIEWS,
   ...STANDBY_VIEWS,
+  ...RECOVER_VIEWS,
   ...TENANT_VIEWS,
   ...AUDIT_VIEWS,
   ...VALIDATE_VIEWS,
@@ -55,8 +57,6 @@ const BY_TENANT: ReadonlySet<View> = new Set([
   CDB_HF_PROTECTION,
 ]);
 
-/** The database that holds a tenant's own tables: SQLite's name of it. */
-const DATA_DATABASE = 'main';
 /** Rows that are made at a time before other work gets its turn. */
 const ROWS_PER_TURN = 500;
 const DEFAULT_ENGINE = 'sqlite';

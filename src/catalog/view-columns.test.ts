@@ -349,6 +349,87 @@ const DOCUMENTED: Record<string, string> = {
     SYNC_STATUS varchar(128)
     ERR_CODE bigint
     COMMENT varchar(2048)`,
+  OB_RECOVER_TABLE_JOBS: `
+    TENANT_ID bigint
+    JOB_ID bigint
+    INITIATOR_TENANT_ID bigint
+    INITIATOR_JOB_ID bigint
+    START_TIMESTAMP timestamp(6)
+    FINISH_TIMESTAMP timestamp(6)
+    STATUS varchar(64)
+    AUX_TENANT_NAME varchar(64)
+    TARGET_TENANT_NAME varchar(64)
+    IMPORT_ALL tinyint(4)
+    DB_LIST longtext
+    TABLE_LIST longtext
+    RESTORE_SCN bigint unsigned
+    RESTORE_SCN_DISPLAY datetime(6)
+    RESTORE_OPTION varchar(4096)
+    BACKUP_DEST varchar(4096)
+    BACKUP_SET_LIST longtext
+    BACKUP_PIECE_LIST longtext
+    BACKUP_PASSWD varchar(4096)
+    EXTERNAL_KMS_INFO varchar(4096)
+    REMAP_DB_LIST longtext
+    REMAP_TABLE_LIST longtext
+    REMAP_TABLEGROUP_LIST longtext
+    REMAP_TABLESPACE_LIST longtext
+    RESULT varchar(64)
+    COMMENT longtext
+    DESCRIPTION longtext`,
+  OB_IMPORT_TABLE_JOBS: `
+    TENANT_ID bigint
+    JOB_ID bigint
+    INITIATOR_TENANT_ID bigint
+    INITIATOR_JOB_ID bigint
+    START_TIMESTAMP timestamp(6)
+    FINISH_TIMESTAMP timestamp(6)
+    SRC_TENANT_NAME varchar(64)
+    SRC_TENANT_ID bigint
+    STATUS varchar(64)
+    IMPORT_ALL tinyint(4)
+    DB_LIST longtext
+    TABLE_LIST longtext
+    REMAP_DB_LIST longtext
+    REMAP_TABLE_LIST longtext
+    REMAP_TABLEGROUP_LIST longtext
+    REMAP_TABLESPACE_LIST longtext
+    TOTAL_TABLE_COUNT bigint
+    FINISHED_TABLE_COUNT bigint
+    FAILED_TABLE_COUNT bigint
+    RESULT varchar(64)
+    COMMENT longtext
+    DESCRIPTION longtext`,
+  OB_IMPORT_TABLE_TASKS: `
+    TENANT_ID bigint
+    TASK_ID bigint
+    JOB_ID bigint
+    SRC_TENANT_ID bigint
+    SRC_TABLESPACE varchar(128)
+    SRC_TABLEGROUP varchar(128)
+    SRC_DATABASE varchar(128)
+    SRC_TABLE varchar(128)
+    SRC_PARTITION varchar(64)
+    TARGET_TABLESPACE varchar(128)
+    TARGET_TABLEGROUP varchar(128)
+    TARGET_DATABASE varchar(128)
+    TARGET_TABLE varchar(128)
+    TABLE_COLUMN bigint
+    STATUS varchar(64)
+    START_TIMESTAMP timestamp(6)
+    COMPLETION_TIMESTAMP timestamp(6)
+    CUMULATIVE_TS bigint
+    TOTAL_INDEX_COUNT bigint
+    IMPORTED_INDEX_COUNT bigint
+    FAILED_INDEX_COUNT bigint
+    TOTAL_CONSTRAINT_COUNT bigint
+    IMPORTED_CONSTRAINT_COUNT bigint
+    FAILED_CONSTRAINT_COUNT bigint
+    TOTAL_REF_CONSTRAINT_COUNT bigint
+    IMPORTED_REF_CONSTRAINT_COUNT bigint
+    FAILED_REF_CONSTRAINT_COUNT bigint
+    RESULT varchar(64)
+    COMMENT longtext`,
 };
 /** Views with the columns of another one. */
 const ALIKE: Record<string, string> = {
@@ -359,6 +440,8 @@ const ALIKE: Record<string, string> = {
   OB_BACKUP_STORAGE_INFO_HISTORY: 'OB_BACKUP_STORAGE_INFO',
   OB_BACKUP_VALIDATE_JOB_HISTORY: 'OB_BACKUP_VALIDATE_JOBS',
   OB_BACKUP_VALIDATE_TASK_HISTORY: 'OB_BACKUP_VALIDATE_TASKS',
+  OB_RECOVER_TABLE_JOB_HISTORY: 'OB_RECOVER_TABLE_JOBS',
+  OB_IMPORT_TABLE_JOB_HISTORY: 'OB_IMPORT_TABLE_JOBS',
 };
 /** Views whose DBA_ form has TENANT_ID too. */
 const KEEPS_TENANT_ID = new Set(['OB_BACKUP_STORAGE_INFO', 'OB_BACKUP_STORAGE_INFO_HISTORY', 'OB_LOG_RESTORE_SOURCE']);
@@ -367,6 +450,10 @@ const TASK_HISTORY_LACKS = ['DATA_PROGRESS', 'LOG_FILE_COUNT', 'FINISH_LOG_FILE_
 function documented(name: string): string[] {
   if (name === 'OB_BACKUP_TASK_HISTORY') {
     return documented('OB_BACKUP_TASKS').filter((line) => !TASK_HISTORY_LACKS.includes(line.split(' ')[0]!));
+  }
+  if (name === 'OB_IMPORT_TABLE_TASK_HISTORY') {
+    const [tenantId, _taskId, ...rest] = documented('OB_IMPORT_TABLE_TASKS');
+    return [tenantId!, 'TASK_ID varchar(64)', ...rest];
   }
   return DOCUMENTED[ALIKE[name] ?? name]!.trim()
     .split('\n')
@@ -386,6 +473,7 @@ const BASE_NAMES = [
   ...Object.keys(DOCUMENTED).filter((name) => name.startsWith('OB_')),
   ...Object.keys(ALIKE),
   'OB_BACKUP_TASK_HISTORY',
+  'OB_IMPORT_TABLE_TASK_HISTORY',
 ];
 
 describe('the documented columns', () => {

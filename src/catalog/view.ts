@@ -129,6 +129,8 @@ export const bigint = (info: string, options: ColumnOptions & { length?: number 
   const { length, ...rest } = options;
   return column({ base: 'bigint', ...(length === undefined ? {} : { length }) }, info, rest);
 };
+export const tinyint = (length: number, info: string, options: ColumnOptions = {}): ViewColumn<Integer> =>
+  column({ base: 'tinyint', length }, info, options);
 export const ubigint = (info: string, options: ColumnOptions = {}): ViewColumn<Integer> =>
   column({ base: 'bigint', unsigned: true }, info, options);
 export const double = (info: string, options: ColumnOptions = {}): ViewColumn<number | null> =>

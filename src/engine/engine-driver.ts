@@ -16,6 +16,8 @@ export interface EngineCan {
   snapshot: boolean;
   /** Lay archived commits over a database that sessions read. */
   replay: boolean;
+  /** Bring tables of another database into a tenant's own. */
+  importTables: boolean;
 }
 
 /** A tenant as an engine sees it. */
@@ -109,6 +111,61 @@ export interface EngineDriver extends AsyncDisposable {
    * @throws BACKUP_DATA_CORRUPT (9010)
    */
   check(location: string, of: { level: CheckLevel; whenWritten?: Promise<void> }): Promise<EngineFacts>;
+
+  /**
+   * What an import would do, read without waiting for anybody.
+   * @throws UNKNOWN_TABLE (1146), NOT_SUPPORTED (4007) for what is no plain table, QUERY_INTERRUPTED (1317) when aborted
+   */
+  planImport(request: TableImport, signal: AbortSignal): Promise<ImportPlan>;
+  /**
+   * Brings tables with rows, indexes and triggers into a tenant, all in one ordinary commit of it, or none.
+   * @returns what a user should know of the outcome, in words
+   * @throws ENTRY_EXISTS (4017) naming everything that the target has already; LOCK_WAIT_TIMEOUT (1205);
+   *         what planImport throws; HOST_LOST (2013), and then it may have been committed when `onReady` was called
+   */
+  importTables(request: TableImport, run: ImportRun): Promise<string[]>;
+}
+
+/** Tables of one database file that are to come into a tenant. */
+export interface TableImport {
+  tenant: EngineTenant;
+  /** Database file that nobody has open. It is only read. */
+  sourcePath: string;
+  /** Names as they are stored; 'all' for every plain table. */
+  tables: readonly string[] | 'all';
+  /** New names by old. */
+  renames: Readonly<Record<string, string>>;
+}
+
+export interface ImportedTable {
+  source: string;
+  target: string;
+  /** The statement that makes it in the target. */
+  createSql: string;
+  columnCount: number;
+  indexCount: number;
+  /** Primary keys and unique constraints. */
+  constraintCount: number;
+  foreignKeyCount: number;
+}
+
+export interface ImportPlan {
+  tables: ImportedTable[];
+  /** What 'all' does not contain: views and virtual tables. */
+  leftOut: string[];
+  /** What the target has already under a name that would be taken. */
+  conflicts: string[];
+}
+
+/** How a caller takes part in an import. */
+export interface ImportRun {
+  signal: AbortSignal;
+  /** The write lock is held, from here to the end. */
+  onBegin(): void;
+  /** So many tables are there with their rows and indexes, and not yet committed. */
+  onTable(count: number): void;
+  /** Everything is written; it is committed when this returns. */
+  onReady(): void;
 }
 
 /** A state of a database: the hash of each of its pages (`pageHash`), of one without content NO_PAGE_HASH. */

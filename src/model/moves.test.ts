@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { isRoundRunning, moveRound, PIECE_MOVES, pieceEndScn, ROUND_MOVES } from './archive-round.ts';
 import { backupSetDirectory, JOB_MOVES, TASK_MOVES } from './backup-job.ts';
 import { checkMove, isFinal, type Moves } from './moves.ts';
+import { IMPORT_MOVES, IMPORT_TASK_MOVES, RECOVER_MOVES } from './recover-job.ts';
 import { RESTORE_MOVES } from './restore-job.ts';
 import { toScn } from './scn.ts';
 import { TENANT_MOVES } from './tenant.ts';
@@ -15,6 +16,9 @@ const TABLES: Array<[name: string, table: Moves<string>, first: string[]]> = [
   ['tasks', TASK_MOVES, ['INIT']],
   ['tasks of validation', VALIDATE_TASK_MOVES, ['INIT']],
   ['restores', RESTORE_MOVES, ['CREATE_TENANT']],
+  ['table recoveries', RECOVER_MOVES, ['PREPARE']],
+  ['imports', IMPORT_MOVES, ['INIT']],
+  ['import tasks', IMPORT_TASK_MOVES, ['INIT']],
   ['tenants', TENANT_MOVES, ['CREATING', 'RESTORE']],
 ];
 

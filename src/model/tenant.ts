@@ -82,12 +82,23 @@ export function isName(name: string): boolean {
   return name.length <= NAME_CHARS_MAX && NAME.test(name);
 }
 
+/** SQLite's own name of the database that holds a tenant's tables; clients see it under this name. */
+export const DATA_DATABASE = 'main';
+
+const AUXILIARY_PREFIX = 'AUX_RECOVER$';
+
+/** The name of the tenant that a table recovery restores for a while. @source OceanBase 4.3.3 docs, AUX_TENANT_NAME */
+export const auxiliaryTenantName = (nowUs: bigint): string => `${AUXILIARY_PREFIX}${nowUs}`;
+
+/** Nobody logs in to such a tenant, and statements about all tenants do not mean it. */
+export const isAuxiliaryTenantName = (name: string): boolean => name.toUpperCase().startsWith(AUXILIARY_PREFIX);
+
 /** Names no user tenant may take. */
 export function isReservedTenantName(name: string): boolean {
   const upper = name.toUpperCase();
   return (
     ['SYS', 'ALL', 'ALL_USER', 'ALL_META', 'META'].includes(upper) ||
     upper.startsWith('META$') ||
-    upper.startsWith('AUX_RECOVER$')
+    isAuxiliaryTenantName(name)
   );
 }

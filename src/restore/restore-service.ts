@@ -3,6 +3,7 @@ import type { DerivedKeys } from '../format/derived-keys.ts';
 import type { ExportedKey } from '../format/key-file.ts';
 import type { SetOpeners } from '../model/backup-job.ts';
 import type { Rehearsal, RehearsalRequest } from '../model/rehearsal.ts';
+import type { RestoreJob } from '../model/restore-job.ts';
 import type { Scn } from '../model/scn.ts';
 
 /** The target of a restore as the statement gave it. */
@@ -21,6 +22,11 @@ export interface RestoreRequest {
   /** From the file of WITH KEY FROM; the caller clears them. Those that the store has need not be given. */
   tenantKeys?: readonly ExportedKey[];
   description: string;
+  /** The new tenant serves a table recovery: it has a name that is reserved for that, and nobody can log in to it. */
+  auxiliary?: {
+    /** In the transaction that records the job; throwing undoes it. */
+    onRecord(job: RestoreJob): void;
+  };
 }
 
 /** What PREVIEW shows and a restore does. */

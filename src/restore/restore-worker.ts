@@ -15,7 +15,7 @@ import { checkMove, isFinal } from '../model/moves.ts';
 import { RESTORE_MOVES, type RestoreJob, type RestoreStatus } from '../model/restore-job.ts';
 import { type Scn, toScn } from '../model/scn.ts';
 import { nextFields, type Standby } from '../model/standby.ts';
-import { administratorOf, TENANT_MOVES, type Tenant } from '../model/tenant.ts';
+import { administratorOf, isAuxiliaryTenantName, TENANT_MOVES, type Tenant } from '../model/tenant.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { accountWithoutPassword } from '../store/records.ts';
 import type { Store } from '../store/store.ts';
@@ -260,8 +260,12 @@ export class RestoreWorker {
     log.info('tenant restored', { jobId: job.jobId, tenantId, restoreScn });
   }
 
-  /** Who could log in to the source can log in to the copy; on another cluster an administrator without password. */
+  /**
+   * Who could log in to the source can log in to the copy; on another cluster an administrator without password. Nobody
+   * logs in to an auxiliary tenant.
+   */
   #copyAccounts(tenant: Tenant, source: RestoreSeed['owner']): void {
+    if (isAuxiliaryTenantName(tenant.name)) return;
     const { store } = this.#deps;
     const { tenantId, mode } = tenant;
     const isOwnCluster = source.clusterUuid === store.cluster.uuid;

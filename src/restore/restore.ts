@@ -12,7 +12,7 @@ import { checkMove, unfinished } from '../model/moves.ts';
 import type { Rehearsal, RehearsalRequest } from '../model/rehearsal.ts';
 import { RESTORE_MOVES, type RestoreJob } from '../model/restore-job.ts';
 import { SCN_NONE } from '../model/scn.ts';
-import { isName, isReservedTenantName } from '../model/tenant.ts';
+import { isAuxiliaryTenantName, isName, isReservedTenantName } from '../model/tenant.ts';
 import { openLog } from './build-file.ts';
 import { checkLogKeys, inheritKeys, tenantKeysAtHand } from './inherit-keys.ts';
 import type { RestorePlan } from './plan-restore.ts';
@@ -98,7 +98,7 @@ class Restore implements RestoreService {
   }
 
   async restore(request: RestoreRequest): Promise<void> {
-    const name = this.#checkName(request.tenantName);
+    const name = this.#checkName(request);
     checkDescription(request.description);
     const option = parseRestoreOption(request.option);
     this.#checkPools(option.pools);
@@ -153,8 +153,9 @@ class Restore implements RestoreService {
   }
 
   /** @throws TENANT_EXISTS (5156), RESTORE_IN_PROGRESS (9014), INVALID_ARGUMENT (4002) */
-  #checkName(name: string | null): string {
-    if (name === null || !isName(name) || isReservedTenantName(name))
+  #checkName({ tenantName: name, auxiliary }: RestoreRequest): string {
+    const isReserved = (text: string) => (auxiliary ? !isAuxiliaryTenantName(text) : isReservedTenantName(text));
+    if (name === null || !isName(name) || isReserved(name))
       throw fail('INVALID_ARGUMENT', { what: `tenant name '${name ?? ''}'` });
     if (this.#unfinished().some((job) => isSameName(job.restoreTenantName, name)))
       throw fail('RESTORE_IN_PROGRESS', {});
@@ -237,7 +238,7 @@ class Restore implements RestoreService {
     const { store, clock, driver } = this.#deps;
     const { name, option, sources, plan, dataKeys } = prepared;
     const { tenantId, location } = of;
-    this.#checkName(name);
+    this.#checkName(request);
     this.#checkPools(option.pools);
     if (store.tenants.find({ location }).length > 0) throw fail('ENTRY_EXISTS', { what: location });
     for (const pool of option.pools) store.pools.change({ name: pool }, { tenantId });
@@ -265,7 +266,7 @@ class Restore implements RestoreService {
     const sealedDataKeys: RestoreJob['sealedDataKeys'] = {};
     for (const [backupSetId, dataKey] of dataKeys.entries())
       sealedDataKeys[backupSetId] = store.secrets.seal(dataKey, keyContext(jobId, backupSetId));
-    store.restoreJobs.insert({
+    const job: RestoreJob = {
       jobId,
       restoreTenantName: name,
       restoreTenantId: tenantId,
@@ -295,7 +296,9 @@ class Restore implements RestoreService {
       tabletCount: 0,
       description: request.description,
       comment: plan.comment,
-    });
+    };
+    store.restoreJobs.insert(job);
+    request.auxiliary?.onRecord(job);
     const source = { backup_tenant_id: sources.owner.tenantId, restore_scn: plan.restoreScn };
     const facts = { tenant_id: tenantId, job_id: jobId, tenant_name: name, ...source };
     recordRestore(store, nowNs, 'restore_start', facts);

@@ -11,7 +11,8 @@ import type { CleanService } from '../clean/clean-service.ts';
 import type { KeyService } from '../keys/key-service.ts';
 import type { Tenant } from '../model/tenant.ts';
 import type { RebuildService } from '../rebuild/rebuild-service.ts';
-import type { RestoreService } from '../restore/restore-service.ts';
+import type { RecoverService } from '../recover/recover-service.ts';
+import type { RestoreRequest, RestoreService } from '../restore/restore-service.ts';
 import type { StandbyService } from '../restore/standby-service.ts';
 import type { ScheduleService } from '../schedule/schedule-service.ts';
 import type { Store } from '../store/store.ts';
@@ -31,6 +32,7 @@ export interface SqlDependencies {
   clean: CleanService;
   restore: RestoreService;
   standby: StandbyService;
+  recover: RecoverService<RestoreRequest>;
   rebuild: RebuildService;
   schedule: ScheduleService;
   audit: AuditService;

@@ -38,9 +38,10 @@ function targetOf(until: Until | null): RestoreTarget {
   return until.by === 'SCN' ? { kind: 'scn', scn: until.scn } : { kind: 'time', text: until.time };
 }
 
-function requestOf(
+/** What a statement and its session say of a restore. The tenant is the one that the statement names. */
+export function requestOf(
   session: Session,
-  statement: StatementOf<'restore'> | StatementOf<'previewRestore'>,
+  statement: StatementOf<'restore'> | StatementOf<'previewRestore'> | StatementOf<'recoverTable'>,
 ): RestoreRequest {
   if (statement.encryptedBy !== null)
     throw fail('NOT_SUPPORTED', { what: 'RESTORE … ENCRYPTED BY (use SET DECRYPTION IDENTIFIED BY) is' });

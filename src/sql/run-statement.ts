@@ -11,6 +11,7 @@ import { runOnEngine, runTransaction } from './engine-statements.ts';
 import type { Statement, StatementKind } from './grammar/statement.ts';
 import { backupKey, rotateKey } from './key-statements.ts';
 import { setParameters } from './parameter-statements.ts';
+import { cancelRecoverTable, recoverTable } from './recover-statements.ts';
 import { alterPool, alterUnit, createPool, createUnit, dropPool, dropUnit } from './resource-statements.ts';
 import {
   addRestoreSource,
@@ -39,8 +40,6 @@ export interface StatementRequest {
 
 /** Statements of the manual that this version knows and does not build yet, with the words of error 4007. */
 export const NOT_BUILT: Partial<Record<StatementKind, string>> = {
-  recoverTable: 'RECOVER TABLE is',
-  cancelRecoverTable: 'CANCEL RECOVER TABLE is',
   switchover:
     'SWITCHOVER (a standby replays an archive and has no primary to change roles with; ACTIVATE STANDBY opens it) is',
 };
@@ -162,6 +161,10 @@ function runClusterStatement(
       return previewRestore(deps, session, statement);
     case 'cancelRestore':
       return cancelRestore(deps, session, statement);
+    case 'recoverTable':
+      return recoverTable(deps, session, statement);
+    case 'cancelRecoverTable':
+      return cancelRecoverTable(deps, session, statement);
     case 'validate':
       return validateBackups(deps, session, statement);
     case 'cancelValidate':

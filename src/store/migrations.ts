@@ -187,4 +187,26 @@ export const MIGRATIONS: readonly string[] = [
     scn INTEGER NOT NULL, commit_scn INTEGER NOT NULL, round_id INTEGER NOT NULL, checksum TEXT NOT NULL,
     next_scn INTEGER, next_commit_scn INTEGER, next_round_id INTEGER, next_checksum TEXT, is_replayed INTEGER NOT NULL) STRICT;
   `,
+  /* 17 */ `
+  CREATE TABLE recover_job (
+    job_id INTEGER PRIMARY KEY, target_tenant_id INTEGER NOT NULL, target_tenant_name TEXT NOT NULL,
+    target_job_id INTEGER NOT NULL, aux_tenant_id INTEGER NOT NULL, aux_tenant_name TEXT NOT NULL,
+    restore_job_id INTEGER NOT NULL, status TEXT NOT NULL, choice TEXT NOT NULL, renames TEXT NOT NULL,
+    restore_scn INTEGER NOT NULL, time_zone TEXT NOT NULL, restore_option TEXT NOT NULL, uris TEXT NOT NULL,
+    backup_set_list TEXT NOT NULL, backup_piece_list TEXT NOT NULL, has_password INTEGER NOT NULL,
+    start_ns INTEGER NOT NULL, end_ns INTEGER, result INTEGER NOT NULL, comment TEXT NOT NULL,
+    description TEXT NOT NULL) STRICT;
+  CREATE TABLE import_job (
+    tenant_id INTEGER NOT NULL, job_id INTEGER NOT NULL, recover_job_id INTEGER NOT NULL, status TEXT NOT NULL,
+    table_count INTEGER NOT NULL, finished_table_count INTEGER NOT NULL, failed_table_count INTEGER NOT NULL,
+    start_ns INTEGER NOT NULL, end_ns INTEGER, result INTEGER NOT NULL, comment TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, job_id)) STRICT;
+  CREATE TABLE import_task (
+    tenant_id INTEGER NOT NULL, task_id INTEGER NOT NULL, job_id INTEGER NOT NULL, source_table TEXT NOT NULL,
+    target_table TEXT NOT NULL, create_sql TEXT NOT NULL, column_count INTEGER NOT NULL, index_count INTEGER NOT NULL,
+    constraint_count INTEGER NOT NULL, ref_constraint_count INTEGER NOT NULL, status TEXT NOT NULL,
+    start_ns INTEGER NOT NULL, end_ns INTEGER, result INTEGER NOT NULL, comment TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, task_id)) STRICT;
+  CREATE INDEX import_task_by_job ON import_task (tenant_id, job_id);
+  `,
 ];

@@ -6,6 +6,7 @@ import type { AuditEvent } from '../model/audit-event.ts';
 import type { BackupJob, BackupSet, BackupTask } from '../model/backup-job.ts';
 import type { DeleteJob, DeletePolicy, DeleteTask } from '../model/delete-job.ts';
 import type { Grant } from '../model/privilege.ts';
+import type { ImportJob, ImportTask, RecoverJob } from '../model/recover-job.ts';
 import type { RestoreJob } from '../model/restore-job.ts';
 import type { Schedule } from '../model/schedule.ts';
 import type { Scn } from '../model/scn.ts';
@@ -615,6 +616,71 @@ function keyTables(db: Statements) {
   };
 }
 
+/** Fields that recover jobs, import jobs and import tasks all keep. */
+const recoverOutcome = { status: text, startNs: big, endNs: orNull(big), result: int, comment: text };
+
+function recoverTables(db: Statements) {
+  return {
+    recoverJobs: new Table<RecoverJob>(
+      db,
+      'recover_job',
+      {
+        jobId: int,
+        targetTenantId: int,
+        targetTenantName: text,
+        targetJobId: int,
+        auxTenantId: int,
+        auxTenantName: text,
+        restoreJobId: int,
+        choice: json,
+        renames: json,
+        restoreScn: big,
+        timeZone: text,
+        restoreOption: text,
+        uris: json,
+        backupSetList: json,
+        backupPieceList: json,
+        hasPassword: bool,
+        description: text,
+        ...recoverOutcome,
+      },
+      ['jobId'],
+    ),
+    importJobs: new Table<ImportJob>(
+      db,
+      'import_job',
+      {
+        tenantId: int,
+        jobId: int,
+        recoverJobId: int,
+        tableCount: int,
+        finishedTableCount: int,
+        failedTableCount: int,
+        ...recoverOutcome,
+      },
+      ['tenantId', 'jobId'],
+    ),
+    importTasks: new Table<ImportTask>(
+      db,
+      'import_task',
+      {
+        tenantId: int,
+        taskId: int,
+        jobId: int,
+        sourceTable: text,
+        targetTable: text,
+        createSql: text,
+        columnCount: int,
+        indexCount: int,
+        constraintCount: int,
+        refConstraintCount: int,
+        ...recoverOutcome,
+      },
+      ['tenantId', 'taskId'],
+    ),
+  };
+}
+
 export function tables(db: Statements) {
   return {
     ...tenantTables(db),
@@ -626,5 +692,6 @@ export function tables(db: Statements) {
     ...scheduleTables(db),
     ...validateTables(db),
     ...keyTables(db),
+    ...recoverTables(db),
   };
 }

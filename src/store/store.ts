@@ -16,11 +16,13 @@ import type { DeleteJob, DeletePolicy, DeleteTask } from '../model/delete-job.ts
 import { formatOptions } from '../model/destination-uri.ts';
 import type { NewEvent } from '../model/event.ts';
 import { PARAMETERS, type ParameterName } from '../model/parameter.ts';
+import type { ImportJob, ImportTask, RecoverJob } from '../model/recover-job.ts';
 import type { RestoreJob } from '../model/restore-job.ts';
 import type { Schedule } from '../model/schedule.ts';
 import { parseDurationUs } from '../model/size-text.ts';
 import type { Standby } from '../model/standby.ts';
 import type { Cluster, ResourcePool, ResourceUnit, Tenant } from '../model/tenant.ts';
+import { isAuxiliaryTenantName } from '../model/tenant.ts';
 import type { ValidateJob, ValidateTask, Verification } from '../model/validate-job.ts';
 import { type ClusterKey, loadClusterKey } from './cluster-key.ts';
 import { EventLog } from './event-log.ts';
@@ -122,6 +124,9 @@ export class Store implements Disposable {
   readonly verifications: Table<Verification>;
   readonly standbys: Table<Standby>;
   readonly tenantKeys: Table<TenantKeyRecord>;
+  readonly recoverJobs: Table<RecoverJob>;
+  readonly importJobs: Table<ImportJob>;
+  readonly importTasks: Table<ImportTask>;
   readonly #db: Statements;
   #depth = 0;
   #destinationsVersion = 0;
@@ -158,6 +163,7 @@ export class Store implements Disposable {
     this.verifications = all.verifications;
     this.standbys = all.standbys;
     this.tenantKeys = all.tenantKeys;
+    ({ recoverJobs: this.recoverJobs, importJobs: this.importJobs, importTasks: this.importTasks } = all);
     this.cluster = this.#loadCluster(options);
   }
 
@@ -306,9 +312,9 @@ export class Store implements Disposable {
     return new Map(rows.map(({ tenant_id, time_zone }) => [Number(tenant_id), String(time_zone)]));
   }
 
-  /** Every tenant but sys, by id. Only for the sys tenant's work. */
+  /** Every tenant but sys and those that a table recovery has for a while, by id. Only for the sys tenant's work. */
   userTenants(): Tenant[] {
-    return this.tenants.find().filter((tenant) => tenant.tenantId !== SYS_TENANT_ID);
+    return this.tenants.find().filter((of) => of.tenantId !== SYS_TENANT_ID && !isAuxiliaryTenantName(of.name));
   }
 
   /** The newest round of a tenant; undefined when it never archived. */

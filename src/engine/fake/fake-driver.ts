@@ -31,7 +31,7 @@ interface Attached {
 
 export class FakeDriver implements EngineDriver {
   readonly name = 'fake';
-  readonly can = { adopt: true, capture: true, snapshot: true, replay: true };
+  readonly can = { adopt: true, capture: true, snapshot: true, replay: true, importTables: false };
   readonly #clock: Clock;
   /** By location: what was opened stays open until it is dropped. */
   readonly #attached = new Map<string, Attached>();
@@ -93,6 +93,14 @@ export class FakeDriver implements EngineDriver {
     });
     const columns = [column('k', 1), column('v', 0)];
     return [{ name: 'kv', kind: 'BASE TABLE', columns, indexes: [], createSql: 'CREATE TABLE kv (k TEXT, v TEXT)' }];
+  }
+
+  async planImport(): Promise<never> {
+    throw fail('NOT_SUPPORTED', { what: 'importing tables into the fake engine is' });
+  }
+
+  importTables(): Promise<never> {
+    return this.planImport();
   }
 
   async pinLog(tenant: EngineTenant): Promise<LogPin> {

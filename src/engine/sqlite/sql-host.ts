@@ -4,7 +4,8 @@
 import { assert } from '../../base/assert.ts';
 import { endByKillOnly, serveParent } from '../../base/child-process.ts';
 import { DatabaseSync } from '../../base/sqlite.ts';
-import type { EngineTable } from '../engine-driver.ts';
+import type { EngineTable, ImportPlan } from '../engine-driver.ts';
+import { ImportConnection, type OpenImport } from './import-connection.ts';
 import { SqlConnection } from './sql-connection.ts';
 import { describeDatabase } from './sql-describe.ts';
 import { isBusy, translateError } from './sql-errors.ts';
@@ -46,6 +47,14 @@ function of({ session }: { session: number }): SqlConnection {
   return connection;
 }
 
+/** The one import that this process is for, when it is. */
+let tableImport: ImportConnection | null = null;
+
+function importing(): ImportConnection {
+  assert(tableImport, 'the import is open');
+  return tableImport;
+}
+
 const verbs = {
   open,
   execute: (request: ExecuteStatement): Answer => of(request).execute(request),
@@ -64,6 +73,21 @@ const verbs = {
       throw translateError(error, { sql: '', tenantName, isReadOnly: true, refusal: null, compile: () => undefined });
     }
   },
+  /** @returns undefined when another connection's lock is in the way */
+  openImport(request: OpenImport): ImportPlan | undefined {
+    try {
+      tableImport ??= new ImportConnection(request);
+    } catch (error) {
+      if (isBusy(error)) return undefined;
+      throw error;
+    }
+    return tableImport.plan();
+  },
+  beginImport: () => importing().begin(),
+  importTable: (index: number): void => importing().copyTable(index),
+  importTriggers: (): void => importing().makeTriggers(),
+  commitImport: (): void => importing().commit(),
+  importNotes: (): string[] => importing().notes(),
 };
 
 endByKillOnly();

@@ -17,12 +17,16 @@ import type {
   EngineSession,
   EngineTable,
   EngineTenant,
+  ImportPlan,
+  ImportRun,
   LogPin,
   Replay,
+  TableImport,
 } from '../engine-driver.ts';
-import { HostGone } from '../host-link.ts';
+import { HostGone, type HostLink } from '../host-link.ts';
 import { SqliteCaptureHosts, startSqliteCapture } from './capture.ts';
 import { FileCreator, forkFileHost } from './file-creator.ts';
+import { type ImportConduct, importPlanned, planTables } from './import-tables.ts';
 import { openSqliteReplay } from './replay.ts';
 import type { SessionLog } from './session-log.ts';
 import { SqlHostPool } from './sql-host-pool.ts';
@@ -79,13 +83,13 @@ async function inFileHost<T extends { location: string }>(
 
 class Sqlite implements SqliteDriver {
   readonly name = 'sqlite';
-  readonly can: EngineCan = { adopt: true, capture: true, snapshot: true, replay: true };
+  readonly can: EngineCan = { adopt: true, capture: true, snapshot: true, replay: true, importTables: true };
   readonly #options: SqliteDriverOptions;
   readonly #tenants = new Map<number, TenantSql>();
   /** Pools whose processes are being ended. */
   readonly #ending = new Map<number, SqlHostPool>();
-  /** Pools of tenants without sessions, each for one look at the tables. */
-  readonly #describing = new Set<SqlHostPool>();
+  /** Pools apart from those of sessions, each for one look at the tables or one import. */
+  readonly #apart = new Set<SqlHostPool>();
   readonly #captureHosts: SqliteCaptureHosts;
   readonly #creator = new FileCreator();
   readonly #replays = new Set<Replay>();
@@ -163,7 +167,7 @@ class Sqlite implements SqliteDriver {
   }
 
   async closeSessions(tenantId: number): Promise<void> {
-    const described = Promise.all(this.#describingOf(tenantId).map((pool) => pool.kill(ENDED)));
+    const described = Promise.all(this.#apartOf(tenantId).map((pool) => pool.kill(ENDED)));
     const sql = this.#tenants.get(tenantId);
     if (!sql) {
       await described;
@@ -177,29 +181,56 @@ class Sqlite implements SqliteDriver {
   }
 
   isInUse(tenantId: number): boolean {
-    const pools = [this.#tenants.get(tenantId)?.pool, this.#ending.get(tenantId), ...this.#describingOf(tenantId)];
+    const pools = [this.#tenants.get(tenantId)?.pool, this.#ending.get(tenantId), ...this.#apartOf(tenantId)];
     return pools.some((pool) => pool?.isEmpty === false);
   }
 
-  #describingOf(tenantId: number): SqlHostPool[] {
-    return [...this.#describing].filter((pool) => pool.tenantId === tenantId);
+  #apartOf(tenantId: number): SqlHostPool[] {
+    return [...this.#apart].filter((pool) => pool.tenantId === tenantId);
   }
 
-  async describe(tenant: EngineTenant): Promise<EngineTable[]> {
+  describe(tenant: EngineTenant): Promise<EngineTable[]> {
+    const request = { location: tenant.location, tenantName: tenant.name };
+    return this.#inHost(tenant, { isShared: true }, (link) => link.run('describe', request));
+  }
+
+  planImport(request: TableImport, signal: AbortSignal): Promise<ImportPlan> {
+    return this.#inImportHost(request, (conduct) => planTables(conduct, signal));
+  }
+
+  importTables(request: TableImport, run: ImportRun): Promise<string[]> {
+    return this.#inImportHost(request, (conduct) => importPlanned(conduct, run));
+  }
+
+  /** A process of its own: an import takes long, and none of the tenant's sessions waits for it. */
+  #inImportHost<T>(request: TableImport, work: (conduct: ImportConduct) => Promise<T>): Promise<T> {
+    const { clock, lockWaitMs = LOCK_WAIT_MS, sessionLog } = this.#options;
+    return this.#inHost(request.tenant, { isShared: false }, (link) => {
+      const keepsLog = sessionLog?.keepsLog(request.tenant.tenantId) ?? false;
+      return work({ link, request: { ...request, keepsLog }, clock, lockWaitMs });
+    });
+  }
+
+  /** @param isShared a process of the tenant's sessions will do; without sessions one is made for this and ended after it */
+  async #inHost<T>(
+    tenant: EngineTenant,
+    { isShared }: { isShared: boolean },
+    work: (link: HostLink) => Promise<T>,
+  ): Promise<T> {
     await this.#options.sessionLog?.beforeUse(tenant.tenantId);
-    const sql = this.#tenants.get(tenant.tenantId);
-    const pool = sql?.pool ?? new SqlHostPool(tenant, this.#options.log);
-    if (!sql) this.#describing.add(pool);
+    const shared = isShared ? this.#tenants.get(tenant.tenantId)?.pool : undefined;
+    const pool = shared ?? new SqlHostPool(tenant, this.#options.log);
+    if (!shared) this.#apart.add(pool);
     const link = pool.take();
     try {
-      return await link.run<EngineTable[]>('describe', { location: tenant.location, tenantName: tenant.name });
+      return await work(link);
     } catch (error) {
       if (!(error instanceof HostGone)) throw error;
       throw fail('HOST_LOST', { because: error.because }, { cause: error });
     } finally {
       pool.release(link);
       // Its process has the file open to its end.
-      if (!sql) await pool.kill('its work was done').finally(() => this.#describing.delete(pool));
+      if (!shared) await pool.kill('its work was done').finally(() => this.#apart.delete(pool));
     }
   }
 
@@ -221,7 +252,7 @@ class Sqlite implements SqliteDriver {
 
   /** Ends every process of the engine, closing nothing: the log stays as it is for the next start. */
   async [Symbol.asyncDispose](): Promise<void> {
-    const tenantIds = new Set([...this.#tenants.keys(), ...[...this.#describing].map(({ tenantId }) => tenantId)]);
+    const tenantIds = new Set([...this.#tenants.keys(), ...[...this.#apart].map(({ tenantId }) => tenantId)]);
     await Promise.all([...tenantIds].map((tenantId) => this.closeSessions(tenantId)));
     await Promise.all([...this.#replays].map((replay) => replay.close()));
     await this.#creator[Symbol.asyncDispose]();
