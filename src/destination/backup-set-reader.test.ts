@@ -219,11 +219,11 @@ describe('the key of a set', () => {
     await expect(unlockSet({ ...opened, manifestBytes: forged }, ['right'])).rejects.toThrowError('MAC');
   });
 
-  it('is none for a plain set, and not to be had for modes that are not supported', async () => {
+  it('is none for a plain set, and not to be had for one without a slot', async () => {
     const manifest = await putSet();
     const plain = { ref: REF, manifest, manifestBytes: new Uint8Array(0) };
     expect(await unlockSet(plain, [])).toBeNull();
     const other = { ...plain, manifest: { ...manifest, encryptionMode: 'TRANSPARENT_ENCRYPTION' as const } };
-    await expect(unlockSet(other, ['x'])).rejects.toThrowError('not supported');
+    await expect(unlockSet(other, ['x'])).rejects.toThrowError('it has no key slot');
   });
 });

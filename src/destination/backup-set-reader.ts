@@ -114,7 +114,7 @@ function closedBecause({ manifest, ref }: SetToOpen, passwordCount: number): str
   const of = { setUuid: set.uuid, object: manifestName(ref) };
   const keyIds = keySlots.filter(isTenantKeySlot).map((slot) => slotKeyId(slot, of));
   const key = keyIds.length === 0 ? '' : `the tenant key ${keyIds.join(', ')} is not at hand`;
-  if (!openersOf(encryptionMode).hasPassword) return `${directory} is encrypted: ${key}`;
+  if (!openersOf(encryptionMode).hasPassword) return `${directory} is encrypted: ${key || 'it has no key slot'}`;
   const and = key === '' ? '' : `, and ${key}`;
   if (passwordCount === 0) return `${directory} is encrypted and no password was given${and}`;
   const given = passwordCount === 1 ? 'the given password does not open' : 'none of the given passwords opens';
