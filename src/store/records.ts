@@ -681,6 +681,9 @@ function recoverTables(db: Statements) {
   };
 }
 
+/** Every table of the store, by the name that rooms use. */
+export type Tables = ReturnType<typeof tables>;
+
 export function tables(db: Statements) {
   return {
     ...tenantTables(db),

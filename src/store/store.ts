@@ -9,38 +9,17 @@ import { SYS_TENANT_ID, USER_TENANT_ID_FIRST } from '../base/limits.ts';
 import { makeDirectorySync } from '../base/make-directory.ts';
 import { DatabaseSync } from '../base/sqlite.ts';
 import type { DestKind } from '../format/format-file.ts';
-import type { ArchivePiece, ArchiveRound } from '../model/archive-round.ts';
-import type { AuditEvent } from '../model/audit-event.ts';
-import type { BackupJob, BackupSet, BackupTask } from '../model/backup-job.ts';
-import type { DeleteJob, DeletePolicy, DeleteTask } from '../model/delete-job.ts';
+import type { ArchiveRound } from '../model/archive-round.ts';
 import { formatOptions } from '../model/destination-uri.ts';
 import type { NewEvent } from '../model/event.ts';
 import { PARAMETERS, type ParameterName } from '../model/parameter.ts';
-import type { ImportJob, ImportTask, RecoverJob } from '../model/recover-job.ts';
-import type { RestoreJob } from '../model/restore-job.ts';
-import type { Schedule } from '../model/schedule.ts';
 import { parseDurationUs } from '../model/size-text.ts';
-import type { Standby } from '../model/standby.ts';
-import type { Cluster, ResourcePool, ResourceUnit, Tenant } from '../model/tenant.ts';
-import { isAuxiliaryTenantName } from '../model/tenant.ts';
-import type { ValidateJob, ValidateTask, Verification } from '../model/validate-job.ts';
+import { type Cluster, isAuxiliaryTenantName, type Tenant } from '../model/tenant.ts';
 import { type ClusterKey, loadClusterKey } from './cluster-key.ts';
 import { EventLog } from './event-log.ts';
 import { MIGRATIONS } from './migrations.ts';
-import {
-  type Account,
-  type ArchiveRest,
-  type DataDest,
-  type FinishedPack,
-  type PastDestination,
-  type RecordedSource,
-  type StoredDestination,
-  type TenantArchiveDest,
-  type TenantKeyRecord,
-  tables,
-} from './records.ts';
+import { type StoredDestination, type Tables, tables } from './records.ts';
 import { Statements } from './statements.ts';
-import type { Table } from './table.ts';
 
 export type CounterName =
   | 'job'
@@ -93,77 +72,22 @@ export interface OpenStoreOptions {
   timeZone: string;
 }
 
-export class Store implements Disposable {
+/** The store but its tables. */
+class StoreBase implements Disposable {
   readonly cluster: Cluster & { timeZone: string };
   readonly secrets: ClusterKey;
-  readonly tenants: Table<Tenant>;
-  readonly units: Table<ResourceUnit>;
-  readonly pools: Table<ResourcePool>;
-  readonly accounts: Table<Account>;
-  readonly auditEvents: Table<AuditEvent>;
-  readonly archiveDests: Table<TenantArchiveDest>;
-  readonly archiveRests: Table<ArchiveRest>;
-  readonly dataDests: Table<DataDest>;
-  readonly destinations: Table<StoredDestination>;
-  readonly destinationHistory: Table<PastDestination>;
-  readonly recordedSources: Table<RecordedSource>;
-  readonly rounds: Table<ArchiveRound>;
-  readonly pieces: Table<ArchivePiece>;
-  readonly backupJobs: Table<BackupJob>;
-  readonly backupTasks: Table<BackupTask>;
-  readonly backupSets: Table<BackupSet>;
-  readonly finishedPacks: Table<FinishedPack>;
-  readonly deletePolicies: Table<DeletePolicy>;
-  readonly deleteJobs: Table<DeleteJob>;
-  readonly deleteTasks: Table<DeleteTask>;
-  readonly restoreJobs: Table<RestoreJob>;
-  readonly schedules: Table<Schedule>;
   readonly events: EventLog;
-  readonly validateJobs: Table<ValidateJob>;
-  readonly validateTasks: Table<ValidateTask>;
-  readonly verifications: Table<Verification>;
-  readonly standbys: Table<Standby>;
-  readonly tenantKeys: Table<TenantKeyRecord>;
-  readonly recoverJobs: Table<RecoverJob>;
-  readonly importJobs: Table<ImportJob>;
-  readonly importTasks: Table<ImportTask>;
   readonly #db: Statements;
+  readonly #tables: Tables;
   #depth = 0;
   #destinationsVersion = 0;
 
-  constructor(db: Statements, secrets: ClusterKey, options: OpenStoreOptions) {
+  constructor(db: Statements, of: { tables: Tables; secrets: ClusterKey; options: OpenStoreOptions }) {
+    const { secrets, options } = of;
     this.#db = db;
+    this.#tables = of.tables;
     this.secrets = secrets;
-    const all = tables(db);
-    this.tenants = all.tenants;
-    this.units = all.units;
-    this.pools = all.pools;
-    this.accounts = all.accounts;
-    this.auditEvents = all.auditEvents;
-    this.archiveDests = all.archiveDests;
-    this.archiveRests = all.archiveRests;
-    this.dataDests = all.dataDests;
-    this.destinations = all.destinations;
-    this.destinationHistory = all.destinationHistory;
-    this.recordedSources = all.recordedSources;
-    this.rounds = all.rounds;
-    this.pieces = all.pieces;
-    this.backupJobs = all.backupJobs;
-    this.backupTasks = all.backupTasks;
-    this.backupSets = all.backupSets;
-    this.finishedPacks = all.finishedPacks;
-    this.deletePolicies = all.deletePolicies;
-    this.deleteJobs = all.deleteJobs;
-    this.deleteTasks = all.deleteTasks;
-    this.restoreJobs = all.restoreJobs;
-    this.schedules = all.schedules;
     this.events = new EventLog(db, () => this.#eventRetentionNs());
-    this.validateJobs = all.validateJobs;
-    this.validateTasks = all.validateTasks;
-    this.verifications = all.verifications;
-    this.standbys = all.standbys;
-    this.tenantKeys = all.tenantKeys;
-    ({ recoverJobs: this.recoverJobs, importJobs: this.importJobs, importTasks: this.importTasks } = all);
     this.cluster = this.#loadCluster(options);
   }
 
@@ -207,10 +131,10 @@ export class Store implements Disposable {
    * goes to the history.
    */
   changeDestination(tenantId: number, uri: string, patch: DestinationPatch): void {
-    const before = this.destinations.find({ tenantId, uri })[0];
+    const before = this.#tables.destinations.find({ tenantId, uri })[0];
     assert(before, 'a path that is changed has a number');
     const { destId, destType, options } = before;
-    this.destinations.change({ tenantId, destId }, patch);
+    this.#tables.destinations.change({ tenantId, destId }, patch);
     this.#destinationsVersion++;
     const isOther = patch.options && formatOptions(patch.options) !== formatOptions(options);
     if (isOther && destType !== '') this.#keepPast(before);
@@ -218,10 +142,10 @@ export class Store implements Disposable {
 
   #keepPast(before: StoredDestination): void {
     const { tenantId, destId } = before;
-    const known = this.destinationHistory.find({ tenantId, destId });
-    this.destinationHistory.insert({ ...before, historyId: this.nextId(SYS_TENANT_ID, 'dest_history') });
+    const known = this.#tables.destinationHistory.find({ tenantId, destId });
+    this.#tables.destinationHistory.insert({ ...before, historyId: this.nextId(SYS_TENANT_ID, 'dest_history') });
     for (const { historyId } of known.slice(0, -DESTINATION_HISTORY_MAX + 1))
-      this.destinationHistory.remove({ historyId });
+      this.#tables.destinationHistory.remove({ historyId });
   }
 
   /** Grows with each change of what is said of a path: whoever has one open looks again then. */
@@ -296,7 +220,7 @@ export class Store implements Disposable {
   }
 
   tenantByName(name: string): Tenant | undefined {
-    return this.tenants.find({ name })[0];
+    return this.#tables.tenants.find({ name })[0];
   }
 
   /** @throws TENANT_NOT_EXIST (5160) */
@@ -314,12 +238,12 @@ export class Store implements Disposable {
 
   /** Every tenant but sys and those that a table recovery has for a while, by id. Only for the sys tenant's work. */
   userTenants(): Tenant[] {
-    return this.tenants.find().filter((of) => of.tenantId !== SYS_TENANT_ID && !isAuxiliaryTenantName(of.name));
+    return this.#tables.tenants.find().filter((of) => of.tenantId !== SYS_TENANT_ID && !isAuxiliaryTenantName(of.name));
   }
 
   /** The newest round of a tenant; undefined when it never archived. */
   currentRound(tenantId: number): ArchiveRound | undefined {
-    return this.rounds.find({ tenantId }, { orderBy: 'roundId', descending: true })[0];
+    return this.#tables.rounds.find({ tenantId }, { orderBy: 'roundId', descending: true })[0];
   }
 
   /** Removes everything that belongs to a dropped tenant but its history of jobs, sets and pieces, and the keys to them. */
@@ -329,7 +253,7 @@ export class Store implements Disposable {
         this.#db.run(`DELETE FROM ${table} WHERE tenant_id = ?`, [tenantId]);
       }
       this.#db.run('UPDATE resource_pool SET tenant_id = NULL WHERE tenant_id = ?', [tenantId]);
-      this.tenants.remove({ tenantId });
+      this.#tables.tenants.remove({ tenantId });
     });
   }
 
@@ -376,6 +300,9 @@ export class Store implements Disposable {
   }
 }
 
+/** Every table by its name, and what is more than one table's affair. */
+export type Store = StoreBase & Tables;
+
 function migrate(db: Statements): void {
   const version = Number(db.get('PRAGMA user_version')?.user_version);
   if (version > MIGRATIONS.length) {
@@ -413,7 +340,8 @@ export function openStore(dataDir: string, options: OpenStoreOptions): Store {
     throw error;
   }
   migrate(db);
-  const store = new Store(db, loadClusterKey(join(dataDir, 'cluster.key')), options);
+  const of = { tables: tables(db), secrets: loadClusterKey(join(dataDir, 'cluster.key')), options };
+  const store = Object.assign(new StoreBase(db, of), of.tables);
   assert(store.cluster.uuid !== '', 'a cluster has an identity');
   return store;
 }
