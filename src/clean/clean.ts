@@ -1,8 +1,8 @@
 // The clean service: policies, the jobs that statements and policies start, and a bounded number of workers.
 import { assert } from '../base/assert.ts';
 import { fail } from '../base/errors.ts';
+import { JobWorkers } from '../base/job-workers.ts';
 import { SYS_TENANT_ID } from '../base/limits.ts';
-import { ServerStopping } from '../base/server-stopping.ts';
 import type { ArchivePiece } from '../model/archive-round.ts';
 import { type BackupSet, JOB_MOVES } from '../model/backup-job.ts';
 import type { DeleteJob, DeletePolicy, DeleteTask, DeleteType } from '../model/delete-job.ts';
@@ -46,12 +46,14 @@ interface NewJob {
   statement: DeleteStatement;
 }
 
+type OpenJob = Pick<DeleteJob, 'tenantId' | 'jobId'>;
+
 class Clean implements CleanService {
   readonly #deps: CleanRoomDependencies;
-  /** The newest job of each tenant whose worker has not ended, in their turn: a tenant has one at a time. */
+  /** The jobs that have not ended, by tenant, in their turn: a tenant has one at a time. */
   readonly #open = new Map<number, number>();
   readonly #sysJobs: SysJobs;
-  readonly #running = new Map<number, { worker: CleanWorker; ended: Promise<void> }>();
+  readonly #jobs: JobWorkers<OpenJob, CleanWorker>;
   #tick: NodeJS.Timeout | undefined;
   #checkedMs = Number.NEGATIVE_INFINITY;
 
@@ -60,6 +62,15 @@ class Clean implements CleanService {
     const jobs = unfinished(JOB_MOVES).flatMap((status) => deps.store.deleteJobs.find({ status }));
     for (const { tenantId, jobId } of jobs) if (tenantId !== SYS_TENANT_ID) this.#open.set(tenantId, jobId);
     this.#sysJobs = new SysJobs(deps, jobs);
+    this.#jobs = new JobWorkers({
+      ...{ workersMax: WORKING_JOBS_MAX, noun: 'delete', log: deps.log },
+      open: () => this.#openJobs(),
+      keyOf: ({ tenantId }) => tenantId,
+      isCanceling: ({ tenantId, jobId }) => this.#row(tenantId, jobId).status === 'CANCELING',
+      isOpen: (job) => this.#isOpen(job),
+      newWorker: (job) => new CleanWorker(deps, job),
+      onEnd: ({ tenantId, jobId }) => this.#sysJobs.noteEnd(this.#row(tenantId, jobId)),
+    });
   }
 
   start(): void {
@@ -68,15 +79,12 @@ class Clean implements CleanService {
     this.#checkedMs = this.#deps.clock.monotonicMs();
     this.#tick = setInterval(() => this.#onTick(), TICK_MS);
     this.#tick.unref();
-    this.#pump();
+    this.#jobs.start();
   }
 
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
     clearInterval(this.#tick);
-    this.#tick = undefined;
-    const running = [...this.#running.values()];
-    for (const { worker } of running) worker.abort(new ServerStopping());
-    await Promise.all(running.map(({ ended }) => ended));
+    return this.#jobs.stop();
   }
 
   addPolicy(policy: DeletePolicy): void {
@@ -147,18 +155,18 @@ class Clean implements CleanService {
       }
       this.#sysJobs.noteCancel();
     });
-    for (const tenantId of canceled) this.#running.get(tenantId)?.worker.abort(fail('CANCELED', {}));
-    this.#pump();
+    for (const tenantId of canceled) this.#jobs.of(tenantId)?.abort(fail('CANCELED', {}));
+    this.#jobs.pump();
   }
 
   async forget(tenantId: number): Promise<void> {
     this.cancel([tenantId]);
-    while (this.#running.has(tenantId)) await this.#running.get(tenantId)?.ended;
+    await this.#jobs.ended(tenantId);
   }
 
   /** A job whose worker broke is taken up again here, and not in a tight loop. */
   #onTick(): void {
-    this.#pump();
+    this.#jobs.pump();
     this.#checkIfDue();
   }
 
@@ -212,7 +220,18 @@ class Clean implements CleanService {
 
   #isBusy(tenantId: number): boolean {
     const jobId = this.#open.get(tenantId);
-    return jobId !== undefined && !isFinal(JOB_MOVES, this.#row(tenantId, jobId).status);
+    return jobId !== undefined && this.#isOpen({ tenantId, jobId });
+  }
+
+  #isOpen({ tenantId, jobId }: OpenJob): boolean {
+    return !isFinal(JOB_MOVES, this.#row(tenantId, jobId).status);
+  }
+
+  *#openJobs(): Generator<OpenJob> {
+    for (const [tenantId, jobId] of this.#open) {
+      if (this.#isOpen({ tenantId, jobId })) yield { tenantId, jobId };
+      else this.#open.delete(tenantId);
+    }
   }
 
   #row(tenantId: number, jobId: number): DeleteJob {
@@ -243,7 +262,7 @@ class Clean implements CleanService {
         sysJobId,
         jobs.map(({ tenantId }) => tenantId),
       );
-    this.#pump();
+    this.#jobs.pump();
   }
 
   /** The row that stands for the whole statement. @returns its id */
@@ -289,32 +308,6 @@ class Clean implements CleanService {
       if (row.fileStatusBefore !== 'DELETING') setFileStatus(store, row, 'EXPIRED');
     }
     return jobId;
-  }
-
-  /** Starts workers for waiting jobs while there is room. */
-  #pump(): void {
-    if (!this.#tick) return;
-    for (const [tenantId, jobId] of this.#open) {
-      if (this.#running.size >= WORKING_JOBS_MAX) return;
-      if (!this.#running.has(tenantId)) this.#run(tenantId, jobId);
-    }
-  }
-
-  #run(tenantId: number, jobId: number): void {
-    const worker = new CleanWorker(this.#deps, { tenantId, jobId });
-    const ended = worker
-      .run()
-      .catch((error: unknown) => this.#deps.log.error('delete worker broke', { tenantId, jobId, error }))
-      .then(() => {
-        this.#running.delete(tenantId);
-        const row = this.#row(tenantId, jobId);
-        if (!isFinal(JOB_MOVES, row.status)) return;
-        this.#sysJobs.noteEnd(row);
-        // The next one may have been recorded already.
-        if (this.#open.get(tenantId) === jobId) this.#open.delete(tenantId);
-        this.#pump();
-      });
-    this.#running.set(tenantId, { worker, ended });
   }
 }
 

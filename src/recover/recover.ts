@@ -1,9 +1,9 @@
 // The recover service: checks a statement, records its job together with the restore of the auxiliary tenant, and keeps
 // workers going.
 import { fail } from '../base/errors.ts';
+import { JobWorkers } from '../base/job-workers.ts';
 import { SYS_TENANT_ID } from '../base/limits.ts';
-import { ServerStopping } from '../base/server-stopping.ts';
-import { checkMove, unfinished } from '../model/moves.ts';
+import { checkMove, isFinal, unfinished } from '../model/moves.ts';
 import { RECOVER_MOVES, type RecoverJob } from '../model/recover-job.ts';
 import type { RestoreJob } from '../model/restore-job.ts';
 import { auxiliaryTenantName, type Tenant } from '../model/tenant.ts';
@@ -24,23 +24,27 @@ export function createRecover<Source>(deps: RecoverDependencies<Source>): Recove
 
 class Recover<Source> implements RecoverService<Source> {
   readonly #deps: RecoverDependencies<Source>;
-  readonly #running = new Map<number, { worker: RecoverWorker; ended: Promise<void> }>();
-  #isStarted = false;
+  readonly #jobs: JobWorkers<RecoverJob, RecoverWorker>;
 
   constructor(deps: RecoverDependencies<Source>) {
     this.#deps = deps;
+    const statusOf = ({ jobId }: RecoverJob) => deps.store.recoverJobs.get({ jobId })!.status;
+    this.#jobs = new JobWorkers({
+      ...{ workersMax: WORKING_JOBS_MAX, noun: 'recover', log: deps.log },
+      open: () => this.#unfinished(),
+      keyOf: ({ jobId }) => jobId,
+      isCanceling: ({ status }) => status === 'CANCELING',
+      isOpen: (job) => !isFinal(RECOVER_MOVES, statusOf(job)),
+      newWorker: ({ jobId }) => new RecoverWorker(deps, jobId),
+    });
   }
 
   start(): void {
-    this.#isStarted = true;
-    this.#pump();
+    this.#jobs.start();
   }
 
-  async stop(): Promise<void> {
-    this.#isStarted = false;
-    const running = [...this.#running.values()];
-    for (const { worker } of running) worker.abort(new ServerStopping());
-    await Promise.all(running.map(({ ended }) => ended));
+  stop(): Promise<void> {
+    return this.#jobs.stop();
   }
 
   async recover({ targetTenantId, tables, remaps, source, hasPassword }: RecoverRequest<Source>): Promise<void> {
@@ -60,7 +64,7 @@ class Recover<Source> implements RecoverService<Source> {
         this.#record(target, { ...chosen, hasPassword }, job);
       },
     });
-    this.#pump();
+    this.#jobs.pump();
   }
 
   cancel(tenantName: string): void {
@@ -71,14 +75,14 @@ class Recover<Source> implements RecoverService<Source> {
       const status = checkMove('recover job', RECOVER_MOVES, job.status, 'CANCELING');
       this.#deps.store.recoverJobs.change({ jobId: job.jobId }, { status }, { status: job.status });
     }
-    this.#running.get(job.jobId)?.worker.abort(fail('CANCELED', {}));
-    this.#pump();
+    this.#jobs.of(job.jobId)?.abort(fail('CANCELED', {}));
+    this.#jobs.pump();
   }
 
   async forget(tenantId: number): Promise<void> {
     for (const job of this.#unfinished().filter(({ targetTenantId }) => targetTenantId === tenantId)) {
       if (!this.#isTooLate(job)) this.cancel(job.targetTenantName);
-      await this.#running.get(job.jobId)?.ended;
+      await this.#jobs.ended(job.jobId);
     }
   }
 
@@ -128,26 +132,6 @@ class Recover<Source> implements RecoverService<Source> {
       result: 0,
       comment: '',
     });
-  }
-
-  /** Starts workers for waiting jobs while there is room; ending a cancelled one waits for none. */
-  #pump(): void {
-    if (!this.#isStarted) return;
-    for (const { jobId, status } of this.#unfinished()) {
-      if (this.#running.has(jobId)) continue;
-      if (this.#running.size >= WORKING_JOBS_MAX && status !== 'CANCELING') continue;
-      const worker = new RecoverWorker(this.#deps, jobId);
-      const ended = worker
-        .run()
-        .catch((error: unknown) => this.#deps.log.error('recover worker broke', { jobId, error }))
-        .then(() => {
-          this.#running.delete(jobId);
-          const isOver = !this.#unfinished().some((job) => job.jobId === jobId);
-          // A worker that broke left its job unfinished: taken up again with the next job or start, not in a tight loop.
-          if (isOver) this.#pump();
-        });
-      this.#running.set(jobId, { worker, ended });
-    }
   }
 }
 

@@ -1,14 +1,14 @@
 // The restore service: plans, checks passwords and pools, records the job with its tenant, and keeps workers going.
 
 import { fail } from '../base/errors.ts';
+import { JobWorkers } from '../base/job-workers.ts';
 import { MIB, SYS_TENANT_ID } from '../base/limits.ts';
-import { ServerStopping } from '../base/server-stopping.ts';
 import { DerivedKeys } from '../format/derived-keys.ts';
 import type { FindTenantKey } from '../format/tenant-key-slot.ts';
 import { type BackupSet, openersOf } from '../model/backup-job.ts';
 import { checkDescription } from '../model/description.ts';
 import { formatWithOptions, maskUri } from '../model/destination-uri.ts';
-import { checkMove, unfinished } from '../model/moves.ts';
+import { checkMove, isFinal, unfinished } from '../model/moves.ts';
 import type { Rehearsal, RehearsalRequest } from '../model/rehearsal.ts';
 import { RESTORE_MOVES, type RestoreJob } from '../model/restore-job.ts';
 import { SCN_NONE } from '../model/scn.ts';
@@ -57,23 +57,27 @@ interface Prepared {
 
 class Restore implements RestoreService {
   readonly #deps: RestoreDependencies;
-  readonly #running = new Map<number, { worker: RestoreWorker; ended: Promise<void> }>();
-  #isStarted = false;
+  readonly #jobs: JobWorkers<RestoreJob, RestoreWorker>;
 
   constructor(deps: RestoreDependencies) {
     this.#deps = deps;
+    const statusOf = ({ jobId }: RestoreJob) => deps.store.restoreJobs.get({ jobId })!.status;
+    this.#jobs = new JobWorkers({
+      ...{ workersMax: WORKING_JOBS_MAX, noun: 'restore', log: deps.log },
+      open: () => this.#unfinished(),
+      keyOf: ({ jobId }) => jobId,
+      isCanceling: ({ status }) => status === 'CANCELING',
+      isOpen: (job) => !isFinal(RESTORE_MOVES, statusOf(job)),
+      newWorker: ({ jobId }) => new RestoreWorker(deps, jobId),
+    });
   }
 
   start(): void {
-    this.#isStarted = true;
-    this.#pump();
+    this.#jobs.start();
   }
 
-  async stop(): Promise<void> {
-    this.#isStarted = false;
-    const running = [...this.#running.values()];
-    for (const { worker } of running) worker.abort(new ServerStopping());
-    await Promise.all(running.map(({ ended }) => ended));
+  stop(): Promise<void> {
+    return this.#jobs.stop();
   }
 
   async preview(request: RestoreRequest): Promise<RestorePreview> {
@@ -122,13 +126,13 @@ class Restore implements RestoreService {
     } finally {
       dataKeys.clear();
     }
-    this.#pump();
+    this.#jobs.pump();
   }
 
   cancel(tenantName: string): void {
     const job = this.#unfinished().find((candidate) => isSameName(candidate.restoreTenantName, tenantName));
-    const running = job && this.#running.get(job.jobId);
-    if (!job || running?.worker.isCommitting)
+    const worker = job && this.#jobs.of(job.jobId);
+    if (!job || worker?.isCommitting)
       throw fail('ENTRY_NOT_EXIST', { what: `a running restore of tenant '${tenantName}'` });
     if (job.status !== 'CANCELING') {
       const status = checkMove('restore job', RESTORE_MOVES, job.status, 'CANCELING');
@@ -138,8 +142,8 @@ class Restore implements RestoreService {
         recordRestore(store, clock.nowNs(), 'restore_cancel', idsOf(job));
       });
     }
-    running?.worker.abort(fail('CANCELED', {}));
-    this.#pump();
+    worker?.abort(fail('CANCELED', {}));
+    this.#jobs.pump();
   }
 
   windows(tenantId: number): RestoreWindow[] {
@@ -310,26 +314,6 @@ class Restore implements RestoreService {
     const unit = pool && store.units.get({ name: pool.unitName });
     const score = Number(store.parameter(SYS_TENANT_ID, 'ha_high_thread_score'));
     return workersOf({ concurrency, score, maxCpu: unit?.maxCpu ?? cores, cores });
-  }
-
-  /** Starts workers for waiting jobs while there is room; ending a cancelled one waits for none. */
-  #pump(): void {
-    if (!this.#isStarted) return;
-    for (const { jobId, status } of this.#unfinished()) {
-      if (this.#running.has(jobId)) continue;
-      if (this.#running.size >= WORKING_JOBS_MAX && status !== 'CANCELING') continue;
-      const worker = new RestoreWorker(this.#deps, jobId);
-      const ended = worker
-        .run()
-        .catch((error: unknown) => this.#deps.log.error('restore worker broke', { jobId, error }))
-        .then(() => {
-          this.#running.delete(jobId);
-          const isOver = !this.#unfinished().some((job) => job.jobId === jobId);
-          // A worker that broke left its job unfinished: taken up again with the next job or start, not in a tight loop.
-          if (isOver) this.#pump();
-        });
-      this.#running.set(jobId, { worker, ended });
-    }
   }
 }
 

@@ -2,7 +2,7 @@
 import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import { assert } from '../base/assert.ts';
 import { fail } from '../base/errors.ts';
-import { ServerStopping } from '../base/server-stopping.ts';
+import { JobWorkers } from '../base/job-workers.ts';
 import { type BackupSet, JOB_MOVES } from '../model/backup-job.ts';
 import { checkDescription } from '../model/description.ts';
 import { parseDestinationUri } from '../model/destination-uri.ts';
@@ -49,27 +49,30 @@ class Validate implements ValidateService {
   readonly #deps: ValidateDependencies;
   /** The jobs that have not ended, by tenant, in their turn: a tenant has one at a time. */
   readonly #open = new Map<number, number>();
-  readonly #running = new Map<number, { worker: ValidateWorker; ended: Promise<void> }>();
-  #isStarted = false;
+  readonly #jobs: JobWorkers<ValidateJobRef, ValidateWorker>;
 
   constructor(deps: ValidateDependencies) {
     this.#deps = deps;
     for (const status of unfinished(JOB_MOVES))
       for (const { tenantId, jobId } of deps.store.validateJobs.find({ status })) this.#open.set(tenantId, jobId);
+    this.#jobs = new JobWorkers({
+      ...{ workersMax: WORKING_JOBS_MAX, noun: 'validate', log: deps.log },
+      open: () => this.#openJobs(),
+      keyOf: ({ tenantId }) => tenantId,
+      isCanceling: (job) => this.#row(job.tenantId, job.jobId).status === 'CANCELING',
+      isOpen: (job) => this.#isOpen(job),
+      newWorker: (job) => new ValidateWorker(deps, job),
+    });
   }
 
   async start(): Promise<void> {
     await removeScratch(this.#deps.scratchDir);
     for (const [tenantId, jobId] of this.#open) this.#deps.log.info('validate job taken up', { tenantId, jobId });
-    this.#isStarted = true;
-    this.#pump();
+    this.#jobs.start();
   }
 
-  async stop(): Promise<void> {
-    this.#isStarted = false;
-    const running = [...this.#running.values()];
-    for (const { worker } of running) worker.abort(new ServerStopping());
-    await Promise.all(running.map(({ ended }) => ended));
+  stop(): Promise<void> {
+    return this.#jobs.stop();
   }
 
   async validate(request: ValidateRequest): Promise<StartedValidation> {
@@ -109,19 +112,30 @@ class Validate implements ValidateService {
       if (tenants !== 'all' && !tenants.includes(tenantId)) continue;
       const canceling = checkMove('validate job', JOB_MOVES, status, 'CANCELING');
       this.#deps.store.validateJobs.change({ tenantId, jobId }, { status: canceling }, { status });
-      this.#running.get(tenantId)?.worker.abort(fail('CANCELED', {}));
+      this.#jobs.of(tenantId)?.abort(fail('CANCELED', {}));
     }
-    this.#pump();
+    this.#jobs.pump();
   }
 
   isBusy(tenantId: number): boolean {
     const jobId = this.#open.get(tenantId);
-    return jobId !== undefined && !isFinal(JOB_MOVES, this.#row(tenantId, jobId).status);
+    return jobId !== undefined && this.#isOpen({ tenantId, jobId });
+  }
+
+  #isOpen({ tenantId, jobId }: ValidateJobRef): boolean {
+    return !isFinal(JOB_MOVES, this.#row(tenantId, jobId).status);
+  }
+
+  *#openJobs(): Generator<ValidateJobRef> {
+    for (const [tenantId, jobId] of this.#open) {
+      if (this.#isOpen({ tenantId, jobId })) yield { tenantId, jobId };
+      else this.#open.delete(tenantId);
+    }
   }
 
   async forget(tenantId: number): Promise<void> {
     this.cancel([tenantId]);
-    while (this.#running.has(tenantId)) await this.#running.get(tenantId)?.ended;
+    await this.#jobs.ended(tenantId);
   }
 
   /** One that is no more was being dropped. */
@@ -273,7 +287,7 @@ class Validate implements ValidateService {
       return recorded;
     });
     for (const { tenantId, jobId } of refs) this.#open.set(tenantId, jobId);
-    this.#pump();
+    this.#jobs.pump();
     return refs;
   }
 
@@ -298,33 +312,6 @@ class Validate implements ValidateService {
         ...{ totalBytes: bytes, validatedBytes: 0n },
       });
     return { tenantId, jobId };
-  }
-
-  /** Starts workers for waiting jobs while there is room; ending a cancelled one waits for none. */
-  #pump(): void {
-    if (!this.#isStarted) return;
-    for (const [tenantId, jobId] of this.#open) {
-      if (this.#running.has(tenantId)) continue;
-      const isFull = this.#running.size >= WORKING_JOBS_MAX;
-      if (!isFull || this.#row(tenantId, jobId).status === 'CANCELING') this.#run({ tenantId, jobId });
-    }
-  }
-
-  #run(job: ValidateJobRef): void {
-    const { tenantId, jobId } = job;
-    const worker = new ValidateWorker(this.#deps, job);
-    const ended = worker
-      .run()
-      .catch((error: unknown) => this.#deps.log.error('validate worker broke', { ...job, error }))
-      .then(() => {
-        this.#running.delete(tenantId);
-        // One that broke is taken up with the next job or start, not in a tight loop.
-        if (!isFinal(JOB_MOVES, this.#row(tenantId, jobId).status)) return;
-        // The next one may have been recorded already.
-        if (this.#open.get(tenantId) === jobId) this.#open.delete(tenantId);
-        this.#pump();
-      });
-    this.#running.set(tenantId, { worker, ended });
   }
 }
 
