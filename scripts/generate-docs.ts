@@ -3,8 +3,10 @@
 // Run it with `npm run docs`.
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { DOCUMENTED_ERRORS } from '../src/base/documented-errors.fixture.ts';
 import { ERRORS, ORA_INTERNAL, toClientError } from '../src/base/errors.ts';
 import { SYSTEM_VIEWS } from '../src/catalog/catalog.ts';
+import { BASE_NAMES, documented, VIEW_DIFFERENCES } from '../src/catalog/documented-views.fixture.ts';
 import { oracleTypeText } from '../src/catalog/oracle-types.ts';
 import { typeText } from '../src/catalog/type-text.ts';
 import { oracleTypeOf } from '../src/catalog/view.ts';
@@ -139,11 +141,51 @@ function conformancePage(): string {
     '',
     GENERATED,
     '',
+    'Statements, then views, then errors, as the tests hold them.',
+    '',
     "Every statement of the manual's matrix, in the order in which `test/e2e/conformance.test.ts` runs it on a real server: an",
     'answer depends on the rows before it. `s` is a tenant that root@sys works on. An oracle tenant that is told ORA-00600',
     'finds the number and the text of the mysql tenant in it. What is different on purpose: [differences.md](differences.md).',
     '',
     ...sections,
+    viewConformance(),
+    errorConformance(),
+  ].join('\n');
+}
+
+function viewConformance(): string {
+  const rows = BASE_NAMES.toSorted().map((name) => {
+    const differs = VIEW_DIFFERENCES[name];
+    const status = differs === undefined ? 'as documented' : 'as documented, but for';
+    return `| CDB_${name}, DBA_${name} | ${documented(name).length} | ${status} | ${cell(differs ?? '')} |`;
+  });
+  return [
+    '## Views',
+    '',
+    'Names, order and types of their columns, compared by `src/catalog/view-columns.test.ts`; those of oracle tenants by',
+    '`oracle-columns.test.ts` beside it. All views, also those without a twin: [views.md](views.md).',
+    '',
+    '| view | columns | status | difference from OceanBase |',
+    '|---|--:|---|---|',
+    ...rows,
+    '',
+  ].join('\n');
+}
+
+function errorConformance(): string {
+  const rows = DOCUMENTED_ERRORS.map(({ number, text, ours, differs }) => {
+    const status = ours === null ? 'not raised' : differs === undefined ? 'as documented' : 'number and text, and more';
+    return `| -${number} | ${cell(text)} | ${status} | ${differs ?? ''} |`;
+  });
+  return [
+    '## Errors',
+    '',
+    'Numbers and texts, compared by `src/base/documented-errors.test.ts`. All that are raised: [errors.md](errors.md).',
+    '',
+    '| number | text | status | difference from OceanBase |',
+    '|--:|---|---|---|',
+    ...rows,
+    '',
   ].join('\n');
 }
 
