@@ -36,7 +36,7 @@ export const DOCUMENTED_ERRORS: readonly DocumentedError[] = [
   of(5036, 'Access denied; you need (at least one of) the', 'NO_PRIVILEGE'),
   of(5156, 'already exist', 'TENANT_EXISTS'),
   of(5160, 'not exist', 'TENANT_NOT_EXIST'),
-  of(9001, 'URI error', 'URI_ERROR'),
+  of(9001, 'URI error', null, '9026 names the uri'),
   of(9010, '', 'BACKUP_DATA_CORRUPT', 'any damaged object, not only an MD5 of OSS: names it and what is wrong'),
   of(9011, 'cannot find backup file', 'BACKUP_FILE_NOT_EXIST', 'names the file'),
   of(9014, 'Another restore is in progress', 'RESTORE_IN_PROGRESS'),

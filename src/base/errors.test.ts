@@ -68,7 +68,7 @@ describe('an expected error', () => {
     expect(error.message).toBe('cannot find backup file: a.obbak');
     expect([error.facts, error.cause]).toEqual([{ file: 'a.obbak' }, cause]);
     expect(isFailure(error, 'BACKUP_FILE_NOT_EXIST')).toBe(true);
-    expect(isFailure(error, 'URI_ERROR')).toBe(false);
+    expect(isFailure(error, 'INVALID_BACKUP_DEST')).toBe(false);
   });
 
   test('is told by number and text in views', () => {

@@ -385,7 +385,6 @@ export const ERRORS = {
   ),
 
   // ## 90xx: backup, archive, restore
-  URI_ERROR: def(9001, 9001, 'HY000', plain('URI error')),
   BACKUP_FILE_NOT_EXIST: def<{ file: string }>(
     9011,
     9011,
