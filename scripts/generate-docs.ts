@@ -116,7 +116,6 @@ function viewsPage(): string {
 /** An answer in the words of a mode; an oracle tenant's text is the same where its number is the general one. */
 function answerText(answer: Answer, mode: 'mysql' | 'oracle'): string {
   if (answer === 'ok') return 'OK';
-  if (answer === 'known') return 'not a syntax error';
   const { errno, message } = toClientError(answer, mode);
   if (mode === 'mysql') return `${errno}: ${cell(message.split('\n')[0]!.replace('{t}', 't'))}`;
   return errno === ORA_INTERNAL ? `ORA-00600, -${answer.code}` : cell(message.split('\n')[0]!);
