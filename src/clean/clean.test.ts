@@ -9,6 +9,7 @@ import type { Destination } from '../destination/destination.ts';
 import { openDestination } from '../destination/open-destination.ts';
 import { type DestinationUri, parseDestinationUri } from '../model/destination-uri.ts';
 import type { Tenant } from '../model/tenant.ts';
+import type { ValidateTaskStatus, ValidateTaskType } from '../model/validate-job.ts';
 import { storedWindows } from '../restore/stored-windows.ts';
 import { type KnownState, until, World } from '../restore/world.fixture.ts';
 import { createClean } from './clean.ts';
@@ -266,6 +267,35 @@ describe('cleaning', () => {
     addPolicy();
     expect(refused(() => clean.deletePieces(tenantId, [2], BY_TENANT))).toContain('when delete policy is set');
     for (const state of [states.behindFull, states.newest]) expect(await restored(state)).toBe('the same');
+  });
+
+  test('takes nothing that is being validated, or that a drill is restored from', async () => {
+    await begin();
+    addPolicy();
+    const { tenantId } = tenant;
+    const task = (taskId: number, taskType: ValidateTaskType, objectId: number, status: ValidateTaskStatus) =>
+      world.store.validateTasks.insert({
+        ...{ tenantId, taskId, jobId: 1, taskType, objectId, status, level: 'physical', directory: '', uri: '' },
+        ...{ pathType: 'BACKUP_DEST', archiveUri: '', destId: 0, roundId: 0, startNs: 1n, endNs: null },
+        ...{ totalBytes: 0n, validatedBytes: 0n, result: 0, comment: '' },
+      });
+    const kept = () =>
+      clean
+        .previewObsolete([tenantId])
+        .filter(({ isDeleted }) => !isDeleted)
+        .map(({ objectType, objectId, because }) => `${objectType} ${objectId} ${because}`);
+    task(1, 'BACKUP SET', 2, 'INIT');
+    expect(kept().join()).not.toContain('validated');
+    task(2, 'BACKUP SET', 2, 'PHYSICAL');
+    // The increment takes blocks from the first set.
+    expect(kept()).toEqual(
+      expect.arrayContaining(['BACKUP SET 1 it is being validated', 'BACKUP SET 2 it is being validated']),
+    );
+    world.store.validateTasks.change({ tenantId, taskId: 2 }, { status: 'COMPLETED' });
+    task(3, 'BACKUP PIECE', 1, 'BASIC');
+    expect(kept()).toContain('BACKUP PIECE 1 it is being validated');
+    task(4, 'TENANT', 0, 'RESTORE');
+    expect(kept()).toContain('BACKUP SET 1 a drill is restored from it');
   });
 
   describe('from sys', () => {

@@ -1,18 +1,22 @@
 // The facts that cleaning decides upon, from the store: at one moment, so that what is recorded on them holds.
 import { pieceDirectory } from '../format/layout.ts';
-import { backupSetDirectory, JOB_MOVES } from '../model/backup-job.ts';
+import { type BackupSet, backupSetDirectory, JOB_MOVES } from '../model/backup-job.ts';
 import type { DeletePolicy } from '../model/delete-job.ts';
 import { unfinished } from '../model/moves.ts';
 import { RESTORE_MOVES } from '../model/restore-job.ts';
 import { SCN_NONE, toScn } from '../model/scn.ts';
 import { parseDurationUs } from '../model/size-text.ts';
+import { VALIDATE_TASK_MOVES, type ValidateTaskStatus, type ValidateTaskType } from '../model/validate-job.ts';
 import type { Store } from '../store/store.ts';
 import type { CleanFacts, PolicyAt, RestorableRanges } from './clean-facts.ts';
-import { withAncestors } from './set-chains.ts';
+import { isUsable, withAncestors } from './set-chains.ts';
 
 const NS_PER_US = 1_000n;
 const UNFINISHED_BACKUP = unfinished(JOB_MOVES);
 const UNFINISHED_RESTORE = unfinished(RESTORE_MOVES);
+const BEING_READ = unfinished<ValidateTaskStatus>(VALIDATE_TASK_MOVES).filter((status) => status !== 'INIT');
+/** Sets that may have been the newest when a drill looked: a tenant has a backup or two while it runs. */
+const NEWEST_OF_DRILL = 3;
 
 /** What unfinished work reads, by id, and in words. */
 function inUse(
@@ -38,7 +42,22 @@ function inUse(
     for (const piece of pieces)
       if (read.has(`${piece.uri}/${pieceDirectory(piece)}`)) piecesInUse.set(piece.pieceId, because);
   }
+  for (const { taskType, objectId } of BEING_READ.flatMap((status) => store.validateTasks.find({ tenantId, status }))) {
+    if (taskType === 'BACKUP PIECE') piecesInUse.set(objectId, 'it is being validated');
+    else
+      for (const id of withAncestors(setsOfTask(taskType, objectId, sets), sets).keys())
+        setsInUse.set(id, taskType === 'TENANT' ? 'a drill is restored from it' : 'it is being validated');
+  }
   return { setsInUse, piecesInUse };
+}
+
+/** A drill at the newest point begins with the newest set that was whole when it looked: that, or one that came since. */
+function setsOfTask(taskType: ValidateTaskType, objectId: number, sets: readonly BackupSet[]): BackupSet[] {
+  if (taskType === 'BACKUP SET') return sets.filter(({ backupSetId }) => backupSetId === objectId);
+  return sets
+    .filter(isUsable)
+    .toSorted((a, b) => b.backupSetId - a.backupSetId)
+    .slice(0, NEWEST_OF_DRILL);
 }
 
 export function readFacts(store: Store, tenantId: number, ranges: RestorableRanges): CleanFacts {
