@@ -21,7 +21,6 @@ import {
 import type { ViewReader } from './view-reader.ts';
 
 const MYSQL_TIME = { base: 'datetime', scale: 6 } as const;
-const ORACLE_BYTES = { oracle: { base: 'varchar', length: 42 } } as const;
 /** The field's name of the compression that log batches have. */
 const COMPRESSION = 'zstd_1.3.8';
 const UNIT_SIZE = 1;
@@ -84,14 +83,14 @@ const ROUND_COLUMNS = {
   UNIT_SIZE: bigint('Not used.'),
   COMPRESSION: varchar(128, 'How batches are compressed.'),
   INPUT_BYTES: bigint('Bytes of captured commits.', { length: 21 }),
-  INPUT_BYTES_DISPLAY: varchar(28, 'The same with unit.', ORACLE_BYTES),
+  INPUT_BYTES_DISPLAY: varchar(28, 'The same with unit.'),
   OUTPUT_BYTES: bigint('Bytes written to the destination.', { length: 21 }),
-  OUTPUT_BYTES_DISPLAY: varchar(28, 'The same with unit.', ORACLE_BYTES),
+  OUTPUT_BYTES_DISPLAY: varchar(28, 'The same with unit.'),
   COMPRESSION_RATIO: decimal(24, 2, 'INPUT_BYTES / OUTPUT_BYTES.'),
   DELETED_INPUT_BYTES: bigint('INPUT_BYTES of pieces that were deleted.'),
-  DELETED_INPUT_BYTES_DISPLAY: varchar(27, 'The same with unit.', ORACLE_BYTES),
+  DELETED_INPUT_BYTES_DISPLAY: varchar(27, 'The same with unit.'),
   DELETED_OUTPUT_BYTES: bigint('OUTPUT_BYTES of pieces that were deleted.'),
-  DELETED_OUTPUT_BYTES_DISPLAY: varchar(27, 'The same with unit.', ORACLE_BYTES),
+  DELETED_OUTPUT_BYTES_DISPLAY: varchar(27, 'The same with unit.'),
   COMMENT: varchar(262144, 'Why the round is INTERRUPTED, or why nothing moves; empty when all is well.'),
   PATH: varchar(2048, 'Destination, without credentials.'),
 } satisfies ViewColumns;
@@ -219,9 +218,9 @@ const CDB_OB_ARCHIVELOG_PIECE_FILES = view({
     UNIT_SIZE: bigint('Not used.'),
     COMPRESSION: varchar(128, 'How batches are compressed.'),
     INPUT_BYTES: bigint('Bytes of captured commits.'),
-    INPUT_BYTES_DISPLAY: varchar(27, 'The same with unit.', ORACLE_BYTES),
+    INPUT_BYTES_DISPLAY: varchar(27, 'The same with unit.'),
     OUTPUT_BYTES: bigint('Bytes written to the destination.'),
-    OUTPUT_BYTES_DISPLAY: varchar(27, 'The same with unit.', ORACLE_BYTES),
+    OUTPUT_BYTES_DISPLAY: varchar(27, 'The same with unit.'),
     COMPRESSION_RATIO: decimal(23, 2, 'INPUT_BYTES / OUTPUT_BYTES.'),
     FILE_STATUS: varchar(64, 'AVAILABLE, INCOMPLETE, DELETING, DELETED, …'),
     PATH: varchar(2048, 'Destination, without credentials.'),

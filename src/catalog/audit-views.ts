@@ -1,7 +1,5 @@
 // The view of the audit: who managed what and when, and who logged in or tried to.
-import { bigint, datetime, deriveDba, longtext, type View, varchar, view } from './view.ts';
-
-const NULLABLE = { isNullable: true } as const;
+import { bigint, datetime, deriveDba, longtext, NULLABLE, type View, varchar, view } from './view.ts';
 
 const CDB_HF_AUDIT = view({
   name: 'CDB_HF_AUDIT',

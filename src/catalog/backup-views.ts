@@ -11,12 +11,21 @@ import {
   shownPassword,
   shownUri,
 } from './figures.ts';
-import { bigint, decimal, deriveDba, timestamp, ubigint, type View, type ViewColumns, varchar, view } from './view.ts';
+import { jobFields, taskFields } from './job-rows.ts';
+import {
+  bigint,
+  decimal,
+  deriveDba,
+  NULLABLE,
+  timestamp,
+  ubigint,
+  type View,
+  type ViewColumns,
+  varchar,
+  view,
+} from './view.ts';
 import type { ViewReader } from './view-reader.ts';
 
-const NULLABLE = { isNullable: true } as const;
-/** Oracle tenants get the times of backups as text. */
-const ORACLE_TIME = { oracle: { base: 'varchar', length: 256 } } as const;
 /** A phase is never repeated here, so each has its first turn; the undivided data phase has none. */
 const TURN_ID = 1;
 const NO_TURN_ID = 0;
@@ -36,8 +45,8 @@ const JOB_COLUMNS = {
   JOB_LEVEL: varchar(4096, 'CLUSTER, SYS_TENANT or USER_TENANT.'),
   ENCRYPTION_MODE: varchar(4096, 'NONE or PASSWORD_ENCRYPTION.', NULLABLE),
   PASSWD: varchar(4096, '****** when a password is set; never a hash.', NULLABLE),
-  START_TIMESTAMP: timestamp(6, 'Start.', ORACLE_TIME),
-  END_TIMESTAMP: timestamp(6, 'End; NULL while running.', { ...ORACLE_TIME, isNullable: true }),
+  START_TIMESTAMP: timestamp(6, 'Start.'),
+  END_TIMESTAMP: timestamp(6, 'End; NULL while running.', NULLABLE),
   STATUS: varchar(4096, 'INIT, DOING, COMPLETED, FAILED, CANCELING or CANCELED.'),
   RESULT: bigint('0, or the number of the error.'),
   COMMENT: varchar(4096, 'Number and text of the error.', NULLABLE),
@@ -47,23 +56,13 @@ const JOB_COLUMNS = {
 
 function jobRow(reader: ViewReader, job: BackupJob) {
   return {
-    TENANT_ID: job.tenantId,
-    JOB_ID: job.jobId,
-    INCARNATION,
+    ...jobFields(reader, job),
     BACKUP_SET_ID: job.backupSetId,
-    INITIATOR_TENANT_ID: job.initiatorTenantId,
-    INITIATOR_JOB_ID: job.initiatorJobId,
-    EXECUTOR_TENANT_ID: job.executorTenantIds.join(','),
     PLUS_ARCHIVELOG: onOff(job.isPlusArchivelog),
     BACKUP_TYPE: job.backupType,
     JOB_LEVEL: job.level,
     ENCRYPTION_MODE: job.encryptionMode,
     PASSWD: shownPassword(job.encryptionMode),
-    START_TIMESTAMP: reader.showTime(job.tenantId, job.startNs),
-    END_TIMESTAMP: reader.showTime(job.tenantId, job.endNs),
-    STATUS: job.status,
-    RESULT: job.result,
-    COMMENT: job.comment,
     DESCRIPTION: job.description,
     PATH: shownUri(job.uri),
   };
@@ -126,8 +125,8 @@ const TASK_HISTORY_COLUMNS = {
   JOB_ID: bigint('The job it belongs to.'),
   INCARNATION: bigint('Always 1.'),
   BACKUP_SET_ID: bigint('The set that is made.'),
-  START_TIMESTAMP: timestamp(6, 'Start.', ORACLE_TIME),
-  END_TIMESTAMP: timestamp(6, 'End; NULL while running.', { ...ORACLE_TIME, isNullable: true }),
+  START_TIMESTAMP: timestamp(6, 'Start.'),
+  END_TIMESTAMP: timestamp(6, 'End; NULL while running.', NULLABLE),
   STATUS: varchar(4096, 'The phase the task is in, or how it ended.'),
   START_SCN: ubigint('Start of the task.'),
   END_SCN: ubigint('The set can be restored from here on; 0 while that is not known.'),
@@ -144,22 +143,14 @@ const TASK_HISTORY_COLUMNS = {
 
 function taskRow(reader: ViewReader, task: BackupTask) {
   return {
-    TENANT_ID: task.tenantId,
-    TASK_ID: task.taskId,
-    JOB_ID: task.jobId,
-    INCARNATION,
+    ...taskFields(reader, task),
     BACKUP_SET_ID: task.backupSetId,
-    START_TIMESTAMP: reader.showTime(task.tenantId, task.startNs),
-    END_TIMESTAMP: reader.showTime(task.tenantId, task.endNs),
-    STATUS: task.status,
     START_SCN: task.startScn,
     END_SCN: task.endScn,
     USER_LS_START_SCN: task.userLsStartScn,
     ENCRYPTION_MODE: task.encryptionMode,
     PASSWD: shownPassword(task.encryptionMode),
     ...figures(task, reader),
-    RESULT: task.result,
-    COMMENT: task.comment,
     PATH: shownUri(task.uri),
     MINOR_TURN_ID: TURN_ID,
     MAJOR_TURN_ID: TURN_ID,
@@ -215,8 +206,8 @@ export const CDB_OB_BACKUP_SET_FILES = view({
     BACKUP_TYPE: varchar(64, 'FULL or INC.'),
     PREV_FULL_BACKUP_SET_ID: bigint('The full set that an incremental one depends on; 0 for a full one.'),
     PREV_INC_BACKUP_SET_ID: bigint('The set just before it in its chain; 0 for a full one.'),
-    START_TIMESTAMP: timestamp(6, 'Start.', ORACLE_TIME),
-    END_TIMESTAMP: varchar(26, 'End; NULL while running.', { ...ORACLE_TIME, isNullable: true }),
+    START_TIMESTAMP: timestamp(6, 'Start.'),
+    END_TIMESTAMP: varchar(26, 'End; NULL while running.', NULLABLE),
     STATUS: varchar(64, 'DOING, SUCCESS or FAILED.'),
     FILE_STATUS: varchar(64, 'COPYING, AVAILABLE, INCOMPLETE, DELETING, DELETED, …'),
     ELAPSED_SECONDES: decimal(22, 0, 'How long it took, seconds.'),

@@ -2,13 +2,10 @@
 import { JOB_MOVES } from '../model/backup-job.ts';
 import type { DeleteJob, DeleteTask } from '../model/delete-job.ts';
 import { isFinal } from '../model/moves.ts';
-import { INCARNATION, shownUri } from './figures.ts';
-import { bigint, deriveDba, timestamp, type View, type ViewColumns, varchar, view } from './view.ts';
+import { shownUri } from './figures.ts';
+import { jobFields, taskFields } from './job-rows.ts';
+import { bigint, deriveDba, NULLABLE, timestamp, type View, type ViewColumns, varchar, view } from './view.ts';
 import type { ViewReader } from './view-reader.ts';
-
-const NULLABLE = { isNullable: true } as const;
-/** Oracle tenants get the times of jobs as text. */
-const ORACLE_TIME = { oracle: { base: 'varchar', length: 256 } } as const;
 
 const CDB_OB_BACKUP_DELETE_POLICY = view({
   name: 'CDB_OB_BACKUP_DELETE_POLICY',
@@ -41,8 +38,8 @@ const JOB_COLUMNS = {
   TYPE: varchar(64, 'DELETE BACKUPSET, DELETE ARCHIVELOG_PIECE or DELETE OBSOLETE BACKUP.'),
   PARAMETER: varchar(1024, 'Start of the recovery window of a policy; ids of what was named.', NULLABLE),
   JOB_LEVEL: varchar(64, 'CLUSTER, SYS_TENANT or USER_TENANT.'),
-  START_TIMESTAMP: timestamp(6, 'Start.', ORACLE_TIME),
-  END_TIMESTAMP: timestamp(6, 'End; NULL while running.', { ...ORACLE_TIME, isNullable: true }),
+  START_TIMESTAMP: timestamp(6, 'Start.'),
+  END_TIMESTAMP: timestamp(6, 'End; NULL while running.', NULLABLE),
   STATUS: varchar(64, 'INIT, DOING, COMPLETED, FAILED, CANCELING or CANCELED.'),
   TASK_COUNT: bigint('Sets and pieces to delete.', NULLABLE),
   SUCCESS_TASK_COUNT: bigint('Those that are deleted.', NULLABLE),
@@ -58,22 +55,12 @@ function* jobRows(reader: ViewReader, isOver: boolean) {
   for (const job of reader.store.deleteJobs.find(reader.where)) {
     if (isFinal(JOB_MOVES, job.status) !== isOver) continue;
     yield {
-      TENANT_ID: job.tenantId,
-      JOB_ID: job.jobId,
-      INCARNATION,
-      INITIATOR_TENANT_ID: job.initiatorTenantId,
-      INITIATOR_JOB_ID: job.initiatorJobId,
-      EXECUTOR_TENANT_ID: job.executorTenantIds.join(','),
+      ...jobFields(reader, job),
       TYPE: job.type,
       PARAMETER: parameterOf(reader, job),
       JOB_LEVEL: job.level,
-      START_TIMESTAMP: reader.showTime(job.tenantId, job.startNs),
-      END_TIMESTAMP: reader.showTime(job.tenantId, job.endNs),
-      STATUS: job.status,
       TASK_COUNT: job.taskCount,
       SUCCESS_TASK_COUNT: job.successTaskCount,
-      RESULT: job.result,
-      COMMENT: job.comment,
     };
   }
 }
@@ -104,8 +91,8 @@ const TASK_COLUMNS = {
   ID: bigint('Of the set or the piece.'),
   ROUND_ID: bigint('Round of the piece; 0 for a set.'),
   DEST_ID: bigint('Number of the destination, from 1001.'),
-  START_TIMESTAMP: timestamp(6, 'Start.', ORACLE_TIME),
-  END_TIMESTAMP: timestamp(6, 'End; NULL while running.', { ...ORACLE_TIME, isNullable: true }),
+  START_TIMESTAMP: timestamp(6, 'Start.'),
+  END_TIMESTAMP: timestamp(6, 'End; NULL while running.', NULLABLE),
   STATUS: varchar(64, 'INIT, DOING, COMPLETED, FAILED or CANCELED.'),
   TOTAL_LS_COUNT: bigint('Log streams: always 1.', NULLABLE),
   FINISH_LS_COUNT: bigint('1 when it is deleted.', NULLABLE),
@@ -120,25 +107,17 @@ const TASK_COLUMNS = {
 
 function taskRow(reader: ViewReader, task: DeleteTask) {
   return {
-    TENANT_ID: task.tenantId,
-    TASK_ID: task.taskId,
-    INCARNATION,
-    JOB_ID: task.jobId,
+    ...taskFields(reader, task),
     TASK_TYPE: task.taskType,
     ID: task.objectId,
     ROUND_ID: task.roundId,
     DEST_ID: task.destId,
-    START_TIMESTAMP: reader.showTime(task.tenantId, task.startNs),
-    END_TIMESTAMP: reader.showTime(task.tenantId, task.endNs),
-    STATUS: task.status,
     TOTAL_LS_COUNT: 1,
     FINISH_LS_COUNT: task.status === 'COMPLETED' ? 1 : 0,
     TOTAL_BYTES: task.totalBytes,
     DELETE_BYTES: task.deletedBytes,
     TOTAL_FILES_COUNT: task.totalFiles,
     DELETE_FILES_COUNT: task.deletedFiles,
-    RESULT: task.result,
-    COMMENT: task.comment,
     PATH: shownUri(task.uri),
   };
 }

@@ -5,9 +5,8 @@ import { CHARACTER_SETS, COLLATIONS, DEFAULT_CHARSET, DEFAULT_COLLATION } from '
 import { EMPTY_TABLES } from './information-schema-empty.ts';
 import { type InfoTable, infoTable } from './information-schema-table.ts';
 import { type ColumnFacts, factsOfType, PRIMARY, type TableFacts } from './table-facts.ts';
-import { bigint, datetime, longtext, ubigint, type ViewColumns, varchar } from './view.ts';
+import { bigint, datetime, longtext, NULLABLE, ubigint, type ViewColumns, varchar } from './view.ts';
 
-const NULLABLE = { isNullable: true } as const;
 const CATALOG = 'def';
 const PRIVILEGES = 'select,insert,update,references';
 

@@ -1,6 +1,6 @@
 // View of tenant keys: what each version is called, and whether anything but this server has it. Never the key itself.
 import { keyInUse } from '../store/tenant-keys.ts';
-import { bigint, deriveDba, timestamp, type View, varchar, view } from './view.ts';
+import { bigint, deriveDba, NULLABLE, ORACLE_TIME, timestamp, type View, varchar, view } from './view.ts';
 
 const CDB_HF_TENANT_KEYS = view({
   name: 'CDB_HF_TENANT_KEYS',
@@ -13,10 +13,10 @@ const CDB_HF_TENANT_KEYS = view({
       3,
       'YES for the version that encrypts what is new; NO for earlier ones, and while tde_method is none.',
     ),
-    CREATED_TIMESTAMP: timestamp(6, 'When the version was made.', { oracle: { base: 'varchar', length: 256 } }),
+    CREATED_TIMESTAMP: timestamp(6, 'When the version was made.', ORACLE_TIME),
     EXPORTED_TIMESTAMP: timestamp(6, 'When BACKUP KEY wrote it to a file last; NULL: never.', {
-      oracle: { base: 'varchar', length: 256 },
-      isNullable: true,
+      ...ORACLE_TIME,
+      ...NULLABLE,
     }),
   },
   *rows(reader) {

@@ -4,11 +4,10 @@ import type { SqlValue } from '../model/result.ts';
 import type { InfoFacts, InfoTable } from './information-schema-table.ts';
 import { oracleType, oracleTypeText } from './oracle-types.ts';
 import type { ColumnFacts, TableFacts } from './table-facts.ts';
-import { bigint, longtext, type ViewColumns, varchar } from './view.ts';
+import { bigint, longtext, NULLABLE, type ViewColumns, varchar } from './view.ts';
 
 type Rows = (facts: InfoFacts) => Iterable<Readonly<Record<string, SqlValue>>>;
 
-const NULLABLE = { isNullable: true } as const;
 const OCTETS_PER_CHARACTER = 4;
 /** Octets that Oracle keeps a number, a date and a time in. */
 const NUMBER_OCTETS = 22;

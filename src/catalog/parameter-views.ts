@@ -2,14 +2,13 @@
 import { SYS_TENANT_ID } from '../base/limits.ts';
 import { PARAMETERS, type ParameterDefinition, type ParameterName } from '../model/parameter.ts';
 import { shownUri } from './figures.ts';
-import { bigint, type View, varchar, view } from './view.ts';
+import { bigint, NULLABLE, type View, varchar, view } from './view.ts';
 import type { ViewReader } from './view-reader.ts';
 
 /** A server is one zone. */
 export const ZONE = 'zone1';
 /** No parameter waits for a restart. */
 const EDIT_LEVEL = 'DYNAMIC_EFFECTIVE';
-const NULLABLE = { isNullable: true } as const;
 
 const NAMES = (Object.keys(PARAMETERS) as ParameterName[]).sort();
 

@@ -17,6 +17,7 @@ import {
   datetime,
   deriveDba,
   longtext,
+  NULLABLE,
   timestamp,
   tinyint,
   ubigint,
@@ -27,10 +28,6 @@ import {
 } from './view.ts';
 import type { ViewReader } from './view-reader.ts';
 
-const NULLABLE = { isNullable: true } as const;
-/** Oracle tenants get the times of jobs as text. */
-const ORACLE_TIME = { oracle: { base: 'varchar', length: 256 } } as const;
-const ORACLE_NUMBER = { oracle: { base: 'bigint' } } as const;
 /** What CUMULATIVE_TS holds in every sample of the documentation. */
 const NO_CUMULATIVE_TS = -1;
 
@@ -43,7 +40,7 @@ const resultText = (result: number) => (result === 0 ? 'SUCCESS' : 'FAIL');
 
 /** What a statement asked for, as a recover job and its import job show it. */
 const ASKED_COLUMNS = {
-  IMPORT_ALL: tinyint(4, '1 for *.*.', ORACLE_NUMBER),
+  IMPORT_ALL: tinyint(4, '1 for *.*.'),
   DB_LIST: longtext('Databases that were asked for.', NULLABLE),
   TABLE_LIST: longtext('Tables that were asked for.', NULLABLE),
 } satisfies ViewColumns;
@@ -81,8 +78,8 @@ const JOB_COLUMNS = {
   JOB_ID: bigint('The job.'),
   INITIATOR_TENANT_ID: bigint('The sys tenant.'),
   INITIATOR_JOB_ID: bigint('0 on the row of the sys tenant, its job on the other.'),
-  START_TIMESTAMP: timestamp(6, 'Start.', ORACLE_TIME),
-  FINISH_TIMESTAMP: timestamp(6, 'End; NULL while running.', ORACLE_TIME),
+  START_TIMESTAMP: timestamp(6, 'Start.'),
+  FINISH_TIMESTAMP: timestamp(6, 'End; NULL while running.'),
   STATUS: varchar(64, 'How far it is.'),
   AUX_TENANT_NAME: varchar(64, 'The tenant that is restored for it, and removed at its end.'),
   TARGET_TENANT_NAME: varchar(64, 'The tenant that gets the tables.'),
@@ -152,8 +149,8 @@ const IMPORT_COLUMNS = {
   JOB_ID: bigint('The job.'),
   INITIATOR_TENANT_ID: bigint('The tenant itself.'),
   INITIATOR_JOB_ID: bigint('Its recover job.'),
-  START_TIMESTAMP: timestamp(6, 'Start.', ORACLE_TIME),
-  FINISH_TIMESTAMP: timestamp(6, 'End; NULL while running.', ORACLE_TIME),
+  START_TIMESTAMP: timestamp(6, 'Start.'),
+  FINISH_TIMESTAMP: timestamp(6, 'End; NULL while running.'),
   SRC_TENANT_NAME: varchar(64, 'The auxiliary tenant.'),
   SRC_TENANT_ID: bigint('Its id.'),
   STATUS: varchar(64, 'INIT, IMPORT_TABLE, RECONSTRUCT_REF_CONSTRAINT, IMPORT_FINISH or CANCELING.'),
@@ -215,8 +212,8 @@ const TASK_COLUMNS = {
   TARGET_TABLE: varchar(128, 'The table in the tenant.', NULLABLE),
   TABLE_COLUMN: bigint('Columns.'),
   STATUS: varchar(64, 'INIT, DOING or FINISH.'),
-  START_TIMESTAMP: timestamp(6, 'Start.', ORACLE_TIME),
-  COMPLETION_TIMESTAMP: timestamp(6, 'End; NULL while running.', ORACLE_TIME),
+  START_TIMESTAMP: timestamp(6, 'Start.'),
+  COMPLETION_TIMESTAMP: timestamp(6, 'End; NULL while running.'),
   CUMULATIVE_TS: bigint('Always -1.'),
   TOTAL_INDEX_COUNT: bigint('Indexes of the table.'),
   IMPORTED_INDEX_COUNT: bigint('Those that are there.'),

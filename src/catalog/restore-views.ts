@@ -12,6 +12,7 @@ import {
   datetime,
   deriveDba,
   longtext,
+  NULLABLE,
   timestamp,
   ubigint,
   type View,
@@ -26,7 +27,6 @@ const LONGTEXT = { base: 'longtext' } as const;
 const ORACLE_TEXT = { oracle: { base: 'varchar', length: 4096 } } as const;
 /** The history alone keeps its times as such in an oracle tenant. */
 const ORACLE_MOMENT = { oracle: { base: 'timestamp', scale: 6 } } as const;
-const ORACLE_BYTES = { oracle: { base: 'varchar', length: 42 } } as const;
 /** A tenant has one log here, the field's log streams. */
 const LS_COUNT = 1;
 
@@ -74,9 +74,9 @@ function byteFigures({ job, tenantId }: JobRow) {
 
 const BYTE_COLUMNS = {
   TOTAL_BYTES: bigint('Bytes of the new tenant.', { isNullable: true }),
-  TOTAL_BYTES_DISPLAY: varchar(27, 'The same with unit.', { ...ORACLE_BYTES, isNullable: true }),
+  TOTAL_BYTES_DISPLAY: varchar(27, 'The same with unit.', NULLABLE),
   FINISH_BYTES: bigint('Bytes that are written.', { isNullable: true }),
-  FINISH_BYTES_DISPLAY: varchar(27, 'The same with unit.', { ...ORACLE_BYTES, isNullable: true }),
+  FINISH_BYTES_DISPLAY: varchar(27, 'The same with unit.', NULLABLE),
 } satisfies ViewColumns;
 
 const shownUris = (uris: readonly string[]) => uris.map(shownUri).join(',');
@@ -97,7 +97,7 @@ export const CDB_OB_RESTORE_PROGRESS = view({
     RESTORE_SCN: ubigint('Target, inclusive.'),
     RESTORE_SCN_DISPLAY: varchar(26, 'The same as time, in the zone of the backup.', { dba: DATETIME }),
     STATUS: longtext('How far it is.', ORACLE_TEXT),
-    START_TIMESTAMP: varchar(26, 'Start.', { dba: DATETIME, oracle: { base: 'varchar', length: 256 } }),
+    START_TIMESTAMP: varchar(26, 'Start.', { dba: DATETIME }),
     BACKUP_SET_LIST: longtext('Sets that are used.', ORACLE_TEXT),
     BACKUP_PIECE_LIST: longtext('Pieces that are used.', ORACLE_TEXT),
     ...BYTE_COLUMNS,

@@ -1,11 +1,9 @@
 // Views of schedules: what runs when, and how the last run ended.
 import { RUN_MOVES, type RunStatus, type Schedule } from '../model/schedule.ts';
-import { bigint, deriveDba, timestamp, type View, varchar, view } from './view.ts';
+import { bigint, deriveDba, NULLABLE, ORACLE_TIME, timestamp, type View, varchar, view } from './view.ts';
 import type { ViewReader } from './view-reader.ts';
 
-const NULLABLE = { isNullable: true } as const;
-/** Oracle tenants get the times of jobs as text. */
-const TIME = { oracle: { base: 'varchar', length: 256 }, isNullable: true } as const;
+const TIME = { ...ORACLE_TIME, ...NULLABLE };
 const RUN_STATUSES = Object.keys(RUN_MOVES) as RunStatus[];
 
 /** Whom a schedule is for; a tenant that was dropped meanwhile is told by his number. */

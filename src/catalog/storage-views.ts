@@ -2,22 +2,19 @@
 import { formatOptions } from '../model/destination-uri.ts';
 import type { StoredDestination } from '../store/records.ts';
 import { shownUri } from './figures.ts';
-import { bigint, deriveDba, timestamp, type View, type ViewColumns, varchar, view } from './view.ts';
+import { bigint, deriveDba, NULLABLE, timestamp, type View, type ViewColumns, varchar, view } from './view.ts';
 import type { ViewReader } from './view-reader.ts';
 
 const STORAGE_COLUMNS = {
   TENANT_ID: bigint('The tenant.'),
   PATH: varchar(1024, 'The destination, without options and credentials.'),
   ENDPOINT: varchar(256, 'Host of an object store; empty for file://.'),
-  DEST_ID: bigint('Number of the destination, from 1001.', { isNullable: true }),
-  DEST_TYPE: varchar(64, 'archive_log or backup_data.', { isNullable: true }),
+  DEST_ID: bigint('Number of the destination, from 1001.', NULLABLE),
+  DEST_TYPE: varchar(64, 'archive_log or backup_data.', NULLABLE),
   AUTHORIZATION: varchar(1024, 'How it is accessed, secrets masked; empty for file://, which has none.'),
   EXTENSION: varchar(512, 'Its options: max_iops, max_bandwidth.'),
-  CHECK_FILE_NAME: varchar(256, 'Object by which it was proved that it can be written.', { isNullable: true }),
-  LAST_CHECK_TIMESTAMP: timestamp(6, 'When that was last proved; NULL when a catalog told of it.', {
-    isNullable: true,
-    oracle: { base: 'varchar', length: 256 },
-  }),
+  CHECK_FILE_NAME: varchar(256, 'Object by which it was proved that it can be written.', NULLABLE),
+  LAST_CHECK_TIMESTAMP: timestamp(6, 'When that was last proved; NULL when a catalog told of it.', NULLABLE),
 } satisfies ViewColumns;
 
 function storageRow(reader: ViewReader, dest: StoredDestination) {

@@ -3,14 +3,13 @@ import { SYS_TENANT_ID } from '../base/limits.ts';
 import { SCN_UNLIMITED } from '../model/standby.ts';
 import type { ResourcePool, ResourceUnit, Tenant } from '../model/tenant.ts';
 import { CLUSTER_VERSION } from './figures.ts';
-import { bigint, double, timestamp, ubigint, type View, varchar, view } from './view.ts';
+import { bigint, double, NULLABLE, timestamp, ubigint, type View, varchar, view } from './view.ts';
 import type { ViewReader } from './view-reader.ts';
 
 /** A tenant without a pool is a single unit in this zone. */
 const DEFAULT_ZONE = 'zone1';
 /** A tenant has one log here: the system log stream. */
 const MAX_LS_ID = 1;
-const NULLABLE = { isNullable: true } as const;
 
 function tenantRow(reader: ViewReader, tenant: Tenant, pool: ResourcePool | undefined) {
   const created = reader.showTime(tenant.tenantId, tenant.createdNs);

@@ -9,13 +9,23 @@ import { parseDurationUs } from '../model/size-text.ts';
 import type { Tenant } from '../model/tenant.ts';
 import { VALIDATE_TASK_MOVES, type ValidateTaskType, type Verification } from '../model/validate-job.ts';
 import { type ProtectionFacts, protectionOf } from '../validate/protection.ts';
-import { INCARNATION, shownUri } from './figures.ts';
-import { bigint, datetime, deriveDba, timestamp, ubigint, type View, type ViewColumns, varchar, view } from './view.ts';
+import { shownUri } from './figures.ts';
+import { jobFields, taskFields } from './job-rows.ts';
+import {
+  bigint,
+  datetime,
+  deriveDba,
+  NULLABLE,
+  ORACLE_TIME,
+  timestamp,
+  ubigint,
+  type View,
+  type ViewColumns,
+  varchar,
+  view,
+} from './view.ts';
 import type { ViewReader } from './view-reader.ts';
 
-const NULLABLE = { isNullable: true } as const;
-/** Oracle tenants get the times of jobs as text. */
-const ORACLE_TIME = { oracle: { base: 'varchar', length: 256 } } as const;
 const NS_PER_SECOND = 1_000_000_000n;
 const NS_PER_US = 1_000n;
 /** A validation is not repeated by itself. */
@@ -33,8 +43,8 @@ const JOB_COLUMNS = {
   PATH_TYPE: varchar(64, 'BACKUP_DEST, BACKUP_SET_DEST, ARCHIVELOG_DEST or ARCHIVELOG_PIECE_DEST.'),
   ID: varchar(4096, 'The sets or pieces that were named; empty for all.', NULLABLE),
   VALIDATE_LEVEL: varchar(64, 'basic, physical, or restore for a drill.'),
-  START_TIMESTAMP: timestamp(6, 'Start.', ORACLE_TIME),
-  END_TIMESTAMP: timestamp(6, 'End; NULL while running.', { ...ORACLE_TIME, isNullable: true }),
+  START_TIMESTAMP: timestamp(6, 'Start.'),
+  END_TIMESTAMP: timestamp(6, 'End; NULL while running.', NULLABLE),
   STATUS: varchar(64, 'INIT, DOING, COMPLETED, FAILED, CANCELING or CANCELED.'),
   RETRY_COUNT: bigint('Always 0.'),
   TASK_COUNT: bigint('Sets, pieces or drills.', NULLABLE),
@@ -48,26 +58,16 @@ function* jobRows(reader: ViewReader, isOver: boolean) {
   for (const job of reader.store.validateJobs.find(reader.where)) {
     if (isFinal(JOB_MOVES, job.status) !== isOver) continue;
     yield {
-      TENANT_ID: job.tenantId,
-      JOB_ID: job.jobId,
-      INCARNATION,
-      INITIATOR_TENANT_ID: job.initiatorTenantId,
-      INITIATOR_JOB_ID: job.initiatorJobId,
-      EXECUTOR_TENANT_ID: job.executorTenantIds.join(','),
+      ...jobFields(reader, job),
       TYPE: job.type,
       PATH: shownUri(job.uri),
       PATH_TYPE: job.pathType,
       ID: job.ids.join(','),
       VALIDATE_LEVEL: job.level,
-      START_TIMESTAMP: reader.showTime(job.tenantId, job.startNs),
-      END_TIMESTAMP: reader.showTime(job.tenantId, job.endNs),
-      STATUS: job.status,
       RETRY_COUNT,
       TASK_COUNT: job.taskCount,
       SUCCESS_TASK_COUNT: job.successTaskCount,
-      RESULT: job.result,
       DESCRIPTION: job.description,
-      COMMENT: job.comment,
     };
   }
 }
@@ -100,8 +100,8 @@ const TASK_COLUMNS = {
   INITIATOR_TASK_ID: bigint('Always 0.'),
   VALIDATE_LEVEL: varchar(64, 'As of the job.'),
   ROUND_ID: bigint('Round of the piece; 0 otherwise.'),
-  START_TIMESTAMP: timestamp(6, 'Start.', ORACLE_TIME),
-  END_TIMESTAMP: timestamp(6, 'End; NULL while running.', { ...ORACLE_TIME, isNullable: true }),
+  START_TIMESTAMP: timestamp(6, 'Start.'),
+  END_TIMESTAMP: timestamp(6, 'End; NULL while running.', NULLABLE),
   STATUS: varchar(64, 'INIT, BASIC, PHYSICAL, RESTORE, COMPLETED, FAILED or CANCELED.'),
   TOTAL_LS_COUNT: bigint('Log streams: always 1.', NULLABLE),
   FINISH_LS_COUNT: bigint('1 when it passed.', NULLABLE),
@@ -115,10 +115,7 @@ function* taskRows(reader: ViewReader, isOver: boolean) {
   for (const task of reader.store.validateTasks.find(reader.where)) {
     if (isFinal(VALIDATE_TASK_MOVES, task.status) !== isOver) continue;
     yield {
-      TENANT_ID: task.tenantId,
-      TASK_ID: task.taskId,
-      INCARNATION,
-      JOB_ID: task.jobId,
+      ...taskFields(reader, task),
       TASK_TYPE: task.taskType,
       ID: task.objectId,
       PATH: shownUri(task.uri),
@@ -128,15 +125,10 @@ function* taskRows(reader: ViewReader, isOver: boolean) {
       INITIATOR_TASK_ID: 0,
       VALIDATE_LEVEL: task.level,
       ROUND_ID: task.roundId,
-      START_TIMESTAMP: reader.showTime(task.tenantId, task.startNs),
-      END_TIMESTAMP: reader.showTime(task.tenantId, task.endNs),
-      STATUS: task.status,
       TOTAL_LS_COUNT: 1,
       FINISH_LS_COUNT: task.status === 'COMPLETED' ? 1 : 0,
       TOTAL_BYTES: task.totalBytes,
       VALIDATED_BYTES: task.validatedBytes,
-      RESULT: task.result,
-      COMMENT: task.comment,
     };
   }
 }

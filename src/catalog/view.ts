@@ -109,6 +109,10 @@ export function toValues(row: Readonly<Record<string, SqlValue>>, columns: reado
 
 // ## Column makers
 
+export const NULLABLE = { isNullable: true } as const;
+/** Of times that an oracle tenant gets as text although no rule says so. */
+export const ORACLE_TIME = { oracle: { base: 'varchar', length: 256 } } as const;
+
 interface ColumnOptions {
   isNullable?: boolean;
   dba?: ColumnType;
