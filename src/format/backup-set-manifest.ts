@@ -21,8 +21,8 @@ import {
   version,
 } from './fact-codecs.ts';
 import { flag, hex, integer, list, nullable, oneOf, record, scn, text, uint64 } from './json-codec.ts';
-import { KEY_SLOT_BYTES_MAX } from './key-slot.ts';
 import { manifestMacKey } from './object-key.ts';
+import { KEY_SLOT_BYTES_MAX } from './slot-text.ts';
 import { XXH3_BYTES } from './xxh3.ts';
 
 export const MANIFEST_VERSION = 3;

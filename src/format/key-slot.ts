@@ -1,16 +1,12 @@
-// Key slot: the data key of a set, wrapped under a password. Canonical JSON text with its own checksum, so that damage
-// and a wrong password are told apart. scrypt makes the wrapping key, AES-256-GCM wraps and binds version and set.
-import { createCipheriv, createDecipheriv, createHash, randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
+// Key slot: the data key of a set, wrapped under a password. scrypt makes the wrapping key, AES-256-GCM wraps and binds version and set.
+import { createCipheriv, createDecipheriv, randomBytes, scrypt } from 'node:crypto';
 import { assert } from '../base/assert.ts';
-import { fail, type HoldfastError } from '../base/errors.ts';
-import { KIB, MIB } from '../base/limits.ts';
+import { fail } from '../base/errors.ts';
+import { MIB } from '../base/limits.ts';
 import { id, uuid } from './fact-codecs.ts';
-import { type Codec, canonicalText, hex, integer, Malformed, oneOf, record } from './json-codec.ts';
+import { type Codec, hex, integer, Malformed, oneOf } from './json-codec.ts';
 import { DATA_KEY_BYTES, lengthPrefixed } from './object-key.ts';
-
-export const KEY_SLOT_VERSION = 1;
-/** A slot has nine short fields. */
-export const KEY_SLOT_BYTES_MAX = 4 * KIB;
+import { KEY_SLOT_VERSION, slotText } from './slot-text.ts';
 
 export const SALT_BYTES = 32;
 const NONCE_BYTES = 12;
@@ -66,7 +62,7 @@ export const powerOfTwo = (least: number, most: number): Codec<number> => ({
   },
 });
 
-const slotFields = {
+const slotCodec = slotText<Slot>({
   slotVersion: id,
   setUuid: uuid,
   kdf: oneOf('scrypt'),
@@ -76,12 +72,7 @@ const slotFields = {
   salt: hex(SALT_BYTES),
   nonce: hex(NONCE_BYTES),
   wrapped: hex(DATA_KEY_BYTES + TAG_BYTES),
-};
-const slotCodec = record<Slot>(slotFields);
-const checkedCodec = record<Slot & { sha256: Uint8Array }>({ ...slotFields, sha256: hex(32) });
-
-const damaged = (object: string, because: string, cause?: unknown): HoldfastError =>
-  fail('BACKUP_DATA_CORRUPT', { object, because: `key slot: ${because}` }, cause === undefined ? undefined : { cause });
+});
 
 // One derivation at a time: each takes 128 MiB or more, and they come in bursts (a restore tries several passwords).
 let lastDerivation: Promise<unknown> = Promise.resolve();
@@ -120,12 +111,6 @@ function associatedData(slot: Omit<Slot, 'wrapped'>): Buffer {
   return lengthPrefixed(['holdfast key slot', slotVersion, setUuid, kdf, n, r, p, salt, nonce]);
 }
 
-function checksum(slot: Slot): Buffer {
-  return createHash('sha256')
-    .update(canonicalText(slotCodec.encode(slot)))
-    .digest();
-}
-
 /** Wraps a set's data key. @returns the slot's text, as it goes into the manifest */
 export function wrapDataKey(dataKey: Uint8Array, passwordKey: PasswordKey, setUuid: string): string {
   assert(dataKey.length === DATA_KEY_BYTES, `a data key has ${DATA_KEY_BYTES} bytes`);
@@ -139,25 +124,7 @@ export function wrapDataKey(dataKey: Uint8Array, passwordKey: PasswordKey, setUu
   };
   const cipher = createCipheriv('aes-256-gcm', passwordKey.key, facts.nonce).setAAD(associatedData(facts));
   const wrapped = new Uint8Array(Buffer.concat([cipher.update(dataKey), cipher.final(), cipher.getAuthTag()]));
-  const slot: Slot = { ...facts, wrapped };
-  const encoded = canonicalText(checkedCodec.encode({ ...slot, sha256: new Uint8Array(checksum(slot)) }));
-  parseSlot(encoded, setUuid, 'new key slot');
-  return encoded;
-}
-
-function parseSlot(encoded: string, setUuid: string, object: string): Slot {
-  if (encoded.length > KEY_SLOT_BYTES_MAX) throw damaged(object, 'it is too long');
-  try {
-    const { sha256, ...slot } = checkedCodec.decode(JSON.parse(encoded), '');
-    if (canonicalText(checkedCodec.encode({ ...slot, sha256 })) !== encoded) throw new Malformed('it is not canonical');
-    if (!timingSafeEqual(checksum(slot), sha256)) throw new Malformed('its checksum does not match');
-    if (slot.slotVersion !== KEY_SLOT_VERSION) throw new Malformed(`its version is ${slot.slotVersion}`);
-    if (slot.setUuid !== setUuid) throw new Malformed(`it belongs to the set ${slot.setUuid}`);
-    return slot;
-  } catch (cause) {
-    if (!(cause instanceof Malformed || cause instanceof SyntaxError)) throw cause;
-    throw damaged(object, cause instanceof Malformed ? cause.message : 'it is not JSON', cause);
-  }
+  return slotCodec.encode({ ...facts, wrapped });
 }
 
 /** What of a slot decides its wrapping key: two slots with equal answers open with one derivation. */
@@ -165,7 +132,7 @@ export function keySlotParameters(
   encoded: string,
   options: { setUuid: string; object: string },
 ): { salt: Uint8Array; cost: ScryptCost } {
-  const { salt, n, r, p } = parseSlot(encoded, options.setUuid, options.object);
+  const { salt, n, r, p } = slotCodec.parse(encoded, options.setUuid, options.object);
   return { salt, cost: { n, r, p } };
 }
 
@@ -195,7 +162,7 @@ export function unwrapWithPasswordKey(
   passwordKey: PasswordKey,
   options: { setUuid: string; object: string },
 ): Uint8Array {
-  const slot = parseSlot(encoded, options.setUuid, options.object);
+  const slot = slotCodec.parse(encoded, options.setUuid, options.object);
   const decipher = createDecipheriv('aes-256-gcm', passwordKey.key, slot.nonce, { authTagLength: TAG_BYTES });
   decipher.setAAD(associatedData(slot)).setAuthTag(slot.wrapped.subarray(DATA_KEY_BYTES));
   try {

@@ -1,13 +1,12 @@
 // Key slot of the second kind: the data key of a set under a key of its tenant. Names that key by its id, never holds it.
-// Canonical JSON text with its own checksum, as the slot of a password, beside which it may stand: either opens the set.
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+// It may stand beside the slot of a password: either opens the set.
+import { randomBytes } from 'node:crypto';
 import { assert } from '../base/assert.ts';
 import { hexOf } from '../base/bytes.ts';
-import { fail, type HoldfastError } from '../base/errors.ts';
 import { id, uuid } from './fact-codecs.ts';
-import { canonicalText, hex, Malformed, oneOf, record } from './json-codec.ts';
-import { KEY_SLOT_BYTES_MAX, KEY_SLOT_VERSION } from './key-slot.ts';
+import { hex, oneOf } from './json-codec.ts';
 import { DATA_KEY_BYTES, lengthPrefixed } from './object-key.ts';
+import { damagedSlot, KEY_SLOT_VERSION, slotText } from './slot-text.ts';
 import { KEY_ID_BYTES, openPart, sealPart, setWrappingKey, TAG_BYTES, tenantKeyId } from './tenant-key.ts';
 
 const KIND = 'tenant-key';
@@ -23,27 +22,17 @@ interface Slot {
   wrapped: Uint8Array;
 }
 
-const fields = {
+const slotCodec = slotText<Slot>({
   slotVersion: id,
   setUuid: uuid,
   kdf: oneOf(KIND),
   keyId: hex(KEY_ID_BYTES),
   salt: hex(SALT_BYTES),
   wrapped: hex(DATA_KEY_BYTES + TAG_BYTES),
-};
-const slotCodec = record<Slot>(fields);
-const checkedCodec = record<Slot & { sha256: Uint8Array }>({ ...fields, sha256: hex(32) });
+});
 
 /** Gives a tenant key by its id in hex, as a copy that the caller clears; undefined when it is not at hand. */
 export type FindTenantKey = (keyId: string) => Uint8Array | undefined;
-
-const damaged = (object: string, because: string, cause?: unknown): HoldfastError =>
-  fail('BACKUP_DATA_CORRUPT', { object, because: `key slot: ${because}` }, cause === undefined ? undefined : { cause });
-
-const checksum = (slot: Slot): Buffer =>
-  createHash('sha256')
-    .update(canonicalText(slotCodec.encode(slot)))
-    .digest();
 
 const associatedData = ({ slotVersion, setUuid, kdf, keyId, salt }: Omit<Slot, 'wrapped'>): Buffer =>
   lengthPrefixed(['holdfast key slot', slotVersion, setUuid, kdf, keyId, salt]);
@@ -73,25 +62,7 @@ export function wrapUnderTenantKey(dataKey: Uint8Array, tenantKey: Uint8Array, s
   const salt = new Uint8Array(randomBytes(SALT_BYTES));
   const facts = { slotVersion: KEY_SLOT_VERSION, setUuid, kdf: KIND, keyId: tenantKeyId(tenantKey), salt } as const;
   const wrapped = withSlotKey(tenantKey, facts, (key) => sealPart(dataKey, { key, partNo: 0 }, associatedData(facts)));
-  const slot: Slot = { ...facts, wrapped };
-  const encoded = canonicalText(checkedCodec.encode({ ...slot, sha256: new Uint8Array(checksum(slot)) }));
-  parse(encoded, setUuid, 'new key slot');
-  return encoded;
-}
-
-function parse(encoded: string, setUuid: string, object: string): Slot {
-  if (encoded.length > KEY_SLOT_BYTES_MAX) throw damaged(object, 'it is too long');
-  try {
-    const { sha256, ...slot } = checkedCodec.decode(JSON.parse(encoded), '');
-    if (canonicalText(checkedCodec.encode({ ...slot, sha256 })) !== encoded) throw new Malformed('it is not canonical');
-    if (!timingSafeEqual(checksum(slot), sha256)) throw new Malformed('its checksum does not match');
-    if (slot.slotVersion !== KEY_SLOT_VERSION) throw new Malformed(`its version is ${slot.slotVersion}`);
-    if (slot.setUuid !== setUuid) throw new Malformed(`it belongs to the set ${slot.setUuid}`);
-    return slot;
-  } catch (cause) {
-    if (!(cause instanceof Malformed || cause instanceof SyntaxError)) throw cause;
-    throw damaged(object, cause instanceof Malformed ? cause.message : 'it is not JSON', cause);
-  }
+  return slotCodec.encode({ ...facts, wrapped });
 }
 
 /**
@@ -99,7 +70,7 @@ function parse(encoded: string, setUuid: string, object: string): Slot {
  * @throws BACKUP_DATA_CORRUPT (9010) when the slot is damaged or of another set
  */
 export function slotKeyId(encoded: string, options: { setUuid: string; object: string }): string {
-  return hexOf(parse(encoded, options.setUuid, options.object).keyId);
+  return hexOf(slotCodec.parse(encoded, options.setUuid, options.object).keyId);
 }
 
 /**
@@ -113,14 +84,14 @@ export function unwrapWithTenantKey(
   findKey: FindTenantKey,
   options: { setUuid: string; object: string },
 ): Uint8Array | undefined {
-  const slot = parse(encoded, options.setUuid, options.object);
+  const slot = slotCodec.parse(encoded, options.setUuid, options.object);
   const tenantKey = findKey(hexOf(slot.keyId));
   if (!tenantKey) return undefined;
   try {
     const dataKey = withSlotKey(tenantKey, slot, (key) =>
       openPart(slot.wrapped, { key, partNo: 0 }, associatedData(slot)),
     );
-    if (!dataKey) throw damaged(options.object, 'it was not made with the tenant key that it names');
+    if (!dataKey) throw damagedSlot(options.object, 'it was not made with the tenant key that it names');
     return new Uint8Array(dataKey);
   } finally {
     tenantKey.fill(0);
