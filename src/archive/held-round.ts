@@ -5,7 +5,6 @@ import type { Capture, CaptureStatus } from '../engine/engine-driver.ts';
 import type { ArchiveRound } from '../model/archive-round.ts';
 import { parseCapacityBytes } from '../model/parameter.ts';
 import { later, SCN_NONE, type Scn } from '../model/scn.ts';
-import { parseDurationUs } from '../model/size-text.ts';
 import type { ArchiveContext } from './archive-context.ts';
 import { ArchiveDamaged } from './archive-damaged.ts';
 import type { ArchiveFigures } from './archive-service.ts';
@@ -380,8 +379,7 @@ export class HeldRound {
   }
 
   #lagTargetMs(): number {
-    const us = parseDurationUs(this.#context.store.parameter(this.#tenantId, 'archive_lag_target'));
-    const ms = Number((us ?? 0n) / 1000n);
+    const ms = Number(this.#context.store.durationUs(this.#tenantId, 'archive_lag_target') / 1000n);
     return ms > APPEND_LAG_MS_MAX && this.#canAppend ? APPEND_LAG_MS_MAX : ms;
   }
 

@@ -1,11 +1,9 @@
 // The audit: who managed what and when, and who logged in or tried to. A statement that manages something is recorded
 // before it runs; what was refused, and log-ins, are counted in memory and written together: they cost nobody a wait.
-import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
 import { SYS_TENANT_ID } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import type { AuditEvent } from '../model/audit-event.ts';
-import { parseDurationUs } from '../model/size-text.ts';
 import type { Store } from '../store/store.ts';
 import type { Actor, AuditedStatement, AuditService } from './audit-service.ts';
 import { Tally, type TallyEntry, type TallyKey } from './tally.ts';
@@ -141,9 +139,7 @@ class Audit implements AuditService {
   #clean(): void {
     const { store, clock, log } = this.#deps;
     try {
-      const retentionUs = parseDurationUs(store.parameter(SYS_TENANT_ID, 'audit_retention'));
-      assert(retentionUs !== undefined, 'a parameter has a value of its type');
-      store.removeAuditBefore(clock.nowNs() - retentionUs * NS_PER_US);
+      store.removeAuditBefore(clock.nowNs() - store.durationUs(SYS_TENANT_ID, 'audit_retention') * NS_PER_US);
       store.trimAudit(ENTRIES_MAX);
     } catch (error) {
       log.error('audit not cleaned, trying again in an hour', { error });

@@ -5,7 +5,6 @@ import { isRoundRunning } from '../model/archive-round.ts';
 import { JOB_MOVES } from '../model/backup-job.ts';
 import { isFinal } from '../model/moves.ts';
 import { later } from '../model/scn.ts';
-import { parseDurationUs } from '../model/size-text.ts';
 import type { Tenant } from '../model/tenant.ts';
 import { VALIDATE_TASK_MOVES, type ValidateTaskType, type Verification } from '../model/validate-job.ts';
 import { type ProtectionFacts, protectionOf } from '../validate/protection.ts';
@@ -260,7 +259,7 @@ function protectionFacts(reader: ViewReader): (tenant: Tenant) => ProtectionFact
         checkpointScn: figures ? later(round.checkpointScn, figures.checkpointScn) : round.checkpointScn,
       },
       archiveComment: figures?.comment || round?.comment || '',
-      lagTargetNs: () => (parseDurationUs(store.parameter(tenantId, 'archive_lag_target')) ?? 0n) * NS_PER_US,
+      lagTargetNs: () => store.durationUs(tenantId, 'archive_lag_target') * NS_PER_US,
       ...{ sets: sets(tenantId), pieces: pieces(tenantId), ledger: ledger(tenantId) },
       windows: reader.windows(tenantId),
       showTime: (ns) => reader.showTime(tenantId, ns) ?? '',

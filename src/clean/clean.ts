@@ -4,11 +4,11 @@ import { fail } from '../base/errors.ts';
 import { JobWorkers } from '../base/job-workers.ts';
 import { SYS_TENANT_ID } from '../base/limits.ts';
 import type { ArchivePiece } from '../model/archive-round.ts';
-import { type BackupSet, JOB_MOVES } from '../model/backup-job.ts';
+import { type BackupSet, JOB_MOVES, type JobRef } from '../model/backup-job.ts';
 import type { DeleteJob, DeletePolicy, DeleteTask, DeleteType } from '../model/delete-job.ts';
 import { checkDescription } from '../model/description.ts';
-import { checkMove, isFinal, unfinished } from '../model/moves.ts';
-import { parseDurationUs } from '../model/size-text.ts';
+import { checkMove, unfinished } from '../model/moves.ts';
+import { TenantJobs } from '../store/tenant-jobs.ts';
 import { recordJobCancel, recordJobStart, recordPolicyAdded, recordPolicyDropped } from './clean-events.ts';
 import type { CleanPlan, PolicyAt, RestorableRange } from './clean-facts.ts';
 import type { CleanService, DeleteStatement, PreviewedObject } from './clean-service.ts';
@@ -46,35 +46,34 @@ interface NewJob {
   statement: DeleteStatement;
 }
 
-type OpenJob = Pick<DeleteJob, 'tenantId' | 'jobId'>;
-
 class Clean implements CleanService {
   readonly #deps: CleanRoomDependencies;
-  /** The jobs that have not ended, by tenant, in their turn: a tenant has one at a time. */
-  readonly #open = new Map<number, number>();
+  /** Of tenants; those of the sys tenant stand for them. */
+  readonly #open: TenantJobs<DeleteJob>;
   readonly #sysJobs: SysJobs;
-  readonly #jobs: JobWorkers<OpenJob, CleanWorker>;
+  readonly #jobs: JobWorkers<JobRef, CleanWorker>;
   #tick: NodeJS.Timeout | undefined;
   #checkedMs = Number.NEGATIVE_INFINITY;
 
   constructor(deps: CleanRoomDependencies) {
     this.#deps = deps;
     const jobs = unfinished(JOB_MOVES).flatMap((status) => deps.store.deleteJobs.find({ status }));
-    for (const { tenantId, jobId } of jobs) if (tenantId !== SYS_TENANT_ID) this.#open.set(tenantId, jobId);
+    const ofTenants = jobs.filter(({ tenantId }) => tenantId !== SYS_TENANT_ID);
+    this.#open = new TenantJobs(deps.store.deleteJobs, ofTenants);
     this.#sysJobs = new SysJobs(deps, jobs);
     this.#jobs = new JobWorkers({
       ...{ workersMax: WORKING_JOBS_MAX, noun: 'delete', log: deps.log },
-      open: () => this.#openJobs(),
+      open: () => this.#open,
       keyOf: ({ tenantId }) => tenantId,
-      isCanceling: ({ tenantId, jobId }) => this.#row(tenantId, jobId).status === 'CANCELING',
-      isOpen: (job) => this.#isOpen(job),
+      isCanceling: (job) => this.#open.row(job).status === 'CANCELING',
+      isOpen: (job) => this.#open.isOpen(job),
       newWorker: (job) => new CleanWorker(deps, job),
-      onEnd: ({ tenantId, jobId }) => this.#sysJobs.noteEnd(this.#row(tenantId, jobId)),
+      onEnd: (job) => this.#sysJobs.noteEnd(this.#open.row(job)),
     });
   }
 
   start(): void {
-    for (const [tenantId, jobId] of this.#open) this.#deps.log.info('delete job taken up', { tenantId, jobId });
+    for (const job of this.#open) this.#deps.log.info('delete job taken up', { ...job });
     this.#sysJobs.start();
     this.#checkedMs = this.#deps.clock.monotonicMs();
     this.#tick = setInterval(() => this.#onTick(), TICK_MS);
@@ -144,14 +143,13 @@ class Clean implements CleanService {
     const { store } = this.#deps;
     const canceled: number[] = [];
     store.transaction(() => {
-      for (const [tenantId, jobId] of this.#open) {
-        if (tenants !== 'all' && !tenants.includes(tenantId)) continue;
-        const { status } = this.#row(tenantId, jobId);
-        if (status === 'CANCELING' || isFinal(JOB_MOVES, status)) continue;
+      for (const job of this.#open) {
+        const { status } = this.#open.row(job);
+        if (status === 'CANCELING' || (tenants !== 'all' && !tenants.includes(job.tenantId))) continue;
         const canceling = checkMove('delete job', JOB_MOVES, status, 'CANCELING');
-        store.deleteJobs.change({ tenantId, jobId }, { status: canceling }, { status });
-        recordJobCancel(this.#deps, { tenantId, jobId });
-        canceled.push(tenantId);
+        store.deleteJobs.change(job, { status: canceling }, { status });
+        recordJobCancel(this.#deps, job);
+        canceled.push(job.tenantId);
       }
       this.#sysJobs.noteCancel();
     });
@@ -173,13 +171,12 @@ class Clean implements CleanService {
   /** What policies let go by now, when it was not looked for so long. */
   #checkIfDue(): void {
     const { store, clock, log } = this.#deps;
-    const intervalUs = parseDurationUs(store.parameter(SYS_TENANT_ID, 'backup_clean_interval'));
-    assert(intervalUs !== undefined, 'a parameter has a value of its type');
+    const intervalUs = store.durationUs(SYS_TENANT_ID, 'backup_clean_interval');
     const nowMs = clock.monotonicMs();
     if (nowMs - this.#checkedMs < Number(intervalUs / US_PER_MS)) return;
     this.#checkedMs = nowMs;
     for (const { tenantId } of store.deletePolicies.find()) {
-      if (this.#isBusy(tenantId)) continue;
+      if (this.#open.isBusy(tenantId)) continue;
       try {
         const job = this.#obsolete(tenantId, { initiatorTenantId: tenantId, level: 'USER_TENANT', description: '' });
         if (job.sets.length + job.pieces.length > 0) this.#record([job]);
@@ -218,28 +215,6 @@ class Clean implements CleanService {
     };
   }
 
-  #isBusy(tenantId: number): boolean {
-    const jobId = this.#open.get(tenantId);
-    return jobId !== undefined && this.#isOpen({ tenantId, jobId });
-  }
-
-  #isOpen({ tenantId, jobId }: OpenJob): boolean {
-    return !isFinal(JOB_MOVES, this.#row(tenantId, jobId).status);
-  }
-
-  *#openJobs(): Generator<OpenJob> {
-    for (const [tenantId, jobId] of this.#open) {
-      if (this.#isOpen({ tenantId, jobId })) yield { tenantId, jobId };
-      else this.#open.delete(tenantId);
-    }
-  }
-
-  #row(tenantId: number, jobId: number): DeleteJob {
-    const job = this.#deps.store.deleteJobs.get({ tenantId, jobId });
-    assert(job, 'a job that has not ended has a row');
-    return job;
-  }
-
   /** @throws NOT_SUPPORTED (4007): one job works at one destination */
   #recordNamed(job: NewJob): void {
     if (new Set([...job.sets, ...job.pieces].map(({ uri }) => uri)).size > 1)
@@ -256,7 +231,7 @@ class Clean implements CleanService {
       sysJobId = isFromSys ? this.#insertSys(jobs) : undefined;
       return jobs.map((job) => this.#insert(job, sysJobId));
     });
-    for (const [i, { tenantId }] of jobs.entries()) this.#open.set(tenantId, jobIds[i]!);
+    for (const [i, { tenantId }] of jobs.entries()) this.#open.add({ tenantId, jobId: jobIds[i]! });
     if (sysJobId !== undefined)
       this.#sysJobs.add(
         sysJobId,
@@ -289,7 +264,7 @@ class Clean implements CleanService {
     const { store, clock } = this.#deps;
     const { initiatorTenantId, description } = statement;
     checkDescription(description);
-    if (this.#isBusy(tenantId))
+    if (this.#open.isBusy(tenantId))
       throw fail('BACKUP_DELETE_DATA_IN_PROGRESS', { tenant: store.tenants.get({ tenantId })?.name ?? '' });
     const jobId = store.nextId(tenantId, 'job');
     const startNs = clock.nowNs();

@@ -15,6 +15,12 @@ export const JOB_MOVES = {
   CANCELED: [],
 } as const satisfies Moves<JobStatus>;
 
+/** A job by its row. */
+export interface JobRef {
+  tenantId: number;
+  jobId: number;
+}
+
 /** In the order a task goes through them. @source OceanBase 4.3.3 docs, CDB_OB_BACKUP_TASKS */
 export type TaskStatus =
   | 'INIT'

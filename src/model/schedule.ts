@@ -1,4 +1,5 @@
 // Schedules: work that a statement of backup, validation or drill would start, started at times of a cron expression.
+import type { JobRef } from './backup-job.ts';
 import type { Moves } from './moves.ts';
 
 /** FULL, INCREMENTAL: backups. VALIDATE: of what was not verified for longest. DRILL: a restore that is checked and dropped. */
@@ -18,12 +19,6 @@ export const RUN_MOVES = {
   COMPLETED: [],
   FAILED: [],
 } as const satisfies Moves<RunStatus>;
-
-/** A job by its row. */
-export interface JobRef {
-  tenantId: number;
-  jobId: number;
-}
 
 export interface Schedule {
   /** Whose it is: the sys tenant's covers several tenants, a user tenant's himself. */

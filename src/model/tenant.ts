@@ -93,6 +93,11 @@ export const auxiliaryTenantName = (nowUs: bigint): string => `${AUXILIARY_PREFI
 /** Nobody logs in to such a tenant, and statements about all tenants do not mean it. */
 export const isAuxiliaryTenantName = (name: string): boolean => name.toUpperCase().startsWith(AUXILIARY_PREFIX);
 
+/** True when two names mean one tenant. */
+export function isSameTenantName(a: string, b: string): boolean {
+  return a.toLowerCase() === b.toLowerCase();
+}
+
 /** Names no user tenant may take. */
 export function isReservedTenantName(name: string): boolean {
   const upper = name.toUpperCase();

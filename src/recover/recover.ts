@@ -6,7 +6,7 @@ import { SYS_TENANT_ID } from '../base/limits.ts';
 import { checkMove, isFinal, unfinished } from '../model/moves.ts';
 import { RECOVER_MOVES, type RecoverJob } from '../model/recover-job.ts';
 import type { RestoreJob } from '../model/restore-job.ts';
-import { auxiliaryTenantName, type Tenant } from '../model/tenant.ts';
+import { auxiliaryTenantName, isSameTenantName, type Tenant } from '../model/tenant.ts';
 import { conflict, usableTarget } from './check-target.ts';
 import { type Chosen, chooseTables, targetName } from './choose-tables.ts';
 import type { RecoverRequest, RecoverService } from './recover-service.ts';
@@ -68,7 +68,7 @@ class Recover<Source> implements RecoverService<Source> {
   }
 
   cancel(tenantName: string): void {
-    const job = this.#unfinished().find(({ targetTenantName }) => isSameName(targetTenantName, tenantName));
+    const job = this.#unfinished().find(({ targetTenantName }) => isSameTenantName(targetTenantName, tenantName));
     if (!job || this.#isTooLate(job))
       throw fail('ENTRY_NOT_EXIST', { what: `a running table recovery into tenant '${tenantName}'` });
     if (job.status !== 'CANCELING') {
@@ -133,8 +133,4 @@ class Recover<Source> implements RecoverService<Source> {
       comment: '',
     });
   }
-}
-
-function isSameName(a: string, b: string): boolean {
-  return a.toLowerCase() === b.toLowerCase();
 }

@@ -12,7 +12,7 @@ import { checkMove, isFinal, unfinished } from '../model/moves.ts';
 import type { Rehearsal, RehearsalRequest } from '../model/rehearsal.ts';
 import { RESTORE_MOVES, type RestoreJob } from '../model/restore-job.ts';
 import { SCN_NONE } from '../model/scn.ts';
-import { isAuxiliaryTenantName, isName, isReservedTenantName } from '../model/tenant.ts';
+import { isAuxiliaryTenantName, isName, isReservedTenantName, isSameTenantName } from '../model/tenant.ts';
 import { openLog } from './build-file.ts';
 import { checkLogKeys, inheritKeys, tenantKeysAtHand } from './inherit-keys.ts';
 import type { RestorePlan } from './plan-restore.ts';
@@ -130,7 +130,7 @@ class Restore implements RestoreService {
   }
 
   cancel(tenantName: string): void {
-    const job = this.#unfinished().find((candidate) => isSameName(candidate.restoreTenantName, tenantName));
+    const job = this.#unfinished().find((candidate) => isSameTenantName(candidate.restoreTenantName, tenantName));
     const worker = job && this.#jobs.of(job.jobId);
     if (!job || worker?.isCommitting)
       throw fail('ENTRY_NOT_EXIST', { what: `a running restore of tenant '${tenantName}'` });
@@ -161,7 +161,7 @@ class Restore implements RestoreService {
     const isReserved = (text: string) => (auxiliary ? !isAuxiliaryTenantName(text) : isReservedTenantName(text));
     if (name === null || !isName(name) || isReserved(name))
       throw fail('INVALID_ARGUMENT', { what: `tenant name '${name ?? ''}'` });
-    if (this.#unfinished().some((job) => isSameName(job.restoreTenantName, name)))
+    if (this.#unfinished().some((job) => isSameTenantName(job.restoreTenantName, name)))
       throw fail('RESTORE_IN_PROGRESS', {});
     if (this.#deps.store.tenantByName(name)) throw fail('TENANT_EXISTS', { tenant: name });
     return name;
@@ -321,8 +321,4 @@ class Restore implements RestoreService {
 function uriOf(uris: readonly string[]): (shown: string) => string {
   const given = new Map(groupSourceUris(uris).map(({ shown, uri }) => [shown, formatWithOptions(uri)]));
   return (shown) => given.get(shown) ?? shown;
-}
-
-function isSameName(a: string, b: string): boolean {
-  return a.toLowerCase() === b.toLowerCase();
 }

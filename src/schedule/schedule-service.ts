@@ -1,5 +1,6 @@
 // What the schedule room offers to statements, and what it asks of the rooms whose work it starts.
-import type { JobRef, ScheduleType } from '../model/schedule.ts';
+import type { JobRef } from '../model/backup-job.ts';
+import type { ScheduleType } from '../model/schedule.ts';
 
 /** A schedule as a statement describes it. */
 export interface NewSchedule {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { fail } from '../base/errors.ts';
 import { silentLog } from '../base/log.ts';
-import type { JobRef } from '../model/schedule.ts';
+import type { JobRef } from '../model/backup-job.ts';
 import { openStore, type Store } from '../store/store.ts';
 import { createSchedule } from './schedule.ts';
 import type { NewSchedule, RunOutcome, ScheduledRequest, ScheduleService } from './schedule-service.ts';

@@ -3,6 +3,7 @@ import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
 import { type ErrorName, fail, HoldfastError, toComment, toResult } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import { BACKUP_PASSWORD_CHARS_MAX, isBackupPassword } from '../model/backup-password.ts';
 import { checkDescription } from '../model/description.ts';
 import type { NewEvent } from '../model/event.ts';
 import { checkMove, isFinal } from '../model/moves.ts';
@@ -22,7 +23,6 @@ const LATE_NS = 60_000_000_000n;
 /** A bound on what each second looks through, and beyond one schedule for each of ten thousand tenants. */
 const SCHEDULES_MAX = 20_000;
 const NAME = /^[A-Za-z_][\w$-]{0,63}$/;
-const PASSWORD_CHARS_MAX = 1024;
 
 /** Trying again would end the same way. */
 const HOPELESS: ReadonlySet<ErrorName> = new Set<ErrorName>(['INVALID_ARGUMENT', 'NOT_SUPPORTED', 'TENANT_NOT_EXIST']);
@@ -78,8 +78,10 @@ class Scheduler implements ScheduleService {
     if (!NAME.test(name)) throw fail('INVALID_ARGUMENT', { what: `the schedule's name '${name}'` });
     if (!works[type]) throw fail('NOT_SUPPORTED', { what: `a schedule of TYPE = ${type} is` });
     checkDescription(description);
-    if (password !== null && (password === '' || password.length > PASSWORD_CHARS_MAX))
-      throw fail('INVALID_ARGUMENT', { what: `PASSWORD: empty, or longer than ${PASSWORD_CHARS_MAX} characters` });
+    if (password !== null && !isBackupPassword(password))
+      throw fail('INVALID_ARGUMENT', {
+        what: `PASSWORD: empty, or longer than ${BACKUP_PASSWORD_CHARS_MAX} characters`,
+      });
     if (this.#schedules.has(keyOf(schedule)))
       throw fail('ENTRY_EXISTS', { what: `the schedule '${name}': DROP BACKUP SCHEDULE first` });
     if (this.#schedules.size >= SCHEDULES_MAX)

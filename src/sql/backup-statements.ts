@@ -6,7 +6,7 @@ import { okResult, type StatementResult } from '../model/result.ts';
 import { keyInUse } from '../store/tenant-keys.ts';
 import { isSys, type SqlDependencies } from './dependencies.ts';
 import type { StatementOf } from './grammar/statement.ts';
-import { BACKUP_PASSWORD_CHARS_MAX } from './key-statements.ts';
+import { checkBackupPassword } from './key-statements.ts';
 import type { Session } from './session.ts';
 import { someTenants, tenantsNamed } from './target-tenants.ts';
 
@@ -32,11 +32,7 @@ export function setEncryption(
   statement: StatementOf<'setEncryption'>,
 ): StatementResult {
   const { password } = statement;
-  if (password !== null && (password === '' || password.length > BACKUP_PASSWORD_CHARS_MAX)) {
-    throw fail('INVALID_ARGUMENT', {
-      what: `SET ENCRYPTION: the password is empty or longer than ${BACKUP_PASSWORD_CHARS_MAX} characters`,
-    });
-  }
+  if (password !== null) checkBackupPassword(password, 'SET ENCRYPTION');
   setEncryptionPassword(session, password);
   if (password === null || !hasPlainLog(deps, session)) return okResult();
   session.warnings.push({ level: 'Note', errno: clientErrno('NOT_SUPPORTED', session.mode), message: LOG_IS_PLAIN });

@@ -2,22 +2,26 @@
 import { clientErrno, fail } from '../base/errors.ts';
 import type { ExportedKey } from '../format/key-file.ts';
 import { clearKeys } from '../keys/keys.ts';
+import { BACKUP_PASSWORD_CHARS_MAX, isBackupPassword } from '../model/backup-password.ts';
 import { okResult, type StatementResult } from '../model/result.ts';
 import { isSys, type SqlDependencies } from './dependencies.ts';
 import type { RestoreSource, StatementOf } from './grammar/statement.ts';
 import type { Session } from './session.ts';
 import { oneTenant } from './target-tenants.ts';
 
-/** Longest password of a backup or a key file in characters: a bound before key derivation. */
-export const BACKUP_PASSWORD_CHARS_MAX = 1024;
+/** @throws INVALID_ARGUMENT (4002) */
+export function checkBackupPassword(password: string, what: string): void {
+  if (isBackupPassword(password)) return;
+  throw fail('INVALID_ARGUMENT', {
+    what: `${what}: the password is empty or longer than ${BACKUP_PASSWORD_CHARS_MAX} characters`,
+  });
+}
 
 /** @throws INVALID_ARGUMENT (4002): a key never lies anywhere in clear */
 function passwordOf(encryptedBy: string | null, what: string): string {
   if (encryptedBy === null) throw fail('INVALID_ARGUMENT', { what: `${what}: ENCRYPTED BY is missing` });
-  if (encryptedBy !== '' && encryptedBy.length <= BACKUP_PASSWORD_CHARS_MAX) return encryptedBy;
-  throw fail('INVALID_ARGUMENT', {
-    what: `${what}: the password is empty or longer than ${BACKUP_PASSWORD_CHARS_MAX} characters`,
-  });
+  checkBackupPassword(encryptedBy, what);
+  return encryptedBy;
 }
 
 export async function backupKey(

@@ -87,7 +87,7 @@ class StoreBase implements Disposable {
     this.#db = db;
     this.#tables = of.tables;
     this.secrets = secrets;
-    this.events = new EventLog(db, () => this.#eventRetentionNs());
+    this.events = new EventLog(db, () => this.durationUs(SYS_TENANT_ID, 'event_history_retention') * NS_PER_US);
     this.cluster = this.#loadCluster(options);
   }
 
@@ -198,6 +198,13 @@ class StoreBase implements Disposable {
     return values;
   }
 
+  /** Value of a time parameter, µs. */
+  durationUs(tenantId: number, name: ParameterName): bigint {
+    const valueUs = parseDurationUs(this.parameter(tenantId, name));
+    assert(valueUs !== undefined, 'a parameter has a value of its type');
+    return valueUs;
+  }
+
   setParameter(tenantId: number, name: ParameterName, value: string): void {
     this.#db.run(
       'INSERT INTO parameter (tenant_id, name, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
@@ -211,12 +218,6 @@ class StoreBase implements Disposable {
    */
   recordEvent(nowNs: bigint, event: NewEvent): void {
     this.events.record(nowNs, event);
-  }
-
-  #eventRetentionNs(): bigint {
-    const retentionUs = parseDurationUs(this.parameter(SYS_TENANT_ID, 'event_history_retention'));
-    assert(retentionUs !== undefined, 'a parameter has a value of its type');
-    return retentionUs * NS_PER_US;
   }
 
   tenantByName(name: string): Tenant | undefined {

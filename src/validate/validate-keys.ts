@@ -4,15 +4,16 @@ import { readManifest, unlockSet } from '../destination/backup-set-reader.ts';
 import type { Destination } from '../destination/destination.ts';
 import type { SetRef } from '../format/layout.ts';
 import type { FindTenantKey } from '../format/tenant-key-slot.ts';
+import type { JobRef } from '../model/backup-job.ts';
 import type { ValidateJob } from '../model/validate-job.ts';
 import type { ClusterKey } from '../store/cluster-key.ts';
 import { isDamage } from './damage.ts';
-import type { ValidateJobRef, ValidatePasswords } from './validate-service.ts';
+import type { ValidatePasswords } from './validate-service.ts';
 
 /** Data keys by set id. */
 export type DataKeys = Map<number, Uint8Array>;
 
-const keyContext = ({ tenantId, jobId }: ValidateJobRef, backupSetId: number) =>
+const keyContext = ({ tenantId, jobId }: JobRef, backupSetId: number) =>
   `validate job ${jobId} of tenant ${tenantId}, backup set ${backupSetId}`;
 
 /**
@@ -46,7 +47,7 @@ export function clearKeys(keys: DataKeys): void {
   keys.clear();
 }
 
-export function sealKeys(secrets: ClusterKey, job: ValidateJobRef, keys: DataKeys): ValidateJob['sealedDataKeys'] {
+export function sealKeys(secrets: ClusterKey, job: JobRef, keys: DataKeys): ValidateJob['sealedDataKeys'] {
   return Object.fromEntries([...keys].map(([id, key]) => [id, secrets.seal(key, keyContext(job, id))]));
 }
 

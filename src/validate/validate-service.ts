@@ -1,6 +1,6 @@
 // What the validate room offers to statements, and to whoever starts readings and drills by the clock.
 import type { DeriveKey } from '../destination/backup-set-reader.ts';
-import type { JobStatus } from '../model/backup-job.ts';
+import type { JobRef, JobStatus } from '../model/backup-job.ts';
 import type { CheckLevel } from '../model/check-level.ts';
 import type { Scn } from '../model/scn.ts';
 import type { ValidateLevel, ValidateType } from '../model/validate-job.ts';
@@ -29,16 +29,11 @@ export interface ValidateRequest extends ValidatePasswords {
   budgetBytes: bigint | null;
   description: string;
   /** Called in the transaction that records the jobs. */
-  onRecord?(jobs: readonly ValidateJobRef[]): void;
-}
-
-export interface ValidateJobRef {
-  tenantId: number;
-  jobId: number;
+  onRecord?(jobs: readonly JobRef[]): void;
 }
 
 export interface StartedValidation {
-  jobs: ValidateJobRef[];
+  jobs: JobRef[];
   /** Names of tenants that were left out because a job of theirs runs. */
   busy: string[];
 }
@@ -65,7 +60,7 @@ export interface ValidateService {
    */
   validate(request: ValidateRequest): Promise<StartedValidation>;
   /** How a job stands; undefined for one that there never was. */
-  outcome(job: ValidateJobRef): ValidateOutcome | undefined;
+  outcome(job: JobRef): ValidateOutcome | undefined;
   /** CANCEL VALIDATE: nothing running is fine. */
   cancel(tenants: readonly number[] | 'all'): void;
   /** True while the tenant has an unfinished job. */

@@ -10,7 +10,7 @@ import { proveOwner } from '../destination/claim-destination.ts';
 import type { Destination } from '../destination/destination.ts';
 import { parsePieceDirectory, parseSetDirectory } from '../format/layout.ts';
 import type { ArchivePiece, FileStatus } from '../model/archive-round.ts';
-import { type BackupSet, JOB_MOVES, type JobStatus } from '../model/backup-job.ts';
+import { type BackupSet, JOB_MOVES, type JobRef, type JobStatus } from '../model/backup-job.ts';
 import { type DestinationUri, parseDestinationUri } from '../model/destination-uri.ts';
 import { checkMove, isFinal } from '../model/moves.ts';
 import type { Rehearsal, RehearsalRequest } from '../model/rehearsal.ts';
@@ -30,7 +30,7 @@ import { drillComment, runDrill } from './drill.ts';
 import { markBroken, markMended, objectOf, readsEverything, recordReading } from './ledger.ts';
 import { recordJobEnd } from './validate-events.ts';
 import { openKey } from './validate-keys.ts';
-import type { Proof, ValidateJobRef } from './validate-service.ts';
+import type { Proof } from './validate-service.ts';
 
 export interface ValidateDependencies {
   store: Store;
@@ -53,12 +53,12 @@ type ObjectRow = BackupSet | ArchivePiece;
 
 export class ValidateWorker {
   readonly #deps: ValidateDependencies;
-  readonly #key: ValidateJobRef;
+  readonly #key: JobRef;
   readonly #controller = new AbortController();
   /** By destination. */
   readonly #listings = new Map<string, PieceListing>();
 
-  constructor(deps: ValidateDependencies, { tenantId, jobId }: ValidateJobRef) {
+  constructor(deps: ValidateDependencies, { tenantId, jobId }: JobRef) {
     this.#deps = deps;
     this.#key = { tenantId, jobId };
   }

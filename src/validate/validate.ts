@@ -1,27 +1,21 @@
 // The validate service: what a statement or a schedule wants read becomes jobs, and a bounded number of workers does them.
 import { setImmediate as yieldToOthers } from 'node:timers/promises';
-import { assert } from '../base/assert.ts';
 import { fail } from '../base/errors.ts';
 import { JobWorkers } from '../base/job-workers.ts';
-import { type BackupSet, JOB_MOVES } from '../model/backup-job.ts';
+import { type BackupSet, JOB_MOVES, type JobRef } from '../model/backup-job.ts';
 import { checkDescription } from '../model/description.ts';
 import { parseDestinationUri } from '../model/destination-uri.ts';
 import { checkMove, isFinal, unfinished } from '../model/moves.ts';
 import type { TenantStatus } from '../model/tenant.ts';
 import type { ValidateJob, ValidatePathType } from '../model/validate-job.ts';
+import { TenantJobs } from '../store/tenant-jobs.ts';
 import { findTenantKey } from '../store/tenant-keys.ts';
 import { pieceTargets, setTargets, type Target, withinBudget } from './choose-targets.ts';
 import { removeScratch } from './drill.ts';
 import { listPath } from './list-path.ts';
 import { recordJobStart } from './validate-events.ts';
 import { clearKeys, type DataKeys, sealKeys, unlockAll } from './validate-keys.ts';
-import type {
-  StartedValidation,
-  ValidateJobRef,
-  ValidateOutcome,
-  ValidateRequest,
-  ValidateService,
-} from './validate-service.ts';
+import type { StartedValidation, ValidateOutcome, ValidateRequest, ValidateService } from './validate-service.ts';
 import { type ValidateDependencies, ValidateWorker } from './validate-worker.ts';
 
 /** Jobs at once: reading again is the least urgent work there is, and backups need the same destinations. */
@@ -47,27 +41,27 @@ interface NewJob {
 
 class Validate implements ValidateService {
   readonly #deps: ValidateDependencies;
-  /** The jobs that have not ended, by tenant, in their turn: a tenant has one at a time. */
-  readonly #open = new Map<number, number>();
-  readonly #jobs: JobWorkers<ValidateJobRef, ValidateWorker>;
+  readonly #open: TenantJobs<ValidateJob>;
+  readonly #jobs: JobWorkers<JobRef, ValidateWorker>;
 
   constructor(deps: ValidateDependencies) {
     this.#deps = deps;
-    for (const status of unfinished(JOB_MOVES))
-      for (const { tenantId, jobId } of deps.store.validateJobs.find({ status })) this.#open.set(tenantId, jobId);
+    const { validateJobs } = deps.store;
+    const jobs = unfinished(JOB_MOVES).flatMap((status) => validateJobs.find({ status }));
+    this.#open = new TenantJobs(validateJobs, jobs);
     this.#jobs = new JobWorkers({
       ...{ workersMax: WORKING_JOBS_MAX, noun: 'validate', log: deps.log },
-      open: () => this.#openJobs(),
+      open: () => this.#open,
       keyOf: ({ tenantId }) => tenantId,
-      isCanceling: (job) => this.#row(job.tenantId, job.jobId).status === 'CANCELING',
-      isOpen: (job) => this.#isOpen(job),
+      isCanceling: (job) => this.#open.row(job).status === 'CANCELING',
+      isOpen: (job) => this.#open.isOpen(job),
       newWorker: (job) => new ValidateWorker(deps, job),
     });
   }
 
   async start(): Promise<void> {
     await removeScratch(this.#deps.scratchDir);
-    for (const [tenantId, jobId] of this.#open) this.#deps.log.info('validate job taken up', { tenantId, jobId });
+    for (const job of this.#open) this.#deps.log.info('validate job taken up', { ...job });
     this.#jobs.start();
   }
 
@@ -98,7 +92,7 @@ class Validate implements ValidateService {
     }
   }
 
-  outcome({ tenantId, jobId }: ValidateJobRef): ValidateOutcome | undefined {
+  outcome({ tenantId, jobId }: JobRef): ValidateOutcome | undefined {
     const job = this.#deps.store.validateJobs.get({ tenantId, jobId });
     if (!job) return undefined;
     const { status, result, comment } = job;
@@ -106,31 +100,18 @@ class Validate implements ValidateService {
   }
 
   cancel(tenants: readonly number[] | 'all'): void {
-    for (const [tenantId, jobId] of this.#open) {
-      const { status } = this.#row(tenantId, jobId);
-      if (status === 'CANCELING' || isFinal(JOB_MOVES, status)) continue;
-      if (tenants !== 'all' && !tenants.includes(tenantId)) continue;
+    for (const job of this.#open) {
+      const { status } = this.#open.row(job);
+      if (status === 'CANCELING' || (tenants !== 'all' && !tenants.includes(job.tenantId))) continue;
       const canceling = checkMove('validate job', JOB_MOVES, status, 'CANCELING');
-      this.#deps.store.validateJobs.change({ tenantId, jobId }, { status: canceling }, { status });
-      this.#jobs.of(tenantId)?.abort(fail('CANCELED', {}));
+      this.#deps.store.validateJobs.change(job, { status: canceling }, { status });
+      this.#jobs.of(job.tenantId)?.abort(fail('CANCELED', {}));
     }
     this.#jobs.pump();
   }
 
   isBusy(tenantId: number): boolean {
-    const jobId = this.#open.get(tenantId);
-    return jobId !== undefined && this.#isOpen({ tenantId, jobId });
-  }
-
-  #isOpen({ tenantId, jobId }: ValidateJobRef): boolean {
-    return !isFinal(JOB_MOVES, this.#row(tenantId, jobId).status);
-  }
-
-  *#openJobs(): Generator<ValidateJobRef> {
-    for (const [tenantId, jobId] of this.#open) {
-      if (this.#isOpen({ tenantId, jobId })) yield { tenantId, jobId };
-      else this.#open.delete(tenantId);
-    }
+    return this.#open.isBusy(tenantId);
   }
 
   async forget(tenantId: number): Promise<void> {
@@ -271,14 +252,8 @@ class Validate implements ValidateService {
       });
   }
 
-  #row(tenantId: number, jobId: number): ValidateJob {
-    const job = this.#deps.store.validateJobs.get({ tenantId, jobId });
-    assert(job, 'a job that has not ended has a row');
-    return job;
-  }
-
   /** Records jobs, all or none. */
-  #record(request: ValidateRequest, jobs: readonly NewJob[]): ValidateJobRef[] {
+  #record(request: ValidateRequest, jobs: readonly NewJob[]): JobRef[] {
     const refs = this.#deps.store.transaction(() => {
       // Preparing took time: whoever is busy or going by now is left out, or refused when he was named.
       const isReady = ({ tenantId }: NewJob) => !this.isBusy(tenantId) && this.#statusOf(tenantId) === 'NORMAL';
@@ -286,12 +261,12 @@ class Validate implements ValidateService {
       request.onRecord?.(recorded);
       return recorded;
     });
-    for (const { tenantId, jobId } of refs) this.#open.set(tenantId, jobId);
+    for (const job of refs) this.#open.add(job);
     this.#jobs.pump();
     return refs;
   }
 
-  #insert(request: ValidateRequest, { tenantId, targets, uri, pathType, dataKeys }: NewJob): ValidateJobRef {
+  #insert(request: ValidateRequest, { tenantId, targets, uri, pathType, dataKeys }: NewJob): JobRef {
     const { store, clock } = this.#deps;
     const { initiatorTenantId, type, ids, level, checkLevel, description } = request;
     if (this.isBusy(tenantId)) this.#refuseBusy([tenantId]);
