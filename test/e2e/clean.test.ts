@@ -3,7 +3,7 @@
 import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import type { Connection } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { archiveTenant, backUp, failure, HoldfastFixture, query, restore, waitFor } from './holdfast-fixture.ts';
+import { archiveTenant, backUp, fails, HoldfastFixture, query, restore, waitFor } from './holdfast-fixture.ts';
 
 let fixture: HoldfastFixture;
 let sys: Connection;
@@ -11,10 +11,6 @@ let shop: Connection;
 let oracle: Connection;
 
 const rows = (sql: string) => query(sys, sql);
-const fails = async (connection: Connection, sql: string) => {
-  const { errno, sqlMessage } = await failure(connection.query(sql));
-  return `${errno} ${sqlMessage.split('\n')[0]}`;
-};
 const HISTORY = 'SELECT * FROM oceanbase.CDB_OB_BACKUP_DELETE_JOB_HISTORY ORDER BY TENANT_ID, JOB_ID';
 const jobsEnd = () => waitFor(sys, 'SELECT * FROM oceanbase.CDB_OB_BACKUP_DELETE_JOBS', (found) => found.length === 0);
 const setStates = async () =>

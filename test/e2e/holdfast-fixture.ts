@@ -39,6 +39,12 @@ export async function failure(work: Promise<unknown>): Promise<ClientError> {
   throw new Error('this should have failed');
 }
 
+/** Number and first line of the error of a statement that must fail. */
+export async function fails(connection: Connection, sql: string): Promise<string> {
+  const { errno, sqlMessage } = await failure(connection.query(sql));
+  return `${errno} ${sqlMessage.split('\n')[0]}`;
+}
+
 /** Polls until `isDone`; the last rows are in the error when it never is. */
 export async function waitFor(connection: Connection, sql: string, isDone: (rows: Row[]) => boolean): Promise<Row[]> {
   for (let waitedMs = 0; ; waitedMs += 50) {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { Connection } from 'mysql2/promise';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { decodeKeyFile } from '../../src/format/key-file.ts';
-import { archiveTenant, backUp, failure, HoldfastFixture, query, restore, waitFor } from './holdfast-fixture.ts';
+import { archiveTenant, backUp, fails, HoldfastFixture, query, restore, waitFor } from './holdfast-fixture.ts';
 
 const PLANTED = 'planted-secret-of-the-shop';
 const FILE_PASSWORD = 'key-file-password-93';
@@ -19,10 +19,6 @@ let sys: Connection;
 let shop: Connection;
 let oracle: Connection;
 
-const fails = async (connection: Connection, sql: string) => {
-  const { errno, sqlMessage } = await failure(connection.query(sql));
-  return `${errno} ${sqlMessage.split('\n')[0]}`;
-};
 const KEYS = 'SELECT * FROM oceanbase.CDB_HF_TENANT_KEYS ORDER BY TENANT_ID, VERSION';
 const keyFile = (name: string) => fixture.path('safe', name);
 const sources = () => `FROM '${fixture.uri('backup', 'shop', 'data')},${fixture.uri('backup', 'shop', 'archive')}'`;

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   archiveTenant,
   backUp,
-  failure,
+  fails,
   HoldfastFixture,
   query,
   type Row,
@@ -31,10 +31,6 @@ const JOBS = 'SELECT * FROM oceanbase.CDB_OB_RECOVER_TABLE_JOBS';
 const LAST =
   'SELECT * FROM oceanbase.CDB_OB_RECOVER_TABLE_JOB_HISTORY WHERE TENANT_ID = 1 ORDER BY JOB_ID DESC LIMIT 1';
 
-const fails = async (connection: Connection, sql: string) => {
-  const { errno, sqlMessage } = await failure(connection.query(sql));
-  return `${errno} ${sqlMessage.split('\n')[0]}`;
-};
 const from = () => `FROM '${fixture.uri('backup', 'shop', 'data')},${fixture.uri('backup', 'shop', 'archive')}'`;
 const recovery = (what: string, rest = '', until = `UNTIL SCN = ${goodScn}`) =>
   `ALTER SYSTEM RECOVER TABLE ${what} TO TENANT = shop ${from()} ${until} WITH 'pool_list=' ${rest}`;

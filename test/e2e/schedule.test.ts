@@ -4,17 +4,13 @@ import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Connection } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { failure, HoldfastFixture, query, restore, waitFor } from './holdfast-fixture.ts';
+import { fails, HoldfastFixture, query, restore, waitFor } from './holdfast-fixture.ts';
 
 const PASSWORD = 'a-schedule-s-secret';
 let fixture: HoldfastFixture;
 let sys: Connection;
 let shop: Connection;
 
-const fails = async (connection: Connection, sql: string) => {
-  const { errno, sqlMessage } = await failure(connection.query(sql));
-  return `${errno} ${sqlMessage.split('\n')[0]}`;
-};
 const SCHEDULES = 'SELECT * FROM oceanbase.CDB_HF_BACKUP_SCHEDULES';
 const isArchiving = (found: unknown[]) => found.length === 1;
 

@@ -11,7 +11,7 @@ import { DatabaseSync } from '../../src/base/sqlite.ts';
 import {
   archiveTenant,
   backUp,
-  failure,
+  fails,
   HoldfastFixture,
   query,
   readBytes,
@@ -35,10 +35,6 @@ const tenantOf = (name: string) =>
 const syncOf = (name: string) =>
   `SELECT s.SYNC_STATUS, s.ERR_CODE, s.COMMENT, s.SYNC_SCN FROM oceanbase.V$OB_LS_LOG_RESTORE_STATUS s
    JOIN oceanbase.DBA_OB_TENANTS t USING (TENANT_ID) WHERE TENANT_NAME = '${name}'`;
-const fails = async (connection: Connection, sql: string) => {
-  const { errno, sqlMessage } = await failure(connection.query(sql));
-  return `${errno} ${sqlMessage.split('\n')[0]}`;
-};
 
 /** A tenant's database as one file: its log is taken in, in a copy. */
 function wholeFile(name: string): Buffer {

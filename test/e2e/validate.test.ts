@@ -5,7 +5,7 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSyn
 import { join } from 'node:path';
 import type { Connection } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { archiveTenant, backUp, failure, HoldfastFixture, query, waitFor } from './holdfast-fixture.ts';
+import { archiveTenant, backUp, fails, HoldfastFixture, query, waitFor } from './holdfast-fixture.ts';
 
 let fixture: HoldfastFixture;
 let sys: Connection;
@@ -13,10 +13,6 @@ let shop: Connection;
 let oracle: Connection;
 
 const rows = (sql: string) => query(sys, sql);
-const fails = async (connection: Connection, sql: string) => {
-  const { errno, sqlMessage } = await failure(connection.query(sql));
-  return `${errno} ${sqlMessage.split('\n')[0]}`;
-};
 const jobsEnd = () =>
   waitFor(sys, 'SELECT * FROM oceanbase.CDB_OB_BACKUP_VALIDATE_JOBS', (found) => found.length === 0);
 /** A validation, waited for. @returns the rows of its job and tasks */

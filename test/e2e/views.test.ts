@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   archiveTenant,
   backUp,
+  fails,
   failure,
   HoldfastFixture,
   query,
@@ -21,10 +22,6 @@ let oracle: Connection;
 
 const SECRET = 'correct-horse-battery';
 const rows = (sql: string) => query(sys, sql);
-const fails = async (connection: Connection, sql: string) => {
-  const { errno, sqlMessage } = await failure(connection.query(sql));
-  return `${errno} ${sqlMessage.split('\n')[0]}`;
-};
 /** An event as `event name=value …`. */
 const told = (row: Row) => {
   const pairs = [1, 2, 3, 4, 5, 6].filter((at) => row[`NAME${at}`] !== '');
