@@ -1,5 +1,6 @@
 // Goal: a capture host that is killed costs neither a commit nor, for long, the checksums. Method: real hosts killed in the
 // middle of what they do; every state is compared byte for byte, every checksum computed again.
+import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { toScn } from '../../model/scn.ts';
@@ -13,12 +14,14 @@ import {
   readLive,
   readSnapshotPages,
   replay,
+  startApplication,
   startWriter,
   WAIT,
 } from './capture.fixture.ts';
 import { startSqliteCapture } from './capture.ts';
 import { flagsOf } from './capture-attach.fixture.ts';
 import { decodePosition } from './capture-position.ts';
+import { WAL_INDEX_HEADERS_BYTES } from './wal-index.ts';
 
 const NO_SCN = toScn(0n);
 
@@ -112,5 +115,55 @@ it('knows the checksums of commits, and soon again when its host was killed', as
   await writer.stop();
   const { checked } = checkChecksums(base, NO_SCN, bench.archive.commits);
   expect(checked).toBeGreaterThan(0);
+  await expectExact(capture, base);
+});
+
+/** Both copies of the header of the shared-memory index: what says how far the log is committed. */
+const indexHeader = (): Buffer => readFileSync(`${bench.path}-shm`).subarray(0, WAL_INDEX_HEADERS_BYTES);
+
+/** A commit whose writer dies behind its last frame, before it publishes them: the log holds it, its index does not. */
+async function commitAndDieUnpublished(body: string): Promise<void> {
+  const published = Buffer.from(indexHeader());
+  process.kill(bench.hosts.hostPid!, 'SIGSTOP');
+  try {
+    await bench.application.exec(`INSERT INTO data (g, body) VALUES (1, '${body}')`);
+    await bench.application.kill();
+    expect(indexHeader()).not.toEqual(published);
+    const index = openSync(`${bench.path}-shm`, 'r+');
+    writeSync(index, published, 0, published.length, 0);
+    closeSync(index);
+  } finally {
+    process.kill(bench.hosts.hostPid!, 'SIGCONT');
+  }
+}
+
+it('takes a commit whose writer died before it published it when a recovery of the log brings it to light', async () => {
+  let capture = await start();
+  const base = await copy(capture);
+  await bench.application.exec("INSERT INTO data (g, body) VALUES (1, 'published')");
+  await capture.flush();
+  await commitAndDieUnpublished('unpublished');
+  await capture.flush();
+  expect(bench.archive.commits.length).toBe(1);
+  await capture.stop();
+
+  // Nobody is connected: the next one recovers the index from the log, and with it the commit.
+  capture = await start();
+  await capture.flush();
+  expect(bench.archive.commits.length).toBe(2);
+  await expectExact(capture, base);
+});
+
+it('never takes a commit that a later one wrote over before it was published', async () => {
+  const capture = await start();
+  const base = await copy(capture);
+  await bench.application.exec("INSERT INTO data (g, body) VALUES (1, 'published')");
+  await capture.flush();
+  await commitAndDieUnpublished('unpublished');
+  const application = await startApplication(bench.path);
+  await application.exec("INSERT INTO data (g, body) VALUES (2, 'later')");
+  await capture.flush();
+  expect(bench.archive.commits.length).toBe(2);
+  await application.kill();
   await expectExact(capture, base);
 });
