@@ -13,12 +13,8 @@ import { openDestination } from './destination/open-destination.ts';
 import { createSqliteDriver } from './engine/sqlite/sqlite-driver.ts';
 import { closeViewHost } from './engine/view-query.ts';
 import { createKeys } from './keys/keys.ts';
-import {
-  type DestinationLimits,
-  type DestinationUri,
-  formatDestinationUri,
-  limitsOf,
-} from './model/destination-uri.ts';
+import { type DestinationLimits, limitsOf } from './model/destination-options.ts';
+import { type DestinationUri, formatDestinationUri } from './model/destination-uri.ts';
 import { createPipeline } from './pipeline/create-pipeline.ts';
 import { createRebuild } from './rebuild/rebuild.ts';
 import { createRecover } from './recover/recover.ts';
@@ -39,7 +35,7 @@ import { VERSION } from './version.ts';
  * name are those that its destination was set with.
  */
 function openOutside(dataDir: string, store: Store, uri: DestinationUri): Destination {
-  if (uri.path === dataDir || uri.path.startsWith(`${dataDir}/`)) {
+  if (uri.scheme === 'file' && (uri.path === dataDir || uri.path.startsWith(`${dataDir}/`))) {
     const because = "it lies in the server's own data directory";
     throw fail('BACKUP_PERMISSION_DENIED', { uri: formatDestinationUri(uri), because });
   }

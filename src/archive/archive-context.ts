@@ -1,9 +1,8 @@
 // What the parts of the archive room share: the rooms below, and the bounds in time.
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
-import type { Destination } from '../destination/destination.ts';
+import type { OpenDestination } from '../destination/destination.ts';
 import type { EngineDriver, EngineTenant } from '../engine/engine-driver.ts';
-import type { DestinationUri } from '../model/destination-uri.ts';
 import type { Tenant } from '../model/tenant.ts';
 import type { Store } from '../store/store.ts';
 import type { TenantUse } from './tenants-at-rest.ts';
@@ -64,7 +63,7 @@ export interface ArchiveContext {
   driver(engine: string): EngineDriver;
   engineTenant(tenant: Tenant): EngineTenant;
   /** Opens a destination without touching it. */
-  openDestination(uri: DestinationUri): Destination;
+  openDestination: OpenDestination;
   /** Where a tenant's page map is kept between starts: an absolute path that ends in `.map`. */
   pageMapPath(tenantId: number): string;
   timing: ArchiveTiming;

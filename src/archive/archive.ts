@@ -34,7 +34,8 @@ export interface ArchiveOptions extends Omit<ArchiveContext, 'timing'> {
 export function createArchive(options: ArchiveOptions): ArchiveService {
   const timing = { ...ARCHIVE_TIMING, ...options.timing };
   const deadlines = new DestinationDeadlines(timing.callMs);
-  const openDestination = (uri: DestinationUri) => deadlines.wrap(options.openDestination(uri));
+  const openDestination = (uri: DestinationUri, tenantId: number) =>
+    deadlines.wrap(options.openDestination(uri, tenantId));
   return new Archive({ ...options, timing, openDestination });
 }
 
@@ -326,7 +327,7 @@ class Archive implements ArchiveService {
 
   async #claim(tenant: Tenant, uri: DestinationUri, destId: number): Promise<FormatFile> {
     const { store, clock } = this.#context;
-    await using destination = this.#context.openDestination(uri);
+    await using destination = this.#context.openDestination(uri, tenant.tenantId);
     return await claimDestination(destination, {
       formatVersion: FORMAT_FILE_VERSION,
       clusterName: store.cluster.name,

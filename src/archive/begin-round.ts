@@ -47,7 +47,7 @@ export function openRound(context: ArchiveContext, tenantId: number): void {
  */
 export async function startRound(context: ArchiveContext, round: ArchiveRound, lastScn: Scn): Promise<RoundStartInfo> {
   const { tenantId, destId, roundId, basePieceId, pieceSwitchIntervalUs } = round;
-  const destination = context.openDestination(parseDestinationUri(round.uri));
+  const destination = context.openDestination(parseDestinationUri(round.uri), tenantId);
   try {
     await checkArchiveDestination(destination, segmentOwner(context, tenantId));
     const base = await chooseBase(context, destination, round);

@@ -86,7 +86,7 @@ export class RoundLog {
   ): Promise<{ log: RoundLog; start: RoundStartInfo; resume: LogPosition | null }> {
     const { tenantId } = round;
     const owner = segmentOwner(context, tenantId);
-    const destination = context.openDestination(parseDestinationUri(round.uri));
+    const destination = context.openDestination(parseDestinationUri(round.uri), tenantId);
     try {
       await checkArchiveDestination(destination, owner);
       const start = await readStart(destination, round);

@@ -1,9 +1,8 @@
 // What the backup room is built from.
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
-import type { Destination } from '../destination/destination.ts';
+import type { OpenDestination } from '../destination/destination.ts';
 import type { EngineDriver, EngineTenant } from '../engine/engine-driver.ts';
-import type { DestinationUri } from '../model/destination-uri.ts';
 import type { Tenant } from '../model/tenant.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { Store } from '../store/store.ts';
@@ -15,7 +14,7 @@ export interface BackupDependencies {
   log: Log;
   driver: EngineDriver;
   engineTenant(tenant: Tenant): EngineTenant;
-  openDestination(uri: DestinationUri): Destination;
+  openDestination: OpenDestination;
   pipeline: Pipeline;
   archive: BackupArchive;
   /** Where a tenant's page map is kept between starts; absolute. */

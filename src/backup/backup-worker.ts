@@ -56,7 +56,7 @@ export class BackupWorker {
     assert(task && backupSetId > 0, 'a job that works has a task and a set');
     this.#taskKey = { tenantId, taskId: task.taskId };
     this.#set = { backupSetId, type: job.backupType };
-    this.#destination = deps.openDestination(parseDestinationUri(job.uri));
+    this.#destination = deps.openDestination(parseDestinationUri(job.uri), tenantId);
   }
 
   /** True once the manifest is being written: too late to cancel. */

@@ -78,7 +78,7 @@ async function openCandidate(deps: Finding, row: BackupSet, keys: StatementKeys 
   const { store, driver } = deps;
   const { backupSetId, backupType, tenantId } = row;
   const ref = { backupSetId, type: backupType };
-  await using destination = deps.openDestination(parseDestinationUri(row.uri));
+  await using destination = deps.openDestination(parseDestinationUri(row.uri), tenantId);
   const owner = { clusterUuid: store.cluster.uuid, tenantId };
   const { manifest, bytes } = await readManifest(destination, ref, owner);
   const hasTenantKey = keyInUse(store, tenantId) !== undefined;

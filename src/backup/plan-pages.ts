@@ -68,7 +68,7 @@ export async function planByLog(deps: Planning, of: PlanRequest): Promise<PagePl
   const roll = new PageMapRoll({ map, scn: consistentScn, untilScn: snapshot.scn, collectsChanges: true });
   const span = { destId: round.destId, roundId, scn: consistentScn, toRoundId: round.roundId };
   const deadlines = new DestinationDeadlines(LOG_CALL_MS_MAX);
-  await using destination = deadlines.wrap(deps.openDestination(parseDestinationUri(round.uri)));
+  await using destination = deadlines.wrap(deps.openDestination(parseDestinationUri(round.uri), tenantId));
   try {
     const owner = { clusterUuid: store.cluster.uuid, tenantId, findKey: storedLogKeys(store) };
     for await (const batch of walkSince(destination, span, owner)) {

@@ -26,7 +26,7 @@ export async function setDataDest(
   const tenant = store.tenants.get({ tenantId });
   if (!tenant) throw fail('TENANT_NOT_EXIST', { tenant: String(tenantId) });
   const destId = store.destIdFor(tenantId, shown);
-  await using destination = openDestination(parsed);
+  await using destination = openDestination(parsed, tenantId);
   const format = await claimDestination(destination, {
     formatVersion: FORMAT_FILE_VERSION,
     clusterName: store.cluster.name,

@@ -14,6 +14,7 @@ import { openDestination } from '../destination/open-destination.ts';
 import type { EngineDriver, EngineTenant } from '../engine/engine-driver.ts';
 import { createSqliteDriver } from '../engine/sqlite/sqlite-driver.ts';
 import type { BackupJob, BackupType } from '../model/backup-job.ts';
+import type { DestinationUri } from '../model/destination-uri.ts';
 import { createPipeline } from '../pipeline/create-pipeline.ts';
 import type { BackupRequest, Pipeline } from '../pipeline/pipeline.ts';
 import { until } from '../restore/world.fixture.ts';
@@ -79,7 +80,7 @@ export class SqliteBackups implements AsyncDisposable {
     const { store, pipeline } = this;
     const dataDir = join(this.#directory, 'data');
     const shared = {
-      ...{ store, clock: systemClock, log: silentLog, openDestination },
+      ...{ store, clock: systemClock, log: silentLog, openDestination: (uri: DestinationUri) => openDestination(uri) },
       engineTenant: () => this.#tenant,
       pageMapPath: (tenantId: number) => join(dataDir, 'page_maps', `${tenantId}.map`),
     };

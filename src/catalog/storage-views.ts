@@ -1,5 +1,5 @@
 // Views of the paths that tenants use: what was said of each, and when it was last proved that it can be written.
-import { formatOptions } from '../model/destination-uri.ts';
+import { formatOptions } from '../model/destination-options.ts';
 import type { StoredDestination } from '../store/records.ts';
 import { shownUri } from './figures.ts';
 import { bigint, deriveDba, NULLABLE, timestamp, type View, type ViewColumns, varchar, view } from './view.ts';

@@ -6,12 +6,12 @@ import { fail, toComment, toResult } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { ServerStopping } from '../base/server-stopping.ts';
 import { proveOwner } from '../destination/claim-destination.ts';
-import type { Destination } from '../destination/destination.ts';
+import type { Destination, OpenDestination } from '../destination/destination.ts';
 import { pieceDirectory, setDirectory } from '../format/layout.ts';
 import type { ArchivePiece, FileStatus } from '../model/archive-round.ts';
 import { JOB_MOVES, type JobStatus } from '../model/backup-job.ts';
 import type { DeleteJob, DeleteTask } from '../model/delete-job.ts';
-import { type DestinationUri, parseDestinationUri } from '../model/destination-uri.ts';
+import { parseDestinationUri } from '../model/destination-uri.ts';
 import { checkMove, isFinal } from '../model/moves.ts';
 import type { Store } from '../store/store.ts';
 import { recordDeleted, recordJobEnd } from './clean-events.ts';
@@ -22,7 +22,7 @@ export interface CleanDependencies {
   store: Store;
   clock: Clock;
   log: Log;
-  openDestination(uri: DestinationUri): Destination;
+  openDestination: OpenDestination;
 }
 
 /** Where a task's object lies, and how it is removed; removing may be repeated. */
@@ -94,7 +94,7 @@ export class CleanWorker {
     const { store, clock } = this.#deps;
     const taskKey = { tenantId: task.tenantId, taskId: task.taskId };
     const target = targetOf(store, task);
-    const destination = this.#deps.openDestination(parseDestinationUri(task.uri));
+    const destination = this.#deps.openDestination(parseDestinationUri(task.uri), task.tenantId);
     try {
       const destKind = task.taskType === 'BACKUP SET' ? 'backup_data' : 'archive_log';
       await proveOwner(destination, { clusterUuid: store.cluster.uuid, tenantId: task.tenantId, destKind });

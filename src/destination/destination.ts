@@ -1,5 +1,6 @@
 // Object stores that archives and sets lie on. Objects are written once, under their final name only when complete.
-import type { DestinationLimits, DestinationUri } from '../model/destination-uri.ts';
+import type { DestinationLimits } from '../model/destination-options.ts';
+import type { DestinationUri, ObjectStoreUri } from '../model/destination-uri.ts';
 
 export interface DestinationCan {
   /** Objects may grow at their end: a segment then holds many batches. */
@@ -16,7 +17,14 @@ export interface ObjectInfo {
 export type DestinationSpec =
   | { kind: 'file'; path: string; limits?: DestinationLimits | undefined }
   | { kind: 'memory'; id: string }
+  | { kind: 'objectStore'; uri: ObjectStoreUri; limits?: DestinationLimits | undefined }
   | { kind: 'joined'; parts: DestinationSpec[] };
+
+/**
+ * Opens a destination without touching it.
+ * @param tenantId whose access keys it is opened with, when it needs any; the sys tenant's for work of the cluster
+ */
+export type OpenDestination = (uri: DestinationUri, tenantId: number) => Destination;
 
 /**
  * Names are relative paths of `[A-Za-z0-9._-]` parts joined by `/`.

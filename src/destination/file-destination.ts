@@ -5,7 +5,8 @@ import { constants } from 'node:fs';
 import { type FileHandle, link, lstat, mkdir, open, opendir, realpath, rm, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fail } from '../base/errors.ts';
-import { type DestinationUri, formatDestinationUri, limitsOf } from '../model/destination-uri.ts';
+import { limitsOf } from '../model/destination-options.ts';
+import { type FileUri, formatDestinationUri } from '../model/destination-uri.ts';
 import type {
   Destination,
   DestinationSpec,
@@ -44,14 +45,14 @@ export async function syncDirectory(path: string): Promise<void> {
 }
 
 export class FileDestination implements Destination {
-  readonly uri: DestinationUri;
+  readonly uri: FileUri;
   readonly can = { append: true } as const;
   readonly spec: DestinationSpec;
   readonly #root: string;
   readonly #shown: string;
   readonly #durableDirectories = new Set<string>();
 
-  constructor(uri: DestinationUri) {
+  constructor(uri: FileUri) {
     this.uri = uri;
     this.#root = uri.path;
     this.#shown = formatDestinationUri(uri);

@@ -1,7 +1,7 @@
 // Destination in memory, for simulations and tests: same contract, objects found by an id within this process.
 import { assert } from '../base/assert.ts';
 import { fail } from '../base/errors.ts';
-import { type DestinationUri, formatDestinationUri } from '../model/destination-uri.ts';
+import { type DestinationUri, formatObject } from '../model/destination-uri.ts';
 import type {
   Destination,
   DestinationSpec,
@@ -127,7 +127,7 @@ export class MemoryDestination implements Destination {
   async [Symbol.asyncDispose](): Promise<void> {}
 
   #taken(name: string): Error {
-    return fail('ENTRY_EXISTS', { what: `${formatDestinationUri(this.uri)}/${name}` });
+    return fail('ENTRY_EXISTS', { what: formatObject(this.uri, name) });
   }
 
   #add(name: string, bytes: Uint8Array): void {
@@ -139,7 +139,7 @@ export class MemoryDestination implements Destination {
   #find(name: string): Uint8Array {
     checkObjectName(name);
     const bytes = this.#objects.get(name);
-    if (!bytes) throw fail('BACKUP_FILE_NOT_EXIST', { file: `${formatDestinationUri(this.uri)}/${name}` });
+    if (!bytes) throw fail('BACKUP_FILE_NOT_EXIST', { file: formatObject(this.uri, name) });
     return bytes;
   }
 }

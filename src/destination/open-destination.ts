@@ -1,6 +1,8 @@
 // Opens destinations: by the uri of a statement, or by the spec that crosses a process boundary.
 
-import { type DestinationLimits, type DestinationUri, limitsOf } from '../model/destination-uri.ts';
+import { fail } from '../base/errors.ts';
+import { type DestinationLimits, limitsOf } from '../model/destination-options.ts';
+import type { DestinationUri, ObjectStoreUri } from '../model/destination-uri.ts';
 import type { Destination, DestinationSpec } from './destination.ts';
 import { FileDestination } from './file-destination.ts';
 import { joinDestinations } from './joined-destination.ts';
@@ -13,8 +15,8 @@ import { throttledDestination } from './throttled-destination.ts';
  * @param limits what it may be asked for, as it is at each call; left out: what its uri says
  */
 export function openDestination(uri: DestinationUri, limits?: () => DestinationLimits | undefined): Destination {
-  const file = new FileDestination(uri);
-  return limits ? throttledDestination(file, new Throttle(limits)) : withinLimits(file, limitsOf(uri));
+  const destination = uri.scheme === 'file' ? new FileDestination(uri) : openObjectStore(uri);
+  return limits ? throttledDestination(destination, new Throttle(limits)) : withinLimits(destination, limitsOf(uri));
 }
 
 /** Opens the destination that another process named. A memory destination exists in its own process only. */
@@ -22,6 +24,8 @@ export function openDestinationSpec(spec: DestinationSpec): Destination {
   switch (spec.kind) {
     case 'file':
       return withinLimits(new FileDestination({ scheme: 'file', path: spec.path, options: {} }), spec.limits);
+    case 'objectStore':
+      return withinLimits(openObjectStore(spec.uri), spec.limits);
     case 'memory':
       return new MemoryDestination(spec.id);
     case 'joined':
@@ -46,6 +50,10 @@ export function isLocalSpec(spec: DestinationSpec): boolean {
   return spec.kind === 'joined' ? spec.parts.some(isLocalSpec) : spec.kind === 'memory';
 }
 
-function withinLimits(destination: FileDestination, limits: DestinationLimits | undefined): Destination {
+function openObjectStore(uri: ObjectStoreUri): Destination {
+  throw fail('NOT_SUPPORTED', { what: `destination ${uri.scheme}://` });
+}
+
+function withinLimits(destination: Destination, limits: DestinationLimits | undefined): Destination {
   return limits ? throttledDestination(destination, new Throttle(() => limits)) : destination;
 }

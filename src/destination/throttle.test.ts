@@ -1,6 +1,6 @@
 // Goal: no more goes through in any stretch of time than the limits allow, and nothing waits for longer than that takes.
 import { describe, expect, it } from 'vitest';
-import type { DestinationLimits } from '../model/destination-uri.ts';
+import type { DestinationLimits } from '../model/destination-options.ts';
 import { shareOf } from './open-destination.ts';
 import { Throttle, type ThrottleClock } from './throttle.ts';
 

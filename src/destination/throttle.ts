@@ -1,6 +1,6 @@
 // Spreads work over time so that it stays below a rate: each operation begins when those before it have had their time.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { DestinationLimits } from '../model/destination-uri.ts';
+import type { DestinationLimits } from '../model/destination-options.ts';
 
 const MS_PER_SECOND = 1000;
 

@@ -2,9 +2,10 @@
 import { basename, dirname } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import { fail } from '../base/errors.ts';
+import { SYS_TENANT_ID } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import { makeDirectory } from '../base/make-directory.ts';
-import type { Destination } from '../destination/destination.ts';
+import type { OpenDestination } from '../destination/destination.ts';
 import { destinationFailure } from '../destination/file-errors.ts';
 import { isNamePart } from '../destination/object-name.ts';
 import { decodeKeyFile, type ExportedKey, encodeKeyFile, KEY_FILE_BYTES_MAX, KEYS_MAX } from '../format/key-file.ts';
@@ -23,7 +24,7 @@ export interface KeyDependencies {
   clock: Clock;
   log: Log;
   /** Opens a destination without touching it. */
-  openDestination(uri: DestinationUri): Destination;
+  openDestination: OpenDestination;
 }
 
 export function createKeys(deps: KeyDependencies): KeyService {
@@ -63,7 +64,7 @@ class Keys implements KeyService {
     if (records.length === 0) throw fail('ENTRY_NOT_EXIST', { what: `a key of tenant '${tenant.name}'` });
     const writtenNs = clock.nowNs();
     const bytes = await this.#encode(tenant, records, { writtenNs, password: place.password });
-    await using destination = this.#deps.openDestination(directory);
+    await using destination = this.#deps.openDestination(directory, tenantId);
     await makePlace(directory);
     await destination.put(name, bytes);
     // A version that was made meanwhile is not in the file.
@@ -92,7 +93,7 @@ class Keys implements KeyService {
   async readKeys({ path, password }: KeyFilePlace): Promise<ExportedKey[]> {
     const { directory, name } = placeOf(path);
     const object = `${directory.path}/${name}`;
-    await using destination = this.#deps.openDestination(directory);
+    await using destination = this.#deps.openDestination(directory, SYS_TENANT_ID);
     const sizeBytes = await destination.size(name);
     if (sizeBytes === undefined) throw fail('BACKUP_FILE_NOT_EXIST', { file: object });
     if (sizeBytes > KEY_FILE_BYTES_MAX)
@@ -117,6 +118,7 @@ function placeOf(path: string): { directory: DestinationUri; name: string } {
 }
 
 async function makePlace(directory: DestinationUri): Promise<void> {
+  if (directory.scheme !== 'file') return;
   try {
     await makeDirectory(directory.path, DIRECTORY_MODE);
   } catch (error) {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { changeOptions } from './destination-uri.ts';
+import { changeOptions } from './destination-options.ts';
 
 test.each([
   [{}, 'max_iops=100&max_bandwidth=50m', { max_iops: '100', max_bandwidth: '50M' }],

@@ -1,32 +1,49 @@
-// Destination uris: file:///abs/path now, s3://, oss:// and cos:// by the same grammar later.
+// Destination uris: file:///abs/path, and object stores: s3://, oss:// and cos:// by one grammar.
 import { fail } from '../base/errors.ts';
-import { MIB, URI_CHARS_MAX } from '../base/limits.ts';
-import { parseCapacityBytes } from './parameter.ts';
+import { URI_CHARS_MAX } from '../base/limits.ts';
+import { type DestinationOptions, formatOptions, parseOptions } from './destination-options.ts';
 
-export interface DestinationUri {
+export type DestinationUri = FileUri | ObjectStoreUri;
+
+export interface FileUri {
   scheme: 'file';
   /** Absolute, normal (no `.`, `..`, doubled or trailing slashes). */
   path: string;
-  /** `max_bandwidth` and `max_iops`, those that were given, in normal form. They are no part of what tells destinations apart. */
-  options: Record<string, string>;
+  options: DestinationOptions;
 }
 
-/** How much a destination may be asked for, by all who work there for one job. */
-export interface DestinationLimits {
-  bytesPerSecond?: number | undefined;
-  /** Reads, writes and everything else that is asked of it. */
-  operationsPerSecond?: number | undefined;
+export interface ObjectStoreUri {
+  scheme: ObjectStoreScheme;
+  bucket: string;
+  /** What object names begin with: `/a/b`, normal as that of a file; never empty. */
+  path: string;
+  /** Host and perhaps port, lower case; with `http://` before it when it is to be spoken to without TLS. */
+  host: string;
+  options: DestinationOptions;
+  /** As the statement gave it; left out when it gave none, and in every uri that comes from the store. */
+  access?: AccessKey | undefined;
 }
 
-/** Below, one batch of log would take longer than a destination may owe an answer. */
-const BANDWIDTH_MIN = 1 * MIB;
-const IOPS_MIN = 1;
-/** Beyond, a limit limits nothing. */
-const LIMIT_MAX = 2 ** 50;
+export interface AccessKey {
+  accessId: string;
+  accessKey: string;
+}
+
+const OBJECT_STORE_SCHEMES = ['s3', 'oss', 'cos'] as const;
+export type ObjectStoreScheme = (typeof OBJECT_STORE_SCHEMES)[number];
+
+/** What an access key is made of at every provider: nothing that a uri, a header or a log would have to escape. */
+const ACCESS_TEXT = /^[\w+/=.@~-]{1,256}$/;
+/** Bucket names as AWS, OSS and COS allow them. @source AWS S3 documentation, bucket naming rules */
+const BUCKET = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
+/** A name or address with a port or without. */
+const HOST = /^(?:http:\/\/|https:\/\/)?((?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::\d{1,5})?)$/;
+/** Parts of the path of an object store become parts of object names. */
+const PREFIX_PART = /^[\w.-]+$/;
 
 /**
  * Parses one destination uri.
- * @throws INVALID_BACKUP_DEST (9026) when it is malformed, relative or climbs with `..`;
+ * @throws INVALID_BACKUP_DEST (9026) when it is malformed, relative or climbs with `..`, or lacks what its scheme needs;
  *         NOT_SUPPORTED (4007) for a scheme that is known but not built
  * @source OceanBase 4.3.3 docs, destination uris
  */
@@ -35,86 +52,90 @@ export function parseDestinationUri(text: string): DestinationUri {
   if (text.length > URI_CHARS_MAX || /[\s\0]/.test(text)) throw invalid();
   const match = /^([a-z][a-z0-9]*):\/\/([^?]*)(?:\?(.*))?$/i.exec(text);
   if (!match) throw invalid();
-  const [, rawScheme, location, query] = match;
-  const scheme = rawScheme!.toLowerCase();
-  if (['s3', 'oss', 'cos', 'azblob'].includes(scheme))
-    throw fail('NOT_SUPPORTED', { what: `destination ${scheme}://` });
-  if (scheme !== 'file' || !location!.startsWith('/')) throw invalid();
-  const options = query === undefined ? {} : parseOptions(query);
-  if (options === undefined) throw invalid();
-  const parts = location!.split('/').filter((part) => part !== '');
-  if (parts.length === 0 || parts.includes('..') || parts.includes('.')) throw invalid();
-  return { scheme: 'file', path: `/${parts.join('/')}`, options };
+  const scheme = match[1]!.toLowerCase();
+  if (scheme === 'azblob') throw fail('NOT_SUPPORTED', { what: `destination ${scheme}://` });
+  const [location, query] = [match[2]!, match[3]];
+  const uri =
+    scheme === 'file'
+      ? parseFile(location, query)
+      : OBJECT_STORE_SCHEMES.some((known) => known === scheme)
+        ? parseObjectStore(scheme as ObjectStoreScheme, location, query ?? '')
+        : undefined;
+  if (!uri) throw invalid();
+  return uri;
 }
 
-/** @returns undefined for an unknown, repeated or malformed option */
-function parseOptions(query: string): Record<string, string> | undefined {
-  const options: Record<string, string> = {};
-  for (const part of query.split('&')) {
-    const [, name, value] = /^([a-z_]+)=(.+)$/i.exec(part) ?? [];
-    const key = name?.toLowerCase();
-    if (key === undefined || key in options || limitOf(key, value!) === undefined) return undefined;
-    options[key] = value!.toUpperCase();
+function parseFile(location: string, query: string | undefined): FileUri | undefined {
+  const path = location.startsWith('/') ? normalPath(location) : undefined;
+  const options = query === undefined ? {} : parseOptions(query, { isObjectStore: false });
+  return path === undefined || !options ? undefined : { scheme: 'file', path, options };
+}
+
+function parseObjectStore(scheme: ObjectStoreScheme, location: string, query: string): ObjectStoreUri | undefined {
+  const slash = location.indexOf('/');
+  const path = slash < 0 ? undefined : normalPath(location.slice(slash));
+  if (path === undefined) return undefined;
+  if (
+    !path
+      .slice(1)
+      .split('/')
+      .every((part) => PREFIX_PART.test(part))
+  )
+    return undefined;
+  const own: Record<string, string> = {};
+  const others: string[] = [];
+  for (const part of query.split('&').filter((text) => text !== '')) {
+    const [, name, value] = /^(host|access_id|access_key|appid)=(.+)$/i.exec(part) ?? [];
+    if (name === undefined) others.push(part);
+    else if (Object.hasOwn(own, name.toLowerCase())) return undefined;
+    else own[name.toLowerCase()] = value!;
   }
-  return options;
+  const host = normalHost(own.host);
+  const bucket = scheme === 'cos' ? bucketOfCos(location.slice(0, slash), own.appid) : location.slice(0, slash);
+  const { access_id: accessId, access_key: accessKey } = own;
+  const options = others.length === 0 ? {} : parseOptions(others.join('&'), { isObjectStore: true });
+  if (bucket === undefined || !BUCKET.test(bucket)) return undefined;
+  if (host === undefined || !options || (accessId === undefined) !== (accessKey === undefined)) return undefined;
+  if (scheme !== 'cos' && own.appid !== undefined) return undefined;
+  if (![accessId, accessKey].every((text) => text === undefined || ACCESS_TEXT.test(text))) return undefined;
+  const access = accessId === undefined ? {} : { access: { accessId, accessKey: accessKey! } };
+  return { scheme, bucket, path, host, options, ...access };
 }
 
-/** The number that an option stands for; undefined when it is none. */
-function limitOf(name: string, value: string): number | undefined {
-  const isBandwidth = name === 'max_bandwidth';
-  if (!isBandwidth && name !== 'max_iops') return undefined;
-  const least = isBandwidth ? BANDWIDTH_MIN : IOPS_MIN;
-  const limit = isBandwidth ? parseCapacityBytes(value) : /^\d{1,15}$/.test(value) ? BigInt(value) : undefined;
-  return limit !== undefined && limit >= least && limit <= LIMIT_MAX ? Number(limit) : undefined;
+/** COS knows a bucket by its name and its owner: `backup-1250000000`. @source Tencent COS documentation, bucket names */
+function bucketOfCos(name: string, appid: string | undefined): string | undefined {
+  if (appid === undefined) return /-\d+$/.test(name) ? name : undefined;
+  if (!/^\d{1,20}$/.test(appid)) return undefined;
+  return name.endsWith(`-${appid}`) ? name : `${name}-${appid}`;
 }
 
-/** What the options of a uri allow; undefined when they limit nothing. */
-export function limitsOf({ options }: Pick<DestinationUri, 'options'>): DestinationLimits | undefined {
-  const { max_bandwidth: bandwidth, max_iops: iops } = options;
-  const bytesPerSecond = bandwidth === undefined ? undefined : limitOf('max_bandwidth', bandwidth);
-  const operationsPerSecond = iops === undefined ? undefined : limitOf('max_iops', iops);
-  if (bytesPerSecond === undefined && operationsPerSecond === undefined) return undefined;
-  return { bytesPerSecond, operationsPerSecond };
+function normalPath(text: string): string | undefined {
+  const parts = text.split('/').filter((part) => part !== '');
+  return parts.length === 0 || parts.includes('..') || parts.includes('.') ? undefined : `/${parts.join('/')}`;
+}
+
+/** Without `https://`, which is what is meant when nothing is said. */
+function normalHost(text: string | undefined): string | undefined {
+  const given = text?.toLowerCase();
+  const [, host] = HOST.exec(given ?? '') ?? [];
+  return host === undefined ? undefined : given!.startsWith('http://') ? `http://${host}` : host;
 }
 
 /** The uri as it may be shown: normal form, without options and credentials. It tells destinations apart. */
 export function formatDestinationUri(uri: DestinationUri): string {
-  return `${uri.scheme}://${uri.path}`;
+  return uri.scheme === 'file' ? `file://${uri.path}` : `${uri.scheme}://${uri.bucket}${uri.path}?host=${uri.host}`;
 }
 
-/** The uri with its options, so that `parseDestinationUri` gives it back. */
+/** An object of a destination as messages name it. */
+export function formatObject(uri: DestinationUri, name: string): string {
+  return formatDestinationUri({ ...uri, path: `${uri.path}/${name}` });
+}
+
+/** The uri with its options but without credentials, so that `parseDestinationUri` gives it back. */
 export function formatWithOptions(uri: DestinationUri): string {
+  const shown = formatDestinationUri(uri);
   const options = formatOptions(uri.options);
-  return options === '' ? formatDestinationUri(uri) : `${formatDestinationUri(uri)}?${options}`;
-}
-
-/** `max_iops=200&max_bandwidth=50M` */
-export function formatOptions(options: Readonly<Record<string, string>>): string {
-  return Object.entries(options)
-    .map(([name, value]) => `${name}=${value}`)
-    .join('&');
-}
-
-/**
- * The options of a destination after some were given anew: those named change, the others stay, `0` takes a limit away.
- * @throws INVALID_ARGUMENT (4002) for an unknown, repeated or malformed one, or none at all
- * @source OceanBase 4.3.5 docs, CHANGE EXTERNAL_STORAGE_DEST
- */
-export function changeOptions(options: Readonly<Record<string, string>>, attribute: string): Record<string, string> {
-  const removed = new Set<string>();
-  const given = attribute
-    .split('&')
-    .filter((part) => {
-      const [, name] = /^(max_iops|max_bandwidth)=0$/i.exec(part) ?? [];
-      if (name !== undefined) removed.add(name.toLowerCase());
-      return name === undefined;
-    })
-    .join('&');
-  const changed = given === '' && removed.size > 0 ? {} : parseOptions(given);
-  if (!changed || Object.keys(changed).some((name) => removed.has(name)))
-    throw fail('INVALID_ARGUMENT', { what: 'ATTRIBUTE: it takes max_iops and max_bandwidth, each once' });
-  const kept = Object.entries({ ...options, ...changed }).filter(([name]) => !removed.has(name));
-  return Object.fromEntries(kept);
+  return options === '' ? shown : `${shown}${shown.includes('?') ? '&' : '?'}${options}`;
 }
 
 /** Any text that may hold a uri, with the values of secret options masked. */

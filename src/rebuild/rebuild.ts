@@ -1,9 +1,9 @@
 // CATALOG BACKUP: reads what lies at a tenant's destinations and records it. Reading takes its time and holds nothing;
 // recording is one short transaction.
 import type { Clock } from '../base/clock.ts';
+import { SYS_TENANT_ID } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
-import type { Destination } from '../destination/destination.ts';
-import type { DestinationUri } from '../model/destination-uri.ts';
+import type { OpenDestination } from '../destination/destination.ts';
 import type { Store } from '../store/store.ts';
 import { chooseReceiver } from './choose-receiver.ts';
 import { noRows } from './found-rows.ts';
@@ -19,7 +19,7 @@ export interface RebuildDependencies {
   clock: Clock;
   log: Log;
   /** Opens a destination without touching it. */
-  openDestination(uri: DestinationUri): Destination;
+  openDestination: OpenDestination;
 }
 
 export function createRebuild(deps: RebuildDependencies): RebuildService {
@@ -29,7 +29,7 @@ export function createRebuild(deps: RebuildDependencies): RebuildService {
 async function rebuild(deps: RebuildDependencies, request: RebuildRequest): Promise<RebuildReport> {
   const { store, clock, log } = deps;
   const { signal, receiver } = request;
-  const destinations = openSources(request.uris, deps.openDestination);
+  const destinations = openSources(request.uris, (uri) => deps.openDestination(uri, SYS_TENANT_ID));
   try {
     const { sources, owner } = await identifySources(destinations, receiver);
     const choose = () => chooseReceiver(store, owner, { receiver, uri: sources[0]!.uri });

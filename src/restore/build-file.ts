@@ -1,5 +1,6 @@
 // Writes the database file of a restore under its temporary name and proves it: the log agrees with the set's page map
 // commit by commit, and the file that lies there has, page by page, what set and log say.
+
 import { assert } from '../base/assert.ts';
 import { hexOf } from '../base/bytes.ts';
 import { fail, type HoldfastError, isFailure } from '../base/errors.ts';
@@ -20,7 +21,7 @@ import type { Scn } from '../model/scn.ts';
 import type { LogBlockItem, Pipeline, RestoreRequest, SetBlockItem } from '../pipeline/pipeline.ts';
 import { LogOverlay, restoreItems, writerOf } from './merge-log.ts';
 import { provesPoint } from './read-log.ts';
-import type { OpenDestination } from './read-sources.ts';
+import type { OpenUri } from './read-sources.ts';
 import type { RestoreSeed, SeedStretch } from './restore-seed.ts';
 import { walkStretches } from './walk-log.ts';
 
@@ -32,7 +33,8 @@ export interface BuildRequest {
   restoreScn: Scn;
   /** Must not exist. */
   targetPath: string;
-  openDestination: OpenDestination;
+  /** With the access keys of the tenant that the work is for. */
+  openDestination: OpenUri;
   pipeline: Pick<Pipeline, 'restore'>;
   /** The engine's own look at a file that nobody else has opened, once it is written. */
   check(path: string, whenWritten: Promise<void>): Promise<EngineFacts>;
@@ -147,7 +149,7 @@ async function layLog(request: BuildRequest, manifest: BackupSetManifest, map: P
 }
 
 /** The archives of a restore as one. */
-export function openLog(openDestination: OpenDestination, uris: readonly string[]): Destination {
+export function openLog(openDestination: OpenUri, uris: readonly string[]): Destination {
   return joinDestinations(uris.map((uri) => openDestination(parseDestinationUri(uri))));
 }
 

@@ -5,7 +5,7 @@ import { MIB, SYS_TENANT_ID } from '../base/limits.ts';
 import { listPieces } from '../destination/archive-listing.ts';
 import { readManifest, SETS_MAX } from '../destination/backup-set-reader.ts';
 import { readFormatFile } from '../destination/claim-destination.ts';
-import type { Destination } from '../destination/destination.ts';
+import type { Destination, OpenDestination } from '../destination/destination.ts';
 import { joinDestinations } from '../destination/joined-destination.ts';
 import { type BackupSetManifest, manifestSha256 } from '../format/backup-set-manifest.ts';
 import type { FormatFile } from '../format/format-file.ts';
@@ -17,8 +17,6 @@ import { groupSourceUris, type SourceUri } from './source-uris.ts';
 
 /** All manifests of a destination stand in memory at once: a thousand increments in one chain have 100 MiB. */
 const MANIFESTS_BYTES_MAX = 256 * MIB;
-
-export type OpenDestination = (uri: DestinationUri) => Destination;
 
 /** A set with what its manifest says. */
 export interface FoundSet extends PlanSet {
@@ -45,6 +43,14 @@ export interface FoundSources extends PlanFacts<FoundSet, FoundRun> {
   pieceUris: ReadonlyMap<string, string>;
 }
 
+/** Opens a source of one piece of work. */
+export type OpenUri = (uri: DestinationUri) => Destination;
+
+/** RESTORE is a statement of the sys tenant: its sources are opened with that tenant's access keys. */
+export function openAsSys({ openDestination }: { openDestination: OpenDestination }): OpenUri {
+  return (uri) => openDestination(uri, SYS_TENANT_ID);
+}
+
 /**
  * Reads what a restore can choose from.
  * @param beforeReading called with the owner and the archive uris before anything is listed, so that a running archive
@@ -54,7 +60,7 @@ export interface FoundSources extends PlanFacts<FoundSet, FoundRun> {
  */
 export async function readSources(
   uris: readonly string[],
-  open: OpenDestination,
+  open: OpenUri,
   beforeReading: (owner: FoundSources['owner'], archiveUris: readonly string[]) => Promise<void>,
 ): Promise<FoundSources> {
   const sources = groupSourceUris(uris).map((source) => ({ ...source, destination: open(source.uri) }));

@@ -7,7 +7,7 @@ import { storedLogKeys } from '../store/tenant-keys.ts';
 import { buildFileAgain } from './build-again.ts';
 import type { RestorePlan } from './plan-restore.ts';
 import type { FoundRun } from './read-log.ts';
-import type { FoundSet, FoundSources } from './read-sources.ts';
+import { type FoundSet, type FoundSources, openAsSys } from './read-sources.ts';
 import { seedOf } from './restore-seed.ts';
 import type { RestoreDependencies } from './restore-worker.ts';
 
@@ -31,7 +31,8 @@ export async function rehearse(
   request: RehearsalRequest,
   { sources, plan, uriOf }: FoundPlan,
 ): Promise<Rehearsal> {
-  const { openDestination, pipeline, driver, log } = deps;
+  const { pipeline, driver, log } = deps;
+  const openDestination = openAsSys(deps);
   const { checkLevel, targetPath, signal, onTotal, onProgress } = request;
   for (const { ref, manifest } of plan.sets) {
     const key = manifest.encryptionMode === 'NONE' ? undefined : request.dataKeyOf(ref.backupSetId);

@@ -8,6 +8,7 @@ import { fail, toComment, toResult } from '../base/errors.ts';
 import { COMMENT_CHARS_MAX } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import { ServerStopping } from '../base/server-stopping.ts';
+import type { OpenDestination } from '../destination/destination.ts';
 import { syncDirectory } from '../destination/file-destination.ts';
 import { checksumText } from '../destination/roll-page-map.ts';
 import type { EngineDriver } from '../engine/engine-driver.ts';
@@ -22,7 +23,7 @@ import type { Store } from '../store/store.ts';
 import { storedLogKeys } from '../store/tenant-keys.ts';
 import { buildFileAgain } from './build-again.ts';
 import type { BuildRequest, BuiltFile } from './build-file.ts';
-import type { OpenDestination } from './read-sources.ts';
+import { openAsSys } from './read-sources.ts';
 import { recordRestoreEnd } from './restore-events.ts';
 import { decodeSeed, encodeSeed, type RestoreSeed } from './restore-seed.ts';
 import type { RestoreArchive } from './restore-service.ts';
@@ -147,7 +148,8 @@ export class RestoreWorker {
 
   /** Writes the whole file under its temporary name. */
   async #build(job: RestoreJob): Promise<void> {
-    const { openDestination, pipeline, store, log, driver } = this.#deps;
+    const { pipeline, store, log, driver } = this.#deps;
+    const openDestination = openAsSys(this.#deps);
     const { jobId, restoreScn } = job;
     const seed = decodeSeed(job.planSeed);
     const targetPath = this.#temporary(job);

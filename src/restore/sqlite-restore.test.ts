@@ -16,6 +16,7 @@ import { DatabaseSync } from '../base/sqlite.ts';
 import { openDestination } from '../destination/open-destination.ts';
 import type { EngineDriver, EngineSession } from '../engine/engine-driver.ts';
 import { createSqliteDriver } from '../engine/sqlite/sqlite-driver.ts';
+import type { DestinationUri } from '../model/destination-uri.ts';
 import { SCN_NONE, type Scn } from '../model/scn.ts';
 import type { Tenant } from '../model/tenant.ts';
 import { createPipeline } from '../pipeline/create-pipeline.ts';
@@ -51,7 +52,14 @@ beforeAll(async () => {
   driver = createSqliteDriver({ log: silentLog, clock: systemClock });
   pipeline = createPipeline({ log: silentLog, workers: 1 });
   const pageMapPath = (tenantId: number) => join(root, 'page_maps', `${tenantId}.map`);
-  const common = { store, clock: systemClock, log: silentLog, openDestination, engineTenant, pageMapPath };
+  const common = {
+    store,
+    clock: systemClock,
+    log: silentLog,
+    openDestination: (uri: DestinationUri) => openDestination(uri),
+    engineTenant,
+    pageMapPath,
+  };
   archive = createArchive({ ...common, driver: () => driver });
   const work = { ...common, driver, pipeline, archive, cores: 2 };
   backup = createBackup(work);

@@ -1,16 +1,17 @@
 // Follows the source of one standby until its limit: looks for new log at a pace, replays it, and says how it stands.
+
 import { setTimeout as sleep } from 'node:timers/promises';
 import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
 import { HoldfastError, isFailure, toClientError, toComment } from '../base/errors.ts';
 import { COMMENT_CHARS_MAX } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
+import type { OpenDestination } from '../destination/destination.ts';
 import { parseDestinationUri } from '../model/destination-uri.ts';
 import type { Standby, SyncStatus } from '../model/standby.ts';
 import type { Tenant } from '../model/tenant.ts';
 import { storedLogKeys } from '../store/tenant-keys.ts';
 import { LogFollower } from './follow-log.ts';
-import type { OpenDestination } from './read-sources.ts';
 import { type ReplayDependencies, StandbyDatabase } from './replay-log.ts';
 import type { StandbyStatus } from './standby-service.ts';
 
@@ -141,7 +142,7 @@ export class StandbyWorker {
 
   async #pass({ recoveryUntilScn: untilScn }: Tenant, standby: Standby): Promise<void> {
     const { signal } = this.#controller;
-    await using destination = this.#deps.openDestination(parseDestinationUri(this.#sourceUri));
+    await using destination = this.#deps.openDestination(parseDestinationUri(this.#sourceUri), this.#tenantId);
     const found = await this.#follower.find(destination, standby, untilScn);
     if (found === null) return;
     if (found.onward) {

@@ -192,7 +192,7 @@ class Standbys implements StandbyService {
   async #checkSource(text: string, standby: Standby): Promise<string> {
     const uri = parseDestinationUri(text);
     const shown = formatDestinationUri(uri);
-    await using destination = this.#deps.openDestination(uri);
+    await using destination = this.#deps.openDestination(uri, standby.tenantId);
     const format = await readFormatFile(destination);
     if (!format) throw fail('BACKUP_FORMAT_FILE_NOT_EXIST', { uri: shown });
     const because = `it is a destination of kind ${format.destKind}`;

@@ -332,7 +332,7 @@ export class World implements AsyncDisposable {
       clock: systemClock,
       log: this.#options.log ?? silentLog,
       driver: this.driver,
-      openDestination: this.#options.open ?? openDestination,
+      openDestination: this.#options.open ?? ((uri: DestinationUri) => openDestination(uri)),
       pipeline: this.pipeline,
       archive,
       cores: 2,

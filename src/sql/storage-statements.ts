@@ -1,12 +1,7 @@
 // CHANGE EXTERNAL_STORAGE_DEST: other limits for a path that a tenant uses, also while archive and jobs work there.
 import { fail } from '../base/errors.ts';
-import {
-  changeOptions,
-  type DestinationUri,
-  formatDestinationUri,
-  formatOptions,
-  parseDestinationUri,
-} from '../model/destination-uri.ts';
+import { changeOptions, formatOptions } from '../model/destination-options.ts';
+import { type DestinationUri, formatDestinationUri, parseDestinationUri } from '../model/destination-uri.ts';
 import { okResult, type StatementResult } from '../model/result.ts';
 import type { SqlDependencies } from './dependencies.ts';
 import type { StatementOf } from './grammar/statement.ts';

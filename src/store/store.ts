@@ -10,7 +10,7 @@ import { makeDirectorySync } from '../base/make-directory.ts';
 import { DatabaseSync } from '../base/sqlite.ts';
 import type { DestKind } from '../format/format-file.ts';
 import type { ArchiveRound } from '../model/archive-round.ts';
-import { formatOptions } from '../model/destination-uri.ts';
+import { formatOptions } from '../model/destination-options.ts';
 import type { NewEvent } from '../model/event.ts';
 import { PARAMETERS, type ParameterName } from '../model/parameter.ts';
 import { parseDurationUs } from '../model/size-text.ts';

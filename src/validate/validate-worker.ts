@@ -7,11 +7,11 @@ import { COMMENT_CHARS_MAX } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import { ServerStopping } from '../base/server-stopping.ts';
 import { proveOwner } from '../destination/claim-destination.ts';
-import type { Destination } from '../destination/destination.ts';
+import type { Destination, OpenDestination } from '../destination/destination.ts';
 import { parsePieceDirectory, parseSetDirectory } from '../format/layout.ts';
 import type { ArchivePiece, FileStatus } from '../model/archive-round.ts';
 import { type BackupSet, JOB_MOVES, type JobRef, type JobStatus } from '../model/backup-job.ts';
-import { type DestinationUri, parseDestinationUri } from '../model/destination-uri.ts';
+import { parseDestinationUri } from '../model/destination-uri.ts';
 import { checkMove, isFinal } from '../model/moves.ts';
 import type { Rehearsal, RehearsalRequest } from '../model/rehearsal.ts';
 import {
@@ -36,7 +36,7 @@ export interface ValidateDependencies {
   store: Store;
   clock: Clock;
   log: Log;
-  openDestination(uri: DestinationUri): Destination;
+  openDestination: OpenDestination;
   pipeline: Pick<Pipeline, 'verify'>;
   /** A restore to a file of its own, checked. */
   rehearse(request: RehearsalRequest): Promise<Rehearsal>;
@@ -129,7 +129,7 @@ export class ValidateWorker {
     this.#moveTask(task, task.level === 'restore' ? 'RESTORE' : 'BASIC', { startNs, validatedBytes: 0n });
     if (this.#isGoing(task)) throw fail('BACKUP_FILE_NOT_EXIST', { file: task.directory });
     if (task.level === 'restore') return await this.#drill(task);
-    await using destination = this.#deps.openDestination(parseDestinationUri(task.uri));
+    await using destination = this.#deps.openDestination(parseDestinationUri(task.uri), task.tenantId);
     await this.#proveOwner(destination, task.taskType === 'BACKUP SET');
     if (task.taskType === 'BACKUP SET') return await this.#readSet(task, destination);
     const before = this.#rowOf(task);
@@ -247,7 +247,7 @@ export class ValidateWorker {
     if (!place) return undefined;
     const uri = 'piece' in place && task.archiveUri !== '' ? task.archiveUri : task.uri;
     try {
-      await using destination = this.#deps.openDestination(parseDestinationUri(uri));
+      await using destination = this.#deps.openDestination(parseDestinationUri(uri), task.tenantId);
       await this.#proveOwner(destination, 'set' in place);
       return { uri, place };
     } catch {

@@ -7,6 +7,7 @@ import { systemClock } from '../base/clock.ts';
 import { silentLog } from '../base/log.ts';
 import { openDestination } from '../destination/open-destination.ts';
 import { LOG_SEGMENT_HEADER_BYTES } from '../format/log-batch-header.ts';
+import type { DestinationUri } from '../model/destination-uri.ts';
 import { parseDestinationUri } from '../model/destination-uri.ts';
 import type { Tenant } from '../model/tenant.ts';
 import type { ValidateTask } from '../model/validate-job.ts';
@@ -33,7 +34,14 @@ const scratchDir = () => join(world.dataDir, 'drills');
 async function service(): Promise<void> {
   const { store, pipeline } = world;
   validate = createValidate({
-    ...{ store, clock: systemClock, log: silentLog, openDestination, pipeline, scratchDir: scratchDir() },
+    ...{
+      store,
+      clock: systemClock,
+      log: silentLog,
+      openDestination: (uri: DestinationUri) => openDestination(uri),
+      pipeline,
+      scratchDir: scratchDir(),
+    },
     rehearse: (request) => world.restore.rehearse(request),
   });
   await validate.start();

@@ -4,7 +4,7 @@ import { fail } from '../base/errors.ts';
 import { JobWorkers } from '../base/job-workers.ts';
 import { type BackupSet, JOB_MOVES, type JobRef } from '../model/backup-job.ts';
 import { checkDescription } from '../model/description.ts';
-import { parseDestinationUri } from '../model/destination-uri.ts';
+import { type DestinationUri, parseDestinationUri } from '../model/destination-uri.ts';
 import { checkMove, isFinal, unfinished } from '../model/moves.ts';
 import type { TenantStatus } from '../model/tenant.ts';
 import type { ValidateJob, ValidatePathType } from '../model/validate-job.ts';
@@ -178,7 +178,8 @@ class Validate implements ValidateService {
 
   async #listed(tenantId: number, path: string, { type }: ValidateRequest): Promise<Omit<NewJob, 'dataKeys'>> {
     const isOfSets = type === 'BACKUPSET';
-    const listed = await listPath(this.#deps.openDestination, path, { owner: this.#owner(tenantId), isOfSets });
+    const open = (uri: DestinationUri) => this.#deps.openDestination(uri, tenantId);
+    const listed = await listPath(open, path, { owner: this.#owner(tenantId), isOfSets });
     return { tenantId, ...listed };
   }
 
@@ -221,7 +222,7 @@ class Validate implements ValidateService {
     const uri = encrypted[0]?.uri;
     if (uri === undefined) return new Map();
     const refs = encrypted.map(({ backupSetId, backupType: type }) => ({ backupSetId, type }));
-    await using destination = openDestination(parseDestinationUri(uri));
+    await using destination = openDestination(parseDestinationUri(uri), tenantId);
     try {
       const findKey = (keyId: string) => findTenantKey(this.#deps.store, keyId);
       const of = { passwords, findKey, owner: this.#owner(tenantId), ...(derive ? { derive } : {}) };
