@@ -1,7 +1,7 @@
 // What `npm run build`, `quickstart`, `bench` and `npm test` do on a fresh clone: install, build, run.
 // Plain JavaScript without dependencies, because it runs before anything is installed.
 import { spawnSync } from 'node:child_process';
-import { existsSync, realpathSync, statSync } from 'node:fs';
+import { existsSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -41,22 +41,45 @@ function install() {
   });
 }
 
-/** The command-line client that some tests use; they say so when they are skipped without it. */
-function installMariadbClient() {
-  if (spawnSync('mariadb', ['--version'], { stdio: 'ignore' }).status === 0) return;
+/** Programs that some tests use; these say so when they are skipped without them. */
+const TEST_PROGRAMS = [
+  { what: 'the mariadb command-line client', program: 'mariadb', packages: ['mariadb-client'] },
+  { what: 'an S3 server (radosgw)', program: 'radosgw', packages: ['radosgw', 'ceph-mon', 'ceph-osd'] },
+];
+/** Debian asks this file before a package starts a daemon; 101 says no. */
+const POLICY_FILE = '/usr/sbin/policy-rc.d';
+
+function installTestPrograms() {
+  const isThere = ({ program }) => spawnSync('sh', ['-c', `command -v ${program}`], { stdio: 'ignore' }).status === 0;
+  const missing = TEST_PROGRAMS.filter((wanted) => !isThere(wanted));
+  if (missing.length === 0) return;
   const hasApt = spawnSync('apt-get', ['--version'], { stdio: 'ignore' }).status === 0;
-  if (process.getuid?.() !== 0 || !hasApt) {
-    process.stdout.write('== the mariadb command-line client is not installed: its tests will be skipped\n');
-    return;
-  }
-  process.stdout.write('== apt-get install mariadb-client\n');
+  if (process.getuid?.() === 0 && hasApt) installPackages(missing.map(({ packages }) => packages));
+  for (const wanted of missing)
+    if (!isThere(wanted)) process.stdout.write(`== ${wanted.what} is not installed: its tests will be skipped\n`);
+}
+
+/** Installs groups of Debian packages, each by itself, without starting what they bring: tests start their own. */
+function installPackages(groups) {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  spawnSync('apt-get', ['update', '-qq'], { stdio: 'ignore', env });
-  const { status } = spawnSync('apt-get', ['install', '-y', '-qq', 'mariadb-client'], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-    env,
-  });
-  if (status !== 0) process.stdout.write('== mariadb-client could not be installed: its tests will be skipped\n');
+  const hadPolicy = existsSync(POLICY_FILE);
+  // An interrupt ends the installation, not this program before it has tidied up.
+  let interrupted;
+  process.on('SIGINT', () => {});
+  if (!hadPolicy) writeFileSync(POLICY_FILE, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  try {
+    spawnSync('apt-get', ['update', '-qq'], { stdio: 'ignore', env });
+    for (const packages of groups) {
+      process.stdout.write(`== apt-get install ${packages.join(' ')}\n`);
+      const args = ['install', '-y', '-qq', '--no-install-recommends', ...packages];
+      const { signal } = spawnSync('apt-get', args, { stdio: ['ignore', 'ignore', 'inherit'], env });
+      interrupted ??= signal;
+    }
+  } finally {
+    if (!hadPolicy) rmSync(POLICY_FILE);
+    process.removeAllListeners('SIGINT');
+  }
+  if (interrupted) process.kill(process.pid, interrupted);
 }
 
 if (Number(process.versions.node.split('.')[0]) < NODE_MAJOR_MIN) {
@@ -70,7 +93,7 @@ if (what === 'build') {
 } else if (what === 'quickstart') {
   run(process.execPath, ['dist/quickstart/quickstart.js', ...args]);
 } else if (what === 'test') {
-  installMariadbClient();
+  installTestPrograms();
   process.stdout.write('== types\n');
   run(process.execPath, ['node_modules/typescript/bin/tsc', '--noEmit']);
   process.stdout.write('== lint\n');

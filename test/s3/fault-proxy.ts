@@ -1,0 +1,392 @@
+// An HTTP proxy in front of a real S3 server that fails on purpose, over real sockets: what it injects is scripted, or
+// drawn from a seed, and every fault is counted. It also plays stores that lack something or whose clock is wrong.
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import {
+  Agent,
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  request as openRequest,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
+import { pipeline } from 'node:stream/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { AccessKey } from '../../src/model/destination-uri.ts';
+import { readS3Request, type S3Request } from './s3-operation.ts';
+import { signAgain } from './sign-again.ts';
+
+/** Answered instead of asking the server: status and code. */
+const ANSWERS = {
+  internalError: [500, 'InternalError'],
+  slowDown: [503, 'SlowDown'],
+  tooManyRequests: [429, 'TooManyRequests'],
+  requestTimeout: [408, 'RequestTimeout'],
+} as const;
+
+/** Each fault, with what the client sees of it. */
+export const FAULTS = {
+  internalError: 'answer 500, nothing done',
+  slowDown: 'answer 503 SlowDown, nothing done',
+  tooManyRequests: 'answer 429, nothing done',
+  requestTimeout: 'answer 408, nothing done',
+  silence: 'no answer, nothing done',
+  resetAtOnce: 'connection reset, nothing done',
+  resetUpload: 'connection reset in the middle of the request body',
+  resetDownload: 'connection reset in the middle of the answer body',
+  truncated: 'connection closed in the middle of the answer body',
+  shortLength: 'whole answer whose length and body are half of what they should be',
+  doneThenError: 'done, answer 500',
+  doneThenReset: 'done, connection reset',
+  doneThenSilence: 'done, no answer',
+  trickle: 'answer body at 1 KB/s for a while',
+  corruptUpload: 'a byte of the request body altered on its way to the server',
+  corruptDownload: 'a byte of the answer body altered on its way to the client',
+  staleList: 'the listing of the last time it was asked for',
+} as const;
+export type Fault = keyof typeof FAULTS;
+
+/** What a client can only see as a passing trouble: it must get over all of these by itself. */
+export const PASSING_FAULTS = [
+  'internalError',
+  'slowDown',
+  'tooManyRequests',
+  'requestTimeout',
+  'resetAtOnce',
+  'resetUpload',
+  'resetDownload',
+  'truncated',
+  'doneThenError',
+  'doneThenReset',
+  'corruptUpload',
+] as const satisfies Fault[];
+
+const NEEDS_REQUEST_BODY: ReadonlySet<Fault> = new Set(['resetUpload', 'corruptUpload']);
+const NEEDS_ANSWER_BODY: ReadonlySet<Fault> = new Set([
+  'resetDownload',
+  'truncated',
+  'shortLength',
+  'trickle',
+  'corruptDownload',
+]);
+
+const TRICKLE_BYTES_PER_SECOND = 1024;
+const TRICKLE_SECONDS = 2;
+const TRICKLE_STEPS_PER_SECOND = 4;
+/** A server refuses requests that are signed for a time further off than this. @source AWS S3, RequestTimeTooSkewed */
+const SKEW_MAX_MS = 15 * 60_000;
+/** A client that tries often enough gets through: so often in a row one and the same request fails at random. */
+const FAILURES_IN_A_ROW_MAX = 2;
+
+export interface ScriptedFault {
+  fault: Fault;
+  /** Only these operations count: `PutObject`. Default: all. */
+  on?: string[];
+  /** Only objects whose name, or listings whose prefix, match count. Default: all. */
+  key?: RegExp;
+  /** From the how-many-th on, counting from now; default 1. */
+  nth?: number;
+  /** How many; default 1, Infinity until healed. */
+  times?: number;
+}
+
+/** How the store behaves all the time. */
+export interface StoreManners {
+  /** Its clock is so much ahead. */
+  clockAheadMs?: number;
+  /** What it makes of a put that must not overwrite: `ignores` overwrites, `refuses` answers 501. */
+  ifNoneMatch?: 'ignores' | 'refuses';
+}
+
+export interface SeenRequest extends S3Request {
+  fault: Fault | undefined;
+}
+
+export class FaultProxy implements AsyncDisposable {
+  /** As a uri names it. */
+  readonly host: string;
+  /** How often each fault was injected. */
+  readonly counts: Partial<Record<Fault, number>> = {};
+  /** Every request in order. */
+  readonly seen: SeenRequest[] = [];
+  manners: StoreManners = {};
+  readonly #server: Server;
+  readonly #target: URL;
+  readonly #access: AccessKey;
+  readonly #agent = new Agent({ keepAlive: true });
+  readonly #listings = new Map<string, Buffer>();
+  #scripts: Array<ScriptedFault & { count: number }> = [];
+  #random: { seed: string; rate: number; faults: readonly Fault[] } | undefined;
+  readonly #tries = new Map<string, { count: number; failuresInARow: number }>();
+
+  private constructor(server: Server, target: string, access: AccessKey) {
+    this.#server = server;
+    this.#target = new URL(target);
+    this.#access = access;
+    this.host = `http://127.0.0.1:${(server.address() as { port: number }).port}`;
+    server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+      const { socket } = request;
+      // Whatever fails between the two sockets, the client sees it as a reset.
+      this.#handle(request, response).catch(() => socket.resetAndDestroy());
+    });
+  }
+
+  /**
+   * @param target the server, `http://127.0.0.1:port`
+   * @param access whose requests it can sign again, which playing other manners needs
+   */
+  static async start(target: string, access: AccessKey): Promise<FaultProxy> {
+    const server = createServer();
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    return new FaultProxy(server, target, access);
+  }
+
+  /** Adds a fault; counting starts now. */
+  inject(fault: ScriptedFault): void {
+    this.#scripts.push({ ...fault, count: 0 });
+  }
+
+  /** From now on each request fails with a chance, as the seed says: independent of the order of requests at once. */
+  injectAtRandom(of: { seed: string; rate: number; faults?: readonly Fault[] }): void {
+    this.#random = { faults: PASSING_FAULTS, ...of };
+  }
+
+  heal(): void {
+    this.#scripts = [];
+    this.#random = undefined;
+    this.manners = {};
+  }
+
+  /** Sum of all counts. */
+  get faultsInjected(): number {
+    return Object.values(this.counts).reduce((sum, count) => sum + count, 0);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.closeAllConnections();
+    this.#agent.destroy();
+    await once(this.#server.close(), 'close');
+  }
+
+  #choose(about: S3Request, request: IncomingMessage): Fault | undefined {
+    let due: Fault | undefined;
+    for (const script of this.#scripts) {
+      const { fault, on, key, nth = 1, times = 1 } = script;
+      if ((on && !on.includes(about.operation)) || (key && !key.test(about.key || about.detail))) continue;
+      if (!this.#isPossible(fault, about, request)) continue;
+      script.count++;
+      if (script.count >= nth && script.count < nth + times) due ??= fault;
+    }
+    return due ?? this.#draw(about, request);
+  }
+
+  /** Nothing is counted that could not happen: a request without a body is not cut in its middle. */
+  #isPossible(fault: Fault, { operation }: S3Request, request: IncomingMessage): boolean {
+    if (NEEDS_REQUEST_BODY.has(fault)) return Number(request.headers['content-length'] ?? 0) > 0;
+    if (NEEDS_ANSWER_BODY.has(fault)) return request.method === 'GET';
+    return fault !== 'staleList' || (operation === 'ListObjectsV2' && this.#listings.has(request.url!));
+  }
+
+  #draw(about: S3Request, request: IncomingMessage): Fault | undefined {
+    if (!this.#random) return undefined;
+    const { operation, key, detail } = about;
+    const { seed, rate } = this.#random;
+    const faults = this.#random.faults.filter((fault) => this.#isPossible(fault, about, request));
+    const id = `${operation} ${key} ${detail}`;
+    const tries = this.#tries.get(id) ?? { count: 0, failuresInARow: 0 };
+    this.#tries.set(id, tries);
+    tries.count++;
+    const hash = createHash('sha256').update(`${seed} ${tries.count} ${id}`).digest();
+    const isDue = hash.readUInt32LE(0) / 2 ** 32 < rate && tries.failuresInARow < FAILURES_IN_A_ROW_MAX;
+    tries.failuresInARow = isDue ? tries.failuresInARow + 1 : 0;
+    return isDue ? faults[hash.readUInt32LE(4) % faults.length] : undefined;
+  }
+
+  async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const about = readS3Request(request.method!, request.url!, request.headers.range);
+    const fault = this.#choose(about, request);
+    this.seen.push({ ...about, fault });
+    if (fault !== undefined) this.counts[fault] = (this.counts[fault] ?? 0) + 1;
+    if (fault !== undefined && fault in ANSWERS) {
+      const [status, code] = ANSWERS[fault as keyof typeof ANSWERS];
+      await refuse({ request, response }, status, code);
+    } else if (fault === 'silence') await drain(request);
+    else if (fault === 'resetAtOnce') request.socket.resetAndDestroy();
+    else await this.#pass({ request, response, about, fault });
+  }
+
+  /** Hands the request on and the answer back, with whatever happens to either. */
+  async #pass({ request, response, about, fault }: Exchange): Promise<void> {
+    const headers = await this.#headersFor(request, response);
+    if (!headers) return;
+    const { hostname, port } = this.#target;
+    const upstream = openRequest({
+      ...{ hostname, port, method: request.method, path: request.url, headers, agent: this.#agent },
+      setHost: false,
+    });
+    const answered = once(upstream, 'response').then(([answer]) => answer as IncomingMessage);
+    const sent = pipeline(request, damageUpload(request, fault), upstream);
+    // A server may answer before it has taken the whole body.
+    const answer = await Promise.race([answered, sent.then(() => answered)]);
+    sent.catch(() => {});
+    if (fault?.startsWith('doneThen')) {
+      await drain(answer);
+      if (fault === 'doneThenError') await refuse({ request, response }, 500, 'InternalError');
+      else if (fault === 'doneThenReset') request.socket.resetAndDestroy();
+    } else if (about.operation === 'ListObjectsV2' && answer.statusCode === 200) {
+      const shown = this.#listed(request.url!, Buffer.concat(await answer.toArray()), fault === 'staleList');
+      const { 'transfer-encoding': _, ...rest } = answer.headers;
+      await giveBack(
+        response,
+        { status: 200, headers: { ...rest, 'content-length': `${shown.length}` } },
+        [shown],
+        fault,
+      );
+    } else {
+      await giveBack(response, { status: answer.statusCode!, headers: answer.headers }, answer, fault);
+    }
+  }
+
+  /** The headers as the server gets them; undefined when the store's manners have answered already. */
+  async #headersFor(request: IncomingMessage, response: ServerResponse): Promise<IncomingHttpHeaders | undefined> {
+    const { clockAheadMs = 0, ifNoneMatch } = this.manners;
+    // The proxy itself says to go on; waiting for the server to say so too would only take time.
+    const { expect: _, ...headers } = request.headers;
+    const isConditional = ifNoneMatch !== undefined && headers['if-none-match'] !== undefined;
+    if (isConditional && ifNoneMatch === 'refuses') {
+      await refuse({ request, response }, 501, 'NotImplemented');
+      return undefined;
+    }
+    if (isConditional) delete headers['if-none-match'];
+    if (clockAheadMs !== 0) {
+      const signedForMs = readAmzDate(String(headers['x-amz-date']));
+      const nowMs = Date.now() + clockAheadMs;
+      response.setHeader('date', new Date(nowMs).toUTCString());
+      if (Math.abs(signedForMs - nowMs) > SKEW_MAX_MS) {
+        await refuse({ request, response }, 403, 'RequestTimeTooSkewed');
+        return undefined;
+      }
+      headers['x-amz-date'] = formatAmzDate(signedForMs - clockAheadMs);
+    }
+    if (isConditional || clockAheadMs !== 0)
+      headers.authorization = signAgain({ method: request.method!, target: request.url!, headers }, this.#access);
+    return headers;
+  }
+
+  /** Remembers what a listing shows now. @returns what it shows to this client */
+  #listed(target: string, now: Buffer, isStale: boolean): Buffer {
+    const before = this.#listings.get(target);
+    this.#listings.set(target, now);
+    return isStale && before ? before : now;
+  }
+}
+
+interface Exchange {
+  request: IncomingMessage;
+  response: ServerResponse;
+  about: S3Request;
+  fault: Fault | undefined;
+}
+
+/** `20261123T073200Z` */
+function readAmzDate(text: string): number {
+  return Date.parse(text.replace(/^(....)(..)(..T..)(..)(..Z)$/, '$1-$2-$3:$4:$5'));
+}
+
+function formatAmzDate(ms: number): string {
+  return new Date(ms).toISOString().replace(/[-:]|\.\d+/g, '');
+}
+
+async function drain(stream: IncomingMessage): Promise<void> {
+  for await (const _ of stream);
+}
+
+/** Answers an error as S3 does. */
+async function refuse({ request, response }: Pick<Exchange, 'request' | 'response'>, status: number, code: string) {
+  if (!request.readableEnded) await drain(request);
+  const body = `<?xml version="1.0" encoding="UTF-8"?><Error><Code>${code}</Code><Message>injected</Message></Error>`;
+  response.writeHead(status, { 'content-type': 'application/xml', 'content-length': body.length });
+  response.end(request.method === 'HEAD' ? '' : body);
+}
+
+type Chunks = AsyncIterable<Buffer> | Iterable<Buffer>;
+
+/** The bytes of a body with one in its middle altered. */
+async function* alterMiddle(source: Chunks, lengthBytes: number): AsyncGenerator<Buffer> {
+  const middle = Math.floor(lengthBytes / 2);
+  let at = 0;
+  for await (const chunk of source) {
+    const altered = Buffer.from(chunk);
+    if (middle >= at && middle < at + chunk.length) altered[middle - at]! ^= 0x10;
+    at += chunk.length;
+    yield altered;
+  }
+}
+
+/** The first bytes of a body. */
+async function* takeFirst(source: Chunks, bytes: number): AsyncGenerator<Buffer> {
+  let left = bytes;
+  for await (const chunk of source) {
+    if (left > 0) yield chunk.subarray(0, left);
+    left -= chunk.length;
+  }
+}
+
+/** The bytes of a body, the first of them slowly. */
+async function* slowDown(source: Chunks): AsyncGenerator<Buffer> {
+  let slowBytes = TRICKLE_SECONDS * TRICKLE_BYTES_PER_SECOND;
+  const stepBytes = TRICKLE_BYTES_PER_SECOND / TRICKLE_STEPS_PER_SECOND;
+  for await (const chunk of source) {
+    let at = 0;
+    for (; slowBytes > 0 && at < chunk.length; at += stepBytes, slowBytes -= stepBytes) {
+      yield chunk.subarray(at, at + stepBytes);
+      await sleep(1000 / TRICKLE_STEPS_PER_SECOND);
+    }
+    yield chunk.subarray(at);
+  }
+}
+
+function damageUpload(request: IncomingMessage, fault: Fault | undefined) {
+  const lengthBytes = Number(request.headers['content-length'] ?? 0);
+  return async function* (source: Chunks): AsyncGenerator<Buffer> {
+    if (fault === 'corruptUpload') yield* alterMiddle(source, lengthBytes);
+    else if (fault === 'resetUpload') {
+      let at = 0;
+      for await (const chunk of source) {
+        at += chunk.length;
+        if (at * 2 >= lengthBytes) {
+          request.socket.resetAndDestroy();
+          throw new Error('reset in the middle of the request body');
+        }
+        yield chunk;
+      }
+    } else yield* source;
+  };
+}
+
+/** Sends the answer, or what the fault makes of it. */
+async function giveBack(
+  response: ServerResponse,
+  { status, headers }: { status: number; headers: IncomingHttpHeaders },
+  body: Chunks,
+  fault: Fault | undefined,
+): Promise<void> {
+  const lengthBytes = Number(headers['content-length'] ?? 0);
+  const half = Math.floor(lengthBytes / 2);
+  const isCut = fault === 'resetDownload' || fault === 'truncated' || fault === 'shortLength';
+  const { date, ...rest } = headers;
+  if (date !== undefined && !response.hasHeader('date')) response.setHeader('date', date);
+  if (fault === 'shortLength') rest['content-length'] = `${half}`;
+  response.writeHead(status, rest);
+  const damage = async function* (source: Chunks): AsyncGenerator<Buffer> {
+    if (isCut) yield* takeFirst(source, half);
+    else if (fault === 'corruptDownload') yield* alterMiddle(source, lengthBytes);
+    else if (fault === 'trickle') yield* slowDown(source);
+    else yield* source;
+  };
+  await pipeline(body, damage, response, { end: false });
+  if (fault === 'resetDownload') response.socket?.resetAndDestroy();
+  else if (fault === 'truncated') response.socket?.end();
+  else response.end();
+}
