@@ -1,13 +1,36 @@
 // Goal: every destination keeps the same promises. Method: one suite of sentences, run against each kind.
 import { randomBytes } from 'node:crypto';
+import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { KIB, MIB } from '../../src/base/limits.ts';
 import type { Destination } from '../../src/destination/destination.ts';
+import { isLocalSpec } from '../../src/destination/open-destination.ts';
+import { killWriter } from './kill-writer.ts';
 
 export interface DestinationFixture {
   /** Opens the same, at first empty, destination each time. */
   open(): Destination;
   cleanUp(): Promise<void>;
+  /** Whatever lies there: objects, and what listings do not show, as temporary files and parts. */
+  residue?(): Promise<string[]>;
+  /** The same place for somebody who may neither read nor write there. */
+  openDenied?(): Destination;
+  /** A place that nothing answers from. */
+  openAway?(): Destination;
+  /** A place without room for `FULL_BYTES`. */
+  openFull?(): Destination;
+  /** What no error may show. */
+  secrets?: string[];
 }
+
+/** What has no room at a destination that is full. */
+export const FULL_BYTES = 4 * MIB;
+/** Objects are streamed and read in pieces of a size that divides no part. */
+const PIECE_BYTES = 1000 * KIB + 1;
+const LARGE_BYTES = 64 * MIB;
+/** More than object stores list at once. */
+const CROWD = 1_050;
+const CROWD_PUTS_AT_ONCE = 16;
 
 const named = (errorName: string) => expect.objectContaining({ errorName });
 const MISSING = named('BACKUP_FILE_NOT_EXIST');
@@ -16,8 +39,55 @@ const CORRUPT = named('BACKUP_DATA_CORRUPT');
 const names = async (destination: Destination, prefix = '') =>
   (await destination.list(prefix)).map((object) => object.name).sort();
 
-/** Runs the contract of `Destination` against one kind of it. */
-export function testDestination(name: string, makeFixture: () => Promise<DestinationFixture>): void {
+/** Streams an object in pieces. */
+async function stream(destination: Destination, name: string, bytes: Uint8Array): Promise<void> {
+  const writer = await destination.create(name);
+  try {
+    for (let at = 0; at < bytes.length; at += PIECE_BYTES) await writer.write(bytes.subarray(at, at + PIECE_BYTES));
+    await writer.finish();
+  } catch (error) {
+    await writer.abort();
+    throw error;
+  }
+}
+
+/** Reads an object in pieces, several at once. */
+async function readInPieces(destination: Destination, name: string): Promise<Buffer> {
+  const reader = await destination.openRead(name);
+  const pieces: Promise<Uint8Array>[] = [];
+  for (let at = 0; at < reader.sizeBytes; at += PIECE_BYTES) {
+    const length = Math.min(PIECE_BYTES, reader.sizeBytes - at);
+    // Every other piece into memory that is handed in.
+    const into = pieces.length % 2 === 0 ? { into: Buffer.alloc(length) } : {};
+    pieces.push(reader.read(at, length, into.into));
+  }
+  const bytes = Buffer.concat(await Promise.all(pieces));
+  await reader.close();
+  return bytes;
+}
+
+/** Every call that a destination without an answer refuses. */
+const CALLS: ReadonlyArray<[name: string, call: (destination: Destination) => Promise<unknown>]> = [
+  ['put', (destination) => destination.put('a/b', new Uint8Array(1))],
+  ['stream', (destination) => stream(destination, 'a/b', new Uint8Array(1))],
+  ['get', (destination) => destination.get('a/b')],
+  ['openRead', (destination) => destination.openRead('a/b')],
+  ['sync', (destination) => destination.sync('a/b')],
+  ['size', (destination) => destination.size('a/b')],
+  ['list', (destination) => destination.list('')],
+  ['remove', (destination) => destination.remove('a/b')],
+  ['removeAll', (destination) => destination.removeAll('a')],
+];
+
+/**
+ * Runs the contract of `Destination` against one kind of it.
+ * @param of.partBytes what the destination sends at once of a long object
+ */
+export function testDestination(
+  name: string,
+  makeFixture: () => Promise<DestinationFixture>,
+  { partBytes = 8 * MIB }: { partBytes?: number } = {},
+): void {
   describe(`destination: ${name}`, () => {
     let fixture: DestinationFixture;
     let destination: Destination;
@@ -30,6 +100,17 @@ export function testDestination(name: string, makeFixture: () => Promise<Destina
       await destination[Symbol.asyncDispose]();
       await fixture.cleanUp();
     });
+
+    /** The error of work that must fail, which shows no secret. */
+    async function failureOf(work: Promise<unknown>): Promise<unknown> {
+      const error = await work.then(
+        () => 'nothing failed',
+        (reason: unknown) => reason,
+      );
+      const shown = inspect(error, { depth: Number.POSITIVE_INFINITY, showHidden: true });
+      expect((fixture.secrets ?? []).filter((secret) => shown.includes(secret))).toEqual([]);
+      return error;
+    }
 
     it('gives back what was put, also to another opening of it', async () => {
       const bytes = randomBytes(100_000);
@@ -208,6 +289,144 @@ export function testDestination(name: string, makeFixture: () => Promise<Destina
       await appender.append(Buffer.from(' two'));
       await appender.close();
       expect(Buffer.from(await destination.get('a/log')).toString()).toBe('one two');
+    });
+
+    it.each([0, 1, partBytes - 1, partBytes, partBytes + 1, LARGE_BYTES])(
+      'keeps a stream of %i bytes',
+      async (size) => {
+        const bytes = randomBytes(size);
+        await stream(destination, 'set/pack', bytes);
+        await using other = fixture.open();
+        expect(await other.size('set/pack')).toBe(size);
+        expect(await other.list('set')).toEqual([{ name: 'set/pack', sizeBytes: size }]);
+        expect(bytes.equals(await other.get('set/pack'))).toBe(true);
+        expect(bytes.equals(await readInPieces(other, 'set/pack'))).toBe(true);
+        if (size === 0) return;
+        const offset = Math.max(0, partBytes - 10) % size;
+        const length = Math.min(20, size - offset);
+        const edge = await other.get('set/pack', { offset, length });
+        expect(bytes.subarray(offset, offset + length).equals(edge)).toBe(true);
+      },
+    );
+
+    it.each([1, partBytes + 1])('keeps a put of %i bytes', async (size) => {
+      const bytes = randomBytes(size);
+      await destination.put('set/pack', bytes);
+      expect(bytes.equals(await destination.get('set/pack'))).toBe(true);
+    });
+
+    it('takes names of every allowed character, and lists them as they are', async () => {
+      const all = [
+        'ABCDEFGHIJKLMNOPQRSTUVWXYZ/abcdefghijklmnopqrstuvwxyz/0123456789',
+        '-a/_b/c.d_e-f/g..',
+        `${'x'.repeat(200)}/${'y'.repeat(200)}/${'z'.repeat(110)}`,
+        'a/b',
+        'a/b-c',
+        'a/b.c',
+        'a/B',
+      ];
+      for (const object of all) await destination.put(object, Buffer.from(object));
+      expect(await names(destination)).toEqual([...all].sort());
+      for (const object of all) expect(Buffer.from(await destination.get(object)).toString()).toBe(object);
+      expect(await names(destination, 'a')).toEqual(['a/B', 'a/b', 'a/b-c', 'a/b.c']);
+      expect(await names(destination, 'a/b')).toEqual([]);
+      for (const object of all) await destination.remove(object);
+      expect(await names(destination)).toEqual([]);
+    });
+
+    it('lists and removes more objects than come in one answer', async () => {
+      const all = Array.from({ length: CROWD }, (_, i) => `crowd/${String(i).padStart(5, '0')}`);
+      for (let at = 0; at < all.length; at += CROWD_PUTS_AT_ONCE)
+        await Promise.all(
+          all.slice(at, at + CROWD_PUTS_AT_ONCE).map((object) => destination.put(object, Buffer.from('x'))),
+        );
+      await destination.put('beside', new Uint8Array(1));
+      expect(await names(destination, 'crowd')).toEqual(all);
+      await destination.removeAll('crowd', new Set([all[1_020]!]));
+      expect(await names(destination)).toEqual(['beside', all[1_020]]);
+    });
+
+    it.each([100, partBytes + 1])('lets exactly one of many streams of %i bytes and one name win', async (size) => {
+      const contents = Array.from({ length: 8 }, () => randomBytes(size));
+      const results = await Promise.allSettled(contents.map((bytes) => stream(destination, 'a/1', bytes)));
+      const won = results.flatMap((result, i) => (result.status === 'fulfilled' ? [i] : []));
+      expect(won).toHaveLength(1);
+      for (const result of results) if (result.status === 'rejected') expect(result.reason).toEqual(TAKEN);
+      expect(contents[won[0]!]!.equals(await destination.get('a/1'))).toBe(true);
+      if (fixture.residue) expect(await fixture.residue()).toEqual(['a/1']);
+    });
+
+    it('never gives a reader bytes of an object that took the place of its own', async () => {
+      await destination.put('a/1', Buffer.from('before'));
+      const reader = await destination.openRead('a/1');
+      await destination.remove('a/1');
+      await destination.put('a/1', Buffer.from('behind'));
+      const read = await reader.read(0, 6).then(
+        (bytes) => Buffer.from(bytes).toString(),
+        (error: { errorName: string }) => error.errorName,
+      );
+      expect(['before', 'BACKUP_FILE_NOT_EXIST', 'BACKUP_DATA_CORRUPT']).toContain(read);
+      await reader.close();
+    });
+
+    it('leaves nothing behind an aborted stream of several parts, nor behind removeAll', async ({ skip }) => {
+      if (!fixture.residue) skip('nothing can be hidden there');
+      const aborted = await destination.create('a/1');
+      const left = await destination.create('a/2');
+      for (const writer of [aborted, left])
+        for (let part = 0; part < 3; part++) await writer.write(randomBytes(partBytes));
+      await aborted.abort();
+      await destination.put('b', new Uint8Array(1));
+      await destination.removeAll('a');
+      expect(await fixture.residue!()).toEqual(['b']);
+      await left.abort();
+      expect(await fixture.residue!()).toEqual(['b']);
+    });
+
+    it('shows nothing half of a writer that was killed, and clears what it left', async ({ skip }) => {
+      if (isLocalSpec(destination.spec)) skip('it is in this process only');
+      await killWriter(destination.spec, { mode: 'stream', bytes: 3 * partBytes });
+      expect(await names(destination)).toEqual([]);
+      expect(await destination.size('killed/stream')).toBeUndefined();
+      await stream(destination, 'killed/stream', Buffer.from('whole'));
+      expect(Buffer.from(await destination.get('killed/stream')).toString()).toBe('whole');
+      await killWriter(destination.spec, { mode: 'puts', bytes: MIB });
+      const put = await destination.list('killed/puts');
+      expect(put.length).toBeGreaterThan(0);
+      for (const { name: object, sizeBytes } of put) {
+        expect(sizeBytes).toBe(MIB);
+        const bytes = Buffer.from(await destination.get(object));
+        expect([object, bytes.every((byte) => byte === bytes[0])]).toEqual([object, true]);
+      }
+      await destination.removeAll('killed');
+      expect(await names(destination)).toEqual([]);
+      if (fixture.residue) expect(await fixture.residue()).toEqual([]);
+    });
+
+    it('says of each call that it is not allowed, and does nothing', async ({ skip }) => {
+      if (!fixture.openDenied) skip('whoever runs the tests may do everything there');
+      await destination.put('a/b', Buffer.from('kept'));
+      await using denied = fixture.openDenied!();
+      for (const [what, call] of CALLS)
+        expect([what, await failureOf(call(denied))]).toEqual([what, named('BACKUP_PERMISSION_DENIED')]);
+      expect(Buffer.from(await destination.get('a/b')).toString()).toBe('kept');
+    });
+
+    it('says of each call that nothing is there to answer', async ({ skip }) => {
+      if (!fixture.openAway) skip('it is never away');
+      await using away = fixture.openAway!();
+      for (const [what, call] of CALLS)
+        expect([what, await failureOf(call(away))]).toEqual([what, named('BACKUP_DEST_NOT_CONNECT')]);
+    });
+
+    it('says that there is no room, and leaves nothing', async ({ skip }) => {
+      if (!fixture.openFull) skip('it is never full');
+      await using full = fixture.openFull!();
+      const bytes = randomBytes(FULL_BYTES);
+      const fails = named('BACKUP_DEVICE_OUT_OF_SPACE');
+      expect(await failureOf(full.put('a/1', bytes))).toEqual(fails);
+      expect(await failureOf(stream(full, 'a/2', Buffer.concat(Array(8).fill(bytes))))).toEqual(fails);
+      expect(await names(full)).toEqual([]);
     });
 
     it.each([
