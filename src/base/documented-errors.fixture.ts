@@ -17,7 +17,6 @@ const of = (number: number, text: string, ours: ErrorName | null, differs?: stri
   ...{ number, text, ours },
   ...(differs === undefined ? {} : { differs }),
 });
-const STORE = 'of object stores: none can be a destination yet';
 
 export const DOCUMENTED_ERRORS: readonly DocumentedError[] = [
   of(4002, 'Incorrect arguments to', 'INVALID_ARGUMENT'),
@@ -74,8 +73,11 @@ export const DOCUMENTED_ERRORS: readonly DocumentedError[] = [
   of(9091, 'Already in ARCHIVELOG mode', 'ALREADY_IN_ARCHIVE_MODE'),
   of(9092, 'Already in NOARCHIVELOG mode', 'ALREADY_IN_NOARCHIVE_MODE'),
   of(9099, 'restore failed', 'RESTORE_TENANT_FAILED'),
-  of(9114, 'storage destination is not valid', null, STORE),
-  of(9115, 'can not connect to storage destination', null, STORE),
-  of(9116, 'no I/O operation permission of the object storage', null, STORE),
+  of(9113, 'is not supported for the input destination', 'CHECKSUM_TYPE_NOT_SUPPORTED'),
+  of(9114, 'storage destination is not valid', null, '9026 for a uri, 9070 and 9118 for what does not answer'),
+  of(9115, 'can not connect to storage destination', null, '9070, whatever the destination is'),
+  of(9116, 'no I/O operation permission of the object storage', null, '9071, whatever the destination is'),
+  of(9117, 'the specified s3_region does not match the endpoint', 'S3_REGION_MISMATCH', 'names the destination'),
+  of(9118, 'object storage endpoint is invalid', 'INVALID_OBJECT_STORAGE_ENDPOINT', 'names the destination, and why'),
   of(9119, '', 'RESTORE_SOURCE_NOT_ENOUGH', 'names the nearest restorable points'),
 ];

@@ -33,6 +33,7 @@ export class DestinationDeadlines {
       list: (prefix) => bounded('list', () => inner.list(prefix)),
       remove: (name) => bounded('remove', () => inner.remove(name)),
       removeAll: (prefix, keep) => bounded('removeAll', () => inner.removeAll(prefix, keep)),
+      sweep: () => bounded('sweep', async () => await inner.sweep?.()),
       async create(name) {
         const call = () => inner.create(name);
         const writer = await bounded('create', call, (late) => late.abort());

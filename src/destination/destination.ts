@@ -17,7 +17,13 @@ export interface ObjectInfo {
 export type DestinationSpec =
   | { kind: 'file'; path: string; limits?: DestinationLimits | undefined }
   | { kind: 'memory'; id: string }
-  | { kind: 'objectStore'; uri: ObjectStoreUri; limits?: DestinationLimits | undefined }
+  | {
+      kind: 'objectStore';
+      uri: ObjectStoreUri;
+      limits?: DestinationLimits | undefined;
+      /** How long objects are locked when they are written; `enable_worm`. */
+      retainMs?: number | undefined;
+    }
   | { kind: 'joined'; parts: DestinationSpec[] };
 
 /**
@@ -64,6 +70,8 @@ export interface Destination extends AsyncDisposable {
   openRead(name: string): Promise<ObjectReader>;
   /** Only when `can.append`: opens a new object for appending; it is visible at once. @throws ENTRY_EXISTS */
   openAppend(name: string): Promise<ObjectAppender>;
+  /** Removes what writers that died long ago left and no list shows, where there is such. */
+  sweep?(): Promise<void>;
 }
 
 export interface ObjectWriter {
@@ -81,6 +89,8 @@ export interface ObjectReader {
    * @throws BACKUP_DATA_CORRUPT when the object is shorter than asked
    */
   read(offset: number, length: number, into?: Uint8Array): Promise<Uint8Array>;
+  /** Says what will be read soon, to its end, where asking takes long: a hint, which may be passed over. */
+  willRead?(offset: number, length: number): void;
   close(): Promise<void>;
 }
 

@@ -1,12 +1,12 @@
 // Opens destinations: by the uri of a statement, or by the spec that crosses a process boundary.
 
-import { fail } from '../base/errors.ts';
 import { type DestinationLimits, limitsOf } from '../model/destination-options.ts';
-import type { DestinationUri, ObjectStoreUri } from '../model/destination-uri.ts';
+import type { DestinationUri } from '../model/destination-uri.ts';
 import type { Destination, DestinationSpec } from './destination.ts';
 import { FileDestination } from './file-destination.ts';
 import { joinDestinations } from './joined-destination.ts';
 import { MemoryDestination } from './memory-destination.ts';
+import { S3Destination } from './s3-destination.ts';
 import { Throttle } from './throttle.ts';
 import { throttledDestination } from './throttled-destination.ts';
 
@@ -15,7 +15,7 @@ import { throttledDestination } from './throttled-destination.ts';
  * @param limits what it may be asked for, as it is at each call; left out: what its uri says
  */
 export function openDestination(uri: DestinationUri, limits?: () => DestinationLimits | undefined): Destination {
-  const destination = uri.scheme === 'file' ? new FileDestination(uri) : openObjectStore(uri);
+  const destination = uri.scheme === 'file' ? new FileDestination(uri) : new S3Destination(uri);
   return limits ? throttledDestination(destination, new Throttle(limits)) : withinLimits(destination, limitsOf(uri));
 }
 
@@ -25,7 +25,7 @@ export function openDestinationSpec(spec: DestinationSpec): Destination {
     case 'file':
       return withinLimits(new FileDestination({ scheme: 'file', path: spec.path, options: {} }), spec.limits);
     case 'objectStore':
-      return withinLimits(openObjectStore(spec.uri), spec.limits);
+      return withinLimits(new S3Destination(spec.uri, { retainMs: spec.retainMs }), spec.limits);
     case 'memory':
       return new MemoryDestination(spec.id);
     case 'joined':
@@ -48,10 +48,6 @@ export function shareOf(spec: DestinationSpec, processes: number): DestinationSp
 /** Whether it exists in this process only. */
 export function isLocalSpec(spec: DestinationSpec): boolean {
   return spec.kind === 'joined' ? spec.parts.some(isLocalSpec) : spec.kind === 'memory';
-}
-
-function openObjectStore(uri: ObjectStoreUri): Destination {
-  throw fail('NOT_SUPPORTED', { what: `destination ${uri.scheme}://` });
 }
 
 function withinLimits(destination: Destination, limits: DestinationLimits | undefined): Destination {

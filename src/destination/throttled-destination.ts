@@ -29,7 +29,8 @@ export function throttledDestination(inner: Destination, throttle: Throttle): De
     uri: inner.uri,
     can: inner.can,
     get spec() {
-      return inner.spec.kind === 'file' ? { ...inner.spec, limits: throttle.limits } : inner.spec;
+      const { spec } = inner;
+      return spec.kind === 'file' || spec.kind === 'objectStore' ? { ...spec, limits: throttle.limits } : spec;
     },
     put: (name, bytes) => turn(() => inner.put(name, bytes), bytes.length),
     get: async (name, range) => {
@@ -44,6 +45,7 @@ export function throttledDestination(inner: Destination, throttle: Throttle): De
     create: async (name) => writer(await turn(() => inner.create(name))),
     openRead: async (name) => reader(await turn(() => inner.openRead(name))),
     openAppend: async (name) => appender(await turn(() => inner.openAppend(name))),
+    sweep: () => turn(async () => await inner.sweep?.()),
     [Symbol.asyncDispose]: async () => await inner[Symbol.asyncDispose](),
   };
 }

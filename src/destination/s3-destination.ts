@@ -1,0 +1,125 @@
+// Destination in an object store that speaks S3: s3://, and oss://, cos:// by their S3 interface.
+import { assert } from '../base/assert.ts';
+import { type Clock, systemClock } from '../base/clock.ts';
+import { fail } from '../base/errors.ts';
+import { limitsOf } from '../model/destination-options.ts';
+import type { ObjectStoreUri } from '../model/destination-uri.ts';
+import type {
+  Destination,
+  DestinationSpec,
+  ObjectAppender,
+  ObjectInfo,
+  ObjectReader,
+  ObjectWriter,
+} from './destination.ts';
+import { checkObjectName, checkPrefix } from './object-name.ts';
+import { S3Calls } from './s3-calls.ts';
+import { hasConditionalWrites } from './s3-client.ts';
+import { checkBucket, listObjects, statObject } from './s3-objects.ts';
+import { getObject, openObject } from './s3-read.ts';
+import { type RemoveMode, removeObject, removeObjects, sweepUploads } from './s3-remove.ts';
+import { putObject, S3Writer, type WriteFacts } from './s3-upload.ts';
+
+const NS_PER_MS = 1_000_000n;
+const NONE: ReadonlySet<string> = new Set();
+
+export class S3Destination implements Destination {
+  readonly uri: ObjectStoreUri;
+  readonly can = { append: false } as const;
+  readonly spec: DestinationSpec;
+  readonly #calls: S3Calls;
+  readonly #clock: Clock;
+  readonly #writing: WriteFacts;
+  readonly #removing: RemoveMode;
+  /** The bucket is there. */
+  #isReached = false;
+
+  /**
+   * @param uri with the access key; without one the environment or the role of the machine gives it
+   * @param options.retainMs how long objects are locked from when they are written; asks for `enable_worm=true`
+   */
+  constructor(uri: ObjectStoreUri, options: { retainMs?: number | undefined; clock?: Clock } = {}) {
+    const { retainMs, clock = systemClock } = options;
+    const { delete_mode: deleteMode, enable_worm: worm, checksum_type: checksumType = 'md5' } = uri.options;
+    const isLocking = worm === 'true';
+    this.uri = uri;
+    this.spec = { kind: 'objectStore', uri, limits: limitsOf(uri), retainMs };
+    this.#clock = clock;
+    this.#calls = new S3Calls(uri);
+    this.#removing = deleteMode === 'tagging' ? 'tag' : isLocking ? 'deleteVersions' : 'delete';
+    const checksum = checksumType as WriteFacts['checksum'];
+    this.#writing = {
+      // A store takes an object with a lock only with a checksum.
+      checksum: isLocking && checksum === 'no_checksum' ? 'md5' : checksum,
+      isConditional: hasConditionalWrites(uri),
+      hasNoConditions: false,
+      lockUntil: () => (isLocking && retainMs !== undefined ? new Date(this.#nowMs() + retainMs) : undefined),
+    };
+  }
+
+  async put(name: string, bytes: Uint8Array): Promise<void> {
+    checkObjectName(name);
+    await putObject(this.#calls, name, bytes, this.#writing);
+  }
+
+  async get(name: string, range?: { offset: number; length: number }): Promise<Uint8Array> {
+    checkObjectName(name);
+    return await getObject(this.#calls, name, range, (object) => this.size(object));
+  }
+
+  async sync(name: string): Promise<void> {
+    // What a store has answered for is durable.
+    if ((await this.size(name)) === undefined)
+      throw fail('BACKUP_FILE_NOT_EXIST', { file: this.#calls.showObject(name) });
+  }
+
+  async size(name: string): Promise<number | undefined> {
+    checkObjectName(name);
+    const found = await statObject(this.#calls, name);
+    if (!found && !this.#isReached) await checkBucket(this.#calls);
+    this.#isReached = true;
+    return found?.sizeBytes;
+  }
+
+  async list(prefix: string): Promise<ObjectInfo[]> {
+    const objects = await listObjects(this.#calls, checkPrefix(prefix));
+    this.#isReached = true;
+    return objects;
+  }
+
+  async remove(name: string): Promise<void> {
+    checkObjectName(name);
+    await removeObject(this.#calls, name, this.#removing);
+  }
+
+  async removeAll(prefix: string, keep: ReadonlySet<string> = NONE): Promise<void> {
+    await removeObjects(this.#calls, { directory: checkPrefix(prefix), keep, mode: this.#removing });
+  }
+
+  async create(name: string): Promise<ObjectWriter> {
+    if ((await this.size(name)) !== undefined) throw fail('ENTRY_EXISTS', { what: this.#calls.showObject(name) });
+    return new S3Writer(this.#calls, name, this.#writing);
+  }
+
+  async openRead(name: string): Promise<ObjectReader> {
+    checkObjectName(name);
+    return await openObject(this.#calls, name, (object) => this.size(object));
+  }
+
+  async openAppend(): Promise<ObjectAppender> {
+    assert(this.can.append, 'the destination can append');
+    throw fail('NOT_SUPPORTED', { what: 'appending to an object of a store' });
+  }
+
+  async sweep(): Promise<void> {
+    await sweepUploads(this.#calls, this.#nowMs());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#calls.close();
+  }
+
+  #nowMs(): number {
+    return Number(this.#clock.nowNs() / NS_PER_MS);
+  }
+}
