@@ -2,14 +2,14 @@
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
-const SECTIONS = ['backup', 'incremental', 'restore', 'archive', 'latency', 'tenants', 'sql', 'storm'] as const;
+const SECTIONS = ['backup', 'incremental', 'restore', 'archive', 'latency', 'tenants', 'sql', 's3', 'storm'] as const;
 export type SectionName = (typeof SECTIONS)[number];
-/** The storm installs its peer: only when it is asked for. */
-const DEFAULT_SECTIONS = SECTIONS.filter((name) => name !== 'storm');
+/** The storm installs its peer, and s3 needs an S3 server: only when they are asked for. */
+const DEFAULT_SECTIONS = SECTIONS.filter((name) => name !== 'storm' && name !== 's3');
 
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
-export const HELP = `npm run bench -- [section…] [options]     sections: ${SECTIONS.join(' ')} (default: all but storm)
+export const HELP = `npm run bench -- [section…] [options]     sections: ${SECTIONS.join(' ')} (default: all but s3, storm)
   --mb N             size of the sample database, in MB (10^6 bytes)        [1000]
   --runs N           repeats of everything; the table shows medians         [3]
   --seconds N        how long a writer writes in each case                  [20]

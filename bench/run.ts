@@ -7,6 +7,7 @@ import { incrementalSection } from './incremental-section.ts';
 import { latencySection } from './latency-section.ts';
 import { type BenchOptions, HELP, parseOptions, type SectionName } from './options.ts';
 import { machine, type Report, say } from './report.ts';
+import { s3Section } from './s3-section.ts';
 import { Scratch } from './scratch.ts';
 import { sqlSection } from './sql-section.ts';
 import { stormSection } from './storm-section.ts';
@@ -20,6 +21,7 @@ const RUN: Record<SectionName, (scratch: Scratch, options: BenchOptions) => Prom
   latency: latencySection,
   tenants: tenantsSection,
   sql: sqlSection,
+  s3: s3Section,
   storm: stormSection,
 };
 

@@ -1,7 +1,7 @@
 // The real server, built, as a child on a free port, and what the benchmarks ask of it over the wire.
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type SqlClient } from '../src/client/sql-client.ts';
@@ -28,6 +28,9 @@ export const TENANT = 'bench';
 
 type Row = Record<string, string | null>;
 
+/** What a destination is for. */
+export type Purpose = 'archive' | 'backup';
+
 export class BenchServer implements AsyncDisposable {
   readonly dir: string;
   readonly pid: number;
@@ -36,38 +39,42 @@ export class BenchServer implements AsyncDisposable {
   readonly #plain: SqlClient;
   readonly #withPassword: SqlClient;
 
-  private constructor(dir: string, child: ChildProcess, clients: { plain: SqlClient; withPassword: SqlClient }) {
+  readonly #uri: (purpose: Purpose) => string;
+
+  private constructor(
+    dir: string,
+    child: ChildProcess,
+    clients: { plain: SqlClient; withPassword: SqlClient },
+    uri: (purpose: Purpose) => string,
+  ) {
     this.dir = dir;
+    this.#uri = uri;
     this.#child = child;
     this.pid = child.pid ?? 0;
     this.#plain = clients.plain;
     this.#withPassword = clients.withPassword;
   }
 
-  static async start(scratch: Scratch): Promise<BenchServer> {
+  /** @param at the uri of a destination for a purpose; a directory of the server's own unless told */
+  static async start(scratch: Scratch, at?: (purpose: Purpose) => string): Promise<BenchServer> {
     const dir = scratch.newDir('server');
     const { child, host, port } = await spawnServer(scratch, dir);
     const login = () => connect({ host, port, user: 'root@sys', password: '' });
     const clients = { plain: await login(), withPassword: await login() };
     await clients.withPassword.run(`SET ENCRYPTION ON IDENTIFIED BY '${PASSWORD}' ONLY`);
     await clients.withPassword.run(`SET DECRYPTION IDENTIFIED BY '${PASSWORD}'`);
-    return new BenchServer(dir, child, clients);
+    return new BenchServer(dir, child, clients, at ?? ((purpose) => `file://${join(dir, purpose)}`));
   }
 
   get archiveDir(): string {
     return join(this.dir, 'archive');
   }
 
-  get #dataUri(): string {
-    return `file://${join(this.dir, 'backup')}`;
-  }
-
   /** Adopts a database and archives it. @param lagTarget undefined leaves the default */
   async protect(database: string, lagTarget?: string): Promise<void> {
-    for (const name of ['archive', 'backup']) mkdirSync(join(this.dir, name));
     await this.#plain.run(`CREATE TENANT ${TENANT} LOCATION = '${database}'`);
-    await this.#plain.run(`ALTER SYSTEM SET LOG_ARCHIVE_DEST='LOCATION=file://${this.archiveDir}' TENANT = ${TENANT}`);
-    await this.#plain.run(`ALTER SYSTEM SET DATA_BACKUP_DEST='${this.#dataUri}' TENANT = ${TENANT}`);
+    await this.#plain.run(`ALTER SYSTEM SET LOG_ARCHIVE_DEST='LOCATION=${this.#uri('archive')}' TENANT = ${TENANT}`);
+    await this.#plain.run(`ALTER SYSTEM SET DATA_BACKUP_DEST='${this.#uri('backup')}' TENANT = ${TENANT}`);
     if (lagTarget !== undefined) await this.setLagTarget(lagTarget);
     await this.#plain.run(`ALTER SYSTEM ARCHIVELOG TENANT = ${TENANT}`);
     await this.#until('SELECT STATUS FROM oceanbase.CDB_OB_ARCHIVELOG', ([row]) => row?.STATUS === 'DOING');
@@ -138,7 +145,7 @@ export class BenchServer implements AsyncDisposable {
     check: string | undefined;
   }): Promise<number> {
     const client = of.isEncrypted ? this.#withPassword : this.#plain;
-    const from = `FROM '${this.#dataUri},file://${this.archiveDir}' UNTIL SCN = ${of.scn}`;
+    const from = `FROM '${this.#uri('backup')},${this.#uri('archive')}' UNTIL SCN = ${of.scn}`;
     const history = `SELECT STATUS, COMMENT FROM oceanbase.CDB_OB_RESTORE_HISTORY WHERE RESTORE_TENANT_NAME = '${of.name}'`;
     const option = `location=${of.location}${of.check === undefined ? '' : `&check=${of.check}`}`;
     const startNs = process.hrtime.bigint();

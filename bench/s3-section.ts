@@ -1,0 +1,41 @@
+// The same database backed up into an object store and restored from it: Holdfast, restic and rclone, one after the other in
+// each run, on one server on this machine, which takes its part of the two cores from whoever is being measured.
+import { S3Server } from '../test/s3/s3-server.ts';
+import { ObjectStore } from './object-store.ts';
+import type { BenchOptions } from './options.ts';
+import { Report } from './report.ts';
+import type { Scratch } from './scratch.ts';
+import { BenchServer } from './server.ts';
+import { HoldfastTool } from './tools/holdfast-tool.ts';
+import { rcloneInStore } from './tools/rclone-tool.ts';
+import { resticInStore } from './tools/restic-tool.ts';
+import type { BackupTool } from './tools/tool.ts';
+import { backUpInTurn, checkSource, makeSource, noteTurns, restoreInTurn } from './turns.ts';
+
+async function measureTools(scratch: Scratch, options: BenchOptions, of: { store: ObjectStore; report: Report }) {
+  const { store, report } = of;
+  const source = await makeSource(scratch, options, report);
+  await using server = await BenchServer.start(scratch, (purpose) => store.uri(`holdfast/${purpose}`));
+  await server.protect(source.path);
+  const may = { mayInstall: !options.isSmoke, store };
+  const tools: BackupTool[] = [
+    new HoldfastTool(server, { isEncrypted: true }),
+    resticInStore(source.path, scratch.newDir('restic'), may),
+    rcloneInStore(source.path, may),
+  ].filter((tool) => tool !== undefined);
+  for (let run = 0; run < options.runs; run++) {
+    await backUpInTurn({ scratch, source, server, tools, report, label: 'backup: ' });
+    await restoreInTurn({ scratch, source, server, tools, report, label: 'restore: ' });
+  }
+  await checkSource(source);
+  noteTurns(report, tools);
+}
+
+export async function s3Section(scratch: Scratch, options: BenchOptions): Promise<Report> {
+  const report = new Report('s3');
+  await using server = await S3Server.start();
+  const store = new ObjectStore({ endpoint: server.host, bucket: await server.newBucket(), access: server.owner });
+  await measureTools(scratch, options, { store, report });
+  report.note('one S3 server (radosgw with its data in memory) for all, on the same two cores');
+  return report;
+}
