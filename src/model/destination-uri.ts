@@ -22,11 +22,22 @@ export interface ObjectStoreUri {
   options: DestinationOptions;
   /** As the statement gave it; left out when it gave none, and in every uri that comes from the store. */
   access?: AccessKey | undefined;
+  /** What its connections go by; no statement can say it: whoever opens the destination fills it in. */
+  network?: NetworkRules | undefined;
 }
 
 export interface AccessKey {
   accessId: string;
   accessKey: string;
+}
+
+export interface NetworkRules {
+  /** A tenant wrote the uri, and nobody of the cluster's administration has approved of it: public addresses only. */
+  isOfTenant: boolean;
+  /** The value of `destination_hosts_allow`. */
+  hostsAllow: string;
+  /** The value of `destination_ca`: a PEM file, or empty. */
+  caFile: string;
 }
 
 const OBJECT_STORE_SCHEMES = ['s3', 'oss', 'cos'] as const;
@@ -38,6 +49,7 @@ const ACCESS_TEXT = /^[\w+/=.@~-]{1,256}$/;
 const BUCKET = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
 /** A name or address with a port or without. */
 const HOST = /^(?:http:\/\/|https:\/\/)?((?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::\d{1,5})?)$/;
+const PORT_MAX = 65_535;
 /** Parts of the path of an object store become parts of object names. */
 const PREFIX_PART = /^[\w.-]+$/;
 
@@ -114,11 +126,16 @@ function normalPath(text: string): string | undefined {
   return parts.length === 0 || parts.includes('..') || parts.includes('.') ? undefined : `/${parts.join('/')}`;
 }
 
-/** Without `https://`, which is what is meant when nothing is said. */
+/** Without `https://` and the port that goes without saying: one place has one name. */
 function normalHost(text: string | undefined): string | undefined {
-  const given = text?.toLowerCase();
-  const [, host] = HOST.exec(given ?? '') ?? [];
-  return host === undefined ? undefined : given!.startsWith('http://') ? `http://${host}` : host;
+  const given = text?.toLowerCase() ?? '';
+  const [, host] = HOST.exec(given) ?? [];
+  if (host === undefined) return undefined;
+  const [, name, port] = /^(.*?)(?::(\d+))?$/.exec(host)!;
+  if (port !== undefined && (Number(port) === 0 || Number(port) > PORT_MAX)) return undefined;
+  const isPlain = given.startsWith('http://');
+  const isDefault = port === undefined || Number(port) === (isPlain ? 80 : 443);
+  return `${isPlain ? 'http://' : ''}${name}${isDefault ? '' : `:${Number(port)}`}`;
 }
 
 /** The uri as it may be shown: normal form, without options and credentials. It tells destinations apart. */
