@@ -124,6 +124,27 @@ export const PARAMETERS = {
     section: 'OBSERVER',
     info: 'How backup sets are compressed, as the levels of zstd: higher is smaller and slower, negative is faster and larger; 0 stores pages as they are. What does not become smaller is always stored as it is.',
   },
+  tenant_destination_allow: {
+    scope: 'cluster',
+    type: 'string',
+    default: '',
+    section: 'OBSERVER',
+    info: "Places below which administrators of tenants may name destinations and key files, separated by blanks or commas: `file:///backup/{tenant}_{tenant_id} s3://bucket/prefix?host=h`. A tenant's object store in it may be reached with the server's own rights, and on any network. '': every path outside of the data directory, and every object store on a public address for which the uri gives an access key. none: root@sys alone names them.",
+  },
+  destination_hosts_allow: {
+    scope: 'cluster',
+    type: 'string',
+    default: '',
+    section: 'OBSERVER',
+    info: 'Hosts of object stores that may be connected to although their addresses would be refused: names, `*.corp.example`, addresses and ranges (`10.1.0.0/16`), separated by blanks or commas. Link-local, metadata and multicast addresses are refused to everybody else, private and loopback ones to uris that a tenant named.',
+  },
+  destination_ca: {
+    scope: 'cluster',
+    type: 'string',
+    default: '',
+    section: 'OBSERVER',
+    info: 'PEM file with certificates of authorities that object stores are trusted by, besides those that come with Node.js. For what is opened from then on.',
+  },
 } as const satisfies Record<string, ParameterDefinition>;
 
 /** Parameters of OceanBase 2.x and 3.x, each with what is there instead. */

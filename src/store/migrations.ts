@@ -209,4 +209,10 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (tenant_id, task_id)) STRICT;
   CREATE INDEX import_task_by_job ON import_task (tenant_id, job_id);
   `,
+  /* 18 */ `
+  CREATE TABLE destination_access (
+    tenant_id INTEGER NOT NULL, uri TEXT NOT NULL, is_approved INTEGER NOT NULL, sealed_access BLOB,
+    PRIMARY KEY (tenant_id, uri)) STRICT;
+  CREATE INDEX destination_access_by_uri ON destination_access (uri);
+  `,
 ];

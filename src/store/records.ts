@@ -58,6 +58,16 @@ export interface PastDestination extends StoredDestination {
   historyId: number;
 }
 
+/** How an object store is accessed for a tenant; a row for each that he uses. */
+export interface DestinationAccess {
+  tenantId: number;
+  uri: string;
+  /** The cluster's administration named it: it may be on any network, and be reached with the server's own rights. */
+  isApproved: boolean;
+  /** Id and key, under the cluster's key; null where the server's own rights are used. */
+  sealedAccess: Uint8Array | null;
+}
+
 /** Whose backups the rows of a tenant id are that were recorded from a destination: his own here is another tenant, or none. */
 export interface RecordedSource {
   /** Under which the rows are kept. */
@@ -195,6 +205,12 @@ function destinationTables(db: Statements) {
       'destination_history',
       { historyId: int, ...destinationFields },
       ['historyId'],
+    ),
+    destinationAccess: new Table<DestinationAccess>(
+      db,
+      'destination_access',
+      { tenantId: int, uri: text, isApproved: bool, sealedAccess: orNull(bytes) },
+      ['tenantId', 'uri'],
     ),
   };
 }

@@ -15,6 +15,8 @@ import type { NewEvent } from '../model/event.ts';
 import { PARAMETERS, type ParameterName } from '../model/parameter.ts';
 import { parseDurationUs } from '../model/size-text.ts';
 import { type Cluster, isAuxiliaryTenantName, type Tenant } from '../model/tenant.ts';
+import { FORGET_ACCESS } from './access-uses.ts';
+import { ApprovedPlaces } from './approved-places.ts';
 import { type ClusterKey, loadClusterKey } from './cluster-key.ts';
 import { EventLog } from './event-log.ts';
 import { MIGRATIONS } from './migrations.ts';
@@ -52,6 +54,7 @@ const OF_TENANTS = [
   'archive_rest',
   'data_dest',
   'destination_history',
+  'destination_access',
   'finished_pack',
   'delete_policy',
   'backup_schedule',
@@ -77,6 +80,8 @@ class StoreBase implements Disposable {
   readonly cluster: Cluster & { timeZone: string };
   readonly secrets: ClusterKey;
   readonly events: EventLog;
+  /** Places that a statement of the sys tenant is naming for another one just now. */
+  readonly approving = new ApprovedPlaces();
   readonly #db: Statements;
   readonly #tables: Tables;
   #depth = 0;
@@ -138,6 +143,11 @@ class StoreBase implements Disposable {
     this.#destinationsVersion++;
     const isOther = patch.options && formatOptions(patch.options) !== formatOptions(options);
     if (isOther && destType !== '') this.#keepPast(before);
+  }
+
+  /** What opens a path has changed. */
+  noteDestinationChange(): void {
+    this.#destinationsVersion++;
   }
 
   #keepPast(before: StoredDestination): void {
@@ -256,6 +266,11 @@ class StoreBase implements Disposable {
       this.#db.run('UPDATE resource_pool SET tenant_id = NULL WHERE tenant_id = ?', [tenantId]);
       this.#tables.tenants.remove({ tenantId });
     });
+  }
+
+  /** Removes every access key that no destination, job or setting needs any more. */
+  forgetUnusedAccess(): void {
+    if (this.#db.run(FORGET_ACCESS) > 0) this.#destinationsVersion++;
   }
 
   /** Removes entries of the audit whose last event is older. */
