@@ -1,20 +1,17 @@
 // The rooms below SQL, wired to each other: what one of them asks of another is a function here.
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { AccessSweep } from './access-sweep.ts';
 import { createArchive } from './archive/archive.ts';
 import { createAudit } from './audit/audit.ts';
 import { createBackup } from './backup/backup.ts';
 import { systemClock } from './base/clock.ts';
-import { fail } from './base/errors.ts';
 import type { Log } from './base/log.ts';
 import { createClean } from './clean/clean.ts';
-import type { Destination } from './destination/destination.ts';
-import { openDestination } from './destination/open-destination.ts';
 import { createSqliteDriver } from './engine/sqlite/sqlite-driver.ts';
 import { closeViewHost } from './engine/view-query.ts';
 import { createKeys } from './keys/keys.ts';
-import { type DestinationLimits, limitsOf } from './model/destination-options.ts';
-import { type DestinationUri, formatDestinationUri } from './model/destination-uri.ts';
+import { destinationOpener } from './open-outside.ts';
 import { createPipeline } from './pipeline/create-pipeline.ts';
 import { createRebuild } from './rebuild/rebuild.ts';
 import { createRecover } from './recover/recover.ts';
@@ -29,31 +26,6 @@ import type { Store } from './store/store.ts';
 import { createTenantService } from './tenant/tenant-service.ts';
 import { createValidate } from './validate/validate.ts';
 import { VERSION } from './version.ts';
-
-/**
- * No statement may put archives or sets among the server's own files, or read them as such. Options that a uri does not
- * name are those that its destination was set with.
- */
-function openOutside(dataDir: string, store: Store, uri: DestinationUri): Destination {
-  if (uri.scheme === 'file' && (uri.path === dataDir || uri.path.startsWith(`${dataDir}/`))) {
-    const because = "it lies in the server's own data directory";
-    throw fail('BACKUP_PERMISSION_DENIED', { uri: formatDestinationUri(uri), because });
-  }
-  const isSaid = Object.keys(uri.options).length > 0;
-  return isSaid ? openDestination(uri) : openDestination(uri, liveLimits(store, formatDestinationUri(uri)));
-}
-
-/** CHANGE EXTERNAL_STORAGE_DEST reaches a destination that is open. */
-function liveLimits(store: Store, uri: string): () => DestinationLimits | undefined {
-  let seen = -1;
-  let limits: DestinationLimits | undefined;
-  return () => {
-    if (seen === store.destinationsVersion) return limits;
-    seen = store.destinationsVersion;
-    limits = limitsOf({ options: store.destinationOptions(uri) });
-    return limits;
-  };
-}
 
 /** What the recovery of tables asks of restores. */
 function auxiliaryRestores(restore: RestoreService): RecoverDependencies<RestoreRequest>['restore'] {
@@ -89,7 +61,7 @@ export function buildWork(dataDir: string, store: Store, log: Log) {
     store,
     clock,
     log,
-    openDestination: (uri: DestinationUri) => openOutside(dataDir, store, uri),
+    openDestination: destinationOpener(dataDir, store),
     driver: (name: string) => tenants.driver(name),
     engineTenant: tenants.engineTenant.bind(tenants),
     pageMapPath: (tenantId: number) => join(dataDir, 'page_maps', `${tenantId}.map`),
@@ -131,7 +103,7 @@ export function buildWork(dataDir: string, store: Store, log: Log) {
   const audit = createAudit(common);
   const keys = createKeys(common);
   return {
-    clock,
+    ...{ clock, dataDir, openDestination: common.openDestination, accessSweep: new AccessSweep(store, log) },
     sqlite,
     pipeline,
     tenants,
@@ -162,6 +134,7 @@ export async function startWork(work: Work): Promise<void> {
   work.schedule.start();
   work.audit.start();
   work.standby.start();
+  work.accessSweep.start();
   await work.tenants.finishDrops();
 }
 
@@ -179,5 +152,6 @@ export async function stopWork(work: Work, store: Store): Promise<void> {
   await work.sqlite[Symbol.asyncDispose]();
   await work.pipeline[Symbol.asyncDispose]();
   work.audit.stop();
+  work.accessSweep.stop();
   store[Symbol.dispose]();
 }

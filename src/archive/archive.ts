@@ -11,6 +11,7 @@ import { type ArchiveRound, type DestState, isRoundRunning } from '../model/arch
 import { type DestinationUri, formatDestinationUri, parseDestinationUri } from '../model/destination-uri.ts';
 import { SCN_NONE, type Scn, toScn } from '../model/scn.ts';
 import type { Tenant } from '../model/tenant.ts';
+import { keepAccess } from '../store/destination-access.ts';
 import { ARCHIVE_TIMING, type ArchiveContext, type ArchiveTiming } from './archive-context.ts';
 import { recordSetting } from './archive-events.ts';
 import type { ArchiveDestRequest, ArchiveFigures, ArchiveService } from './archive-service.ts';
@@ -182,6 +183,7 @@ class Archive implements ArchiveService {
       const { binding, pieceSwitchIntervalUs, pieceSwitchIntervalText } = request;
       const interval = { pieceSwitchIntervalUs, pieceSwitchIntervalText };
       store.archiveDests.insert({ tenantId, destId, uri, binding, ...interval, state: 'ENABLE' });
+      keepAccess(store, tenantId, parsed);
       const { options } = parsed;
       store.changeDestination(tenantId, uri, { options, ...claimedFacts(format, this.#context.clock.nowNs()) });
       const settings = { binding, piece_switch_interval: pieceSwitchIntervalText };

@@ -4,6 +4,7 @@ import { claimDestination, claimedFacts } from '../destination/claim-destination
 import { FORMAT_FILE_VERSION } from '../format/format-file.ts';
 import { formatDestinationUri, parseDestinationUri } from '../model/destination-uri.ts';
 import type { NewEvent } from '../model/event.ts';
+import { keepAccess } from '../store/destination-access.ts';
 import type { BackupDependencies } from './backup-dependencies.ts';
 
 /** @see BackupService.setDataDest */
@@ -43,6 +44,7 @@ export async function setDataDest(
     if (isBusy()) throw fail('BACKUP_IN_PROGRESS', {});
     store.dataDests.remove({ tenantId });
     store.dataDests.insert({ tenantId, destId, uri: shown });
+    keepAccess(store, tenantId, parsed);
     const { options } = parsed;
     store.changeDestination(tenantId, shown, { options, ...claimedFacts(format, clock.nowNs()) });
     record('set_data_backup_dest', { tenant_id: tenantId, dest_id: destId, path: shown });

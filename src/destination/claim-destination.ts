@@ -13,6 +13,8 @@ import { syncDirectory } from './file-destination.ts';
 import { codeOf, destinationFailure } from './file-errors.ts';
 
 const DIRECTORY_MODE = 0o700;
+/** Of an object that proves that a place can be written and read. */
+const CHECK_BYTES = 32;
 /** What a file system itself puts into an empty directory that is its root. */
 const NOT_CONTENT = new Set(['lost+found', '.snapshot', '.snapshots']);
 /** Facts that make two owners the same. Names may change; creation time and destination id differ between claims. */
@@ -89,6 +91,16 @@ export async function proveOwner(destination: Destination, owner: Owner): Promis
   checkOwner(destination, there, owner);
 }
 
+/**
+ * Proves that a claimed destination can be read, written and cleaned, as with a key that is to replace another one.
+ * @throws BACKUP_FORMAT_FILE_NOT_EXIST (9080), BACKUP_DEST_NOT_CONNECT (9070), BACKUP_PERMISSION_DENIED (9071)
+ */
+export async function proveUse(destination: Destination): Promise<void> {
+  const there = await readFormatFile(destination);
+  if (!there) throw fail('BACKUP_FORMAT_FILE_NOT_EXIST', { uri: formatDestinationUri(destination.uri) });
+  await proveAccess(destination, there);
+}
+
 function checkOwner(destination: Destination, there: FormatFile, owner: Owner): void {
   const different = OWNER_FACTS.find((fact) => there[fact] !== owner[fact]);
   if (different === undefined) return;
@@ -101,9 +113,9 @@ function checkOwner(destination: Destination, there: FormatFile, owner: Owner): 
 }
 
 /** Writes, reads back and removes a small object. */
-async function proveAccess(destination: Destination, owner: FormatFile): Promise<void> {
-  const name = `check_file/${owner.tenantId}_access_${randomBytes(8).toString('hex')}.obbak`;
-  const bytes = encodeFormatFile(owner);
+async function proveAccess(destination: Destination, { tenantId }: Owner): Promise<void> {
+  const name = `check_file/${tenantId}_access_${randomBytes(8).toString('hex')}.obbak`;
+  const bytes = randomBytes(CHECK_BYTES);
   await destination.put(name, bytes);
   const read = await destination.get(name);
   await destination.remove(name);

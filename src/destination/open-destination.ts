@@ -1,7 +1,7 @@
 // Opens destinations: by the uri of a statement, or by the spec that crosses a process boundary.
 
 import { type DestinationLimits, limitsOf } from '../model/destination-options.ts';
-import type { DestinationUri } from '../model/destination-uri.ts';
+import type { AccessKey, DestinationUri } from '../model/destination-uri.ts';
 import type { Destination, DestinationSpec } from './destination.ts';
 import { FileDestination } from './file-destination.ts';
 import { joinDestinations } from './joined-destination.ts';
@@ -13,9 +13,14 @@ import { throttledDestination } from './throttled-destination.ts';
 /**
  * Opens a destination; touches nothing yet.
  * @param limits what it may be asked for, as it is at each call; left out: what its uri says
+ * @param access the key of an object store, as it is at each request; left out: that of its uri
  */
-export function openDestination(uri: DestinationUri, limits?: () => DestinationLimits | undefined): Destination {
-  const destination = uri.scheme === 'file' ? new FileDestination(uri) : new S3Destination(uri);
+export function openDestination(
+  uri: DestinationUri,
+  limits?: () => DestinationLimits | undefined,
+  access?: () => AccessKey | undefined,
+): Destination {
+  const destination = uri.scheme === 'file' ? new FileDestination(uri) : new S3Destination(uri, { access });
   return limits ? throttledDestination(destination, new Throttle(limits)) : withinLimits(destination, limitsOf(uri));
 }
 
@@ -50,6 +55,13 @@ export function isLocalSpec(spec: DestinationSpec): boolean {
   return spec.kind === 'joined' ? spec.parts.some(isLocalSpec) : spec.kind === 'memory';
 }
 
+<<<<<<< HEAD
+=======
+function openObjectStore(uri: ObjectStoreUri, _access?: () => AccessKey | undefined): Destination {
+  throw fail('NOT_SUPPORTED', { what: `destination ${uri.scheme}://` });
+}
+
+>>>>>>> a9ea421 (Let tenants name only places that the cluster allows, and open each with its own key)
 function withinLimits(destination: Destination, limits: DestinationLimits | undefined): Destination {
   return limits ? throttledDestination(destination, new Throttle(() => limits)) : destination;
 }

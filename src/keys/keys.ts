@@ -59,7 +59,7 @@ class Keys implements KeyService {
     const { store, clock, log } = this.#deps;
     const tenant = store.tenants.get({ tenantId });
     if (!tenant) throw fail('TENANT_NOT_EXIST', { tenant: String(tenantId) });
-    const { directory, name } = placeOf(place.path);
+    const { directory, name } = keyFilePlace(place.path);
     const records = keysOf(store, tenantId);
     if (records.length === 0) throw fail('ENTRY_NOT_EXIST', { what: `a key of tenant '${tenant.name}'` });
     const writtenNs = clock.nowNs();
@@ -91,7 +91,7 @@ class Keys implements KeyService {
   }
 
   async readKeys({ path, password }: KeyFilePlace): Promise<ExportedKey[]> {
-    const { directory, name } = placeOf(path);
+    const { directory, name } = keyFilePlace(path);
     const object = `${directory.path}/${name}`;
     await using destination = this.#deps.openDestination(directory, SYS_TENANT_ID);
     const sizeBytes = await destination.size(name);
@@ -109,7 +109,7 @@ class Keys implements KeyService {
  * A key file lies as an object in its directory: so it appears whole and durable, and nothing is ever overwritten.
  * @throws INVALID_BACKUP_DEST (9026) for a place that is no file below a directory
  */
-function placeOf(path: string): { directory: DestinationUri; name: string } {
+export function keyFilePlace(path: string): { directory: DestinationUri; name: string } {
   const uri = parseDestinationUri(path.startsWith('/') ? `file://${path}` : path);
   const [directory, name] = [dirname(uri.path), basename(uri.path)];
   if (!isNamePart(name) || directory === '/' || Object.keys(uri.options).length > 0)

@@ -29,7 +29,9 @@ export function createRebuild(deps: RebuildDependencies): RebuildService {
 async function rebuild(deps: RebuildDependencies, request: RebuildRequest): Promise<RebuildReport> {
   const { store, clock, log } = deps;
   const { signal, receiver } = request;
-  const destinations = openSources(request.uris, (uri) => deps.openDestination(uri, SYS_TENANT_ID));
+  // A tenant reads what he names with his own keys.
+  const openerId = receiver.kind === 'own' ? receiver.tenantId : SYS_TENANT_ID;
+  const destinations = openSources(request.uris, (uri) => deps.openDestination(uri, openerId));
   try {
     const { sources, owner } = await identifySources(destinations, receiver);
     const choose = () => chooseReceiver(store, owner, { receiver, uri: sources[0]!.uri });
@@ -45,7 +47,8 @@ async function rebuild(deps: RebuildDependencies, request: RebuildRequest): Prom
     // Reading took time: who may have the rows is asked again where they are written.
     const counts = store.transaction(() => {
       const nowNs = clock.nowNs();
-      const recorded = recordRows({ store, tenantId: choose(), owner, sources, rows, warnings, nowNs });
+      const isOfCluster = receiver.kind !== 'own';
+      const recorded = recordRows({ store, tenantId: choose(), owner, sources, rows, warnings, nowNs, isOfCluster });
       const ids = { tenant_id: recorded.tenantId, source_tenant_id: owner.tenantId };
       const { sets, rounds, pieces } = recorded;
       const facts = { ...ids, sets: sets.recorded, rounds: rounds.recorded, pieces: pieces.recorded };

@@ -6,6 +6,7 @@ import type { ArchiveRound } from '../model/archive-round.ts';
 import { isRoundRunning } from '../model/archive-round.ts';
 import { backupSetDirectory } from '../model/backup-job.ts';
 import { SCN_NONE, type Scn } from '../model/scn.ts';
+import { keepAccess } from '../store/destination-access.ts';
 import type { Store } from '../store/store.ts';
 import type { Table } from '../store/table.ts';
 import type { FoundRound, FoundRows } from './found-rows.ts';
@@ -24,6 +25,8 @@ export interface Recording {
   rows: FoundRows;
   warnings: RebuildWarnings;
   nowNs: bigint;
+  /** A statement of the cluster's administration named the sources. */
+  isOfCluster: boolean;
 }
 
 /** Fields that tell whether a row is of the same thing as what was found, and not of another by the same number. */
@@ -48,12 +51,19 @@ export function recordRows(recording: Recording): Omit<RebuildReport, 'warnings'
   return { tenantId, sets, rounds, pieces };
 }
 
-function reserve({ store, tenantId, owner, sources, rows }: Recording): void {
+function reserve(recording: Recording): void {
+  const { store, tenantId, owner, sources, rows } = recording;
   const { taken } = rows;
   store.raiseCounter(tenantId, 'backup_set', taken.backupSetId);
   store.raiseCounter(tenantId, 'round', taken.roundId);
   store.raiseCounter(tenantId, 'piece', taken.pieceId);
-  for (const source of sources) store.recordDest(tenantId, source);
+  for (const source of sources) {
+    store.recordDest(tenantId, source);
+    // Given to read with: one that writes there stays.
+    const of = { isReplacing: false, isApproved: recording.isOfCluster };
+    keepAccess(store, tenantId, source.destination.uri, of);
+    keepOptions(store, tenantId, source);
+  }
   if (store.tenants.get({ tenantId }) && owner.clusterUuid === store.cluster.uuid) return;
   // No new tenant gets the id under which somebody else's backups are shown.
   store.raiseCounter(SYS_TENANT_ID, 'tenant', tenantId + (tenantId % 2));
@@ -68,6 +78,14 @@ function reserve({ store, tenantId, owner, sources, rows }: Recording): void {
     sourceTenantName: owner.tenantName,
     timeZone,
   });
+}
+
+/** How an object store is spoken to is known from the statement alone; a path of which something is known keeps that. */
+function keepOptions(store: Store, tenantId: number, { destination, uri }: Source): void {
+  const { scheme, options } = destination.uri;
+  const [known] = store.destinations.find({ tenantId, uri });
+  if (scheme === 'file' || !known || Object.keys(known.options).length > 0) return;
+  store.changeDestination(tenantId, uri, { options: { ...options } });
 }
 
 class RowRecorder {

@@ -14,6 +14,7 @@ import { RESTORE_MOVES, type RestoreJob } from '../model/restore-job.ts';
 import { SCN_NONE } from '../model/scn.ts';
 import { isAuxiliaryTenantName, isName, isReservedTenantName, isSameTenantName } from '../model/tenant.ts';
 import { openLog } from './build-file.ts';
+import { inheritAccess } from './inherit-access.ts';
 import { checkLogKeys, inheritKeys, tenantKeysAtHand } from './inherit-keys.ts';
 import type { RestorePlan } from './plan-restore.ts';
 import { planSound } from './plan-sound.ts';
@@ -306,6 +307,7 @@ class Restore implements RestoreService {
       comment: plan.comment,
     };
     store.restoreJobs.insert(job);
+    inheritAccess(store, { tenantId, uris: request.uris, archiveUris: sources.archiveUris });
     request.auxiliary?.onRecord(job);
     const source = { backup_tenant_id: sources.owner.tenantId, restore_scn: plan.restoreScn };
     const facts = { tenant_id: tenantId, job_id: jobId, tenant_name: name, ...source };

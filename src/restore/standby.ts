@@ -2,11 +2,17 @@
 import { rm } from 'node:fs/promises';
 import { fail } from '../base/errors.ts';
 import { readFormatFile } from '../destination/claim-destination.ts';
-import { formatDestinationUri, formatWithOptions, parseDestinationUri } from '../model/destination-uri.ts';
+import {
+  type DestinationUri,
+  formatDestinationUri,
+  formatWithOptions,
+  parseDestinationUri,
+} from '../model/destination-uri.ts';
 import { SCN_NONE, type Scn, toScn } from '../model/scn.ts';
 import { SCN_UNLIMITED, type Standby } from '../model/standby.ts';
 import type { Tenant } from '../model/tenant.ts';
 import { parseTime } from '../model/time-zone.ts';
+import { keepAccess } from '../store/destination-access.ts';
 import { StandbyDatabase, stepPath } from './replay-log.ts';
 import { recordRestore } from './restore-events.ts';
 import type { RecoveryLimit, StandbyService, StandbyStatus } from './standby-service.ts';
@@ -42,13 +48,15 @@ class Standbys implements StandbyService {
 
   async setSource(tenantId: number, text: string | null): Promise<void> {
     const { standby } = this.#standbyOf(tenantId, 'a log restore source');
-    const sourceUri = text === null ? '' : await this.#checkSource(text, standby);
+    const source = text === null ? null : await this.#checkSource(text, standby);
+    const sourceUri = source === null ? '' : formatWithOptions(source);
     await this.#alone(tenantId, async () => {
       this.#standbyOf(tenantId, 'a log restore source');
       const { store, clock } = this.#deps;
       store.transaction(() => {
         store.standbys.change({ tenantId }, { sourceUri });
-        const path = sourceUri === '' ? '' : formatDestinationUri(parseDestinationUri(sourceUri));
+        if (source) keepAccess(store, tenantId, source);
+        const path = source === null ? '' : formatDestinationUri(source);
         recordRestore(store, clock.nowNs(), 'set_log_restore_source', { tenant_id: tenantId, path });
       });
     });
@@ -189,7 +197,7 @@ class Standbys implements StandbyService {
   }
 
   /** @returns the uri to keep @throws BACKUP_FORMAT_FILE_NOT_EXIST (9080), BACKUP_FORMAT_FILE_NOT_MATCH (9081) */
-  async #checkSource(text: string, standby: Standby): Promise<string> {
+  async #checkSource(text: string, standby: Standby): Promise<DestinationUri> {
     const uri = parseDestinationUri(text);
     const shown = formatDestinationUri(uri);
     await using destination = this.#deps.openDestination(uri, standby.tenantId);
@@ -202,7 +210,7 @@ class Standbys implements StandbyService {
       const foreign = 'it is not of the tenant that this one was restored from';
       throw fail('BACKUP_FORMAT_FILE_NOT_MATCH', { uri: shown, because: foreign });
     }
-    return formatWithOptions(uri);
+    return uri;
   }
 
   /** @throws NOT_ALLOWED (4179) when the recovery is to go on and has not come to its end, or can not */

@@ -8,6 +8,7 @@ import { SYS_TENANT_ID } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { CleanService } from '../clean/clean-service.ts';
+import type { OpenDestination } from '../destination/destination.ts';
 import type { KeyService } from '../keys/key-service.ts';
 import type { Tenant } from '../model/tenant.ts';
 import type { RebuildService } from '../rebuild/rebuild-service.ts';
@@ -39,6 +40,9 @@ export interface SqlDependencies {
   validate: ValidateService;
   keys: KeyService;
   connections: ConnectionRegistry;
+  openDestination: OpenDestination;
+  /** The server's own files, which no statement may name. */
+  dataDir: string;
   serverVersion: string;
 }
 

@@ -1,7 +1,10 @@
 // ALTER SYSTEM SET name = value: cluster and tenant parameters.
 import { fail } from '../base/errors.ts';
 import { SYS_TENANT_ID } from '../base/limits.ts';
-import { maskUri, parseDestinationUri } from '../model/destination-uri.ts';
+import { readCertificates } from '../destination/guarded-agents.ts';
+import { parseHostsAllow } from '../destination/hosts-allow.ts';
+import { checkAllowList } from '../model/destination-allow.ts';
+import { formatWithOptions, maskUri, parseDestinationUri } from '../model/destination-uri.ts';
 import {
   isParameterName,
   isParameterValue,
@@ -11,6 +14,7 @@ import {
   RETIRED_PARAMETERS,
 } from '../model/parameter.ts';
 import { okResult, type StatementResult } from '../model/result.ts';
+import { keepAccess } from '../store/destination-access.ts';
 import { isSys, type SqlDependencies } from './dependencies.ts';
 import type { ParameterAssignment, StatementOf } from './grammar/statement.ts';
 import type { Session } from './session.ts';
@@ -40,6 +44,24 @@ interface Change {
   afterwards?(): Promise<void>;
 }
 
+/** What the values of some cluster parameters must be, beyond their type. */
+const CHECKS: Partial<Record<ParameterName, (value: string) => void>> = {
+  tenant_destination_allow: checkAllowList,
+  destination_hosts_allow: parseHostsAllow,
+  destination_ca: (value) => value === '' || readCertificates(value),
+};
+
+/** The place is shown to whoever sees parameters: its access key lies apart. */
+function placeOfNewTenants(deps: SqlDependencies, text: string): Change {
+  const uri = parseDestinationUri(text);
+  const value = uri.scheme === 'file' ? text : formatWithOptions(uri);
+  const make = () => {
+    keepAccess(deps.store, SYS_TENANT_ID, uri);
+    save(deps, SYS_TENANT_ID, { name: 'archive_new_tenants', value });
+  };
+  return { make };
+}
+
 function check(deps: SqlDependencies, session: Session, assignment: ParameterAssignment): Change {
   const { name, value } = assignment;
   if (Object.hasOwn(RETIRED_PARAMETERS, name)) {
@@ -51,11 +73,12 @@ function check(deps: SqlDependencies, session: Session, assignment: ParameterAss
   if (!isParameterValue(definition, value)) {
     const bounds = definition.range?.join(' to ') ?? definition.values?.join(', ');
     const range = bounds === undefined ? '' : ` (range ${bounds})`;
-    throw fail('INVALID_ARGUMENT', { what: `${name} = '${value}'${range}` });
+    throw fail('INVALID_ARGUMENT', { what: `${name} = '${maskUri(value)}'${range}` });
   }
   if (definition.scope === 'cluster') {
-    if (name === 'archive_new_tenants' && value !== '') parseDestinationUri(value);
     if (!isSys(session)) throw fail('NO_PRIVILEGE', { privilege: 'SUPER (a cluster parameter belongs to root@sys)' });
+    if (name === 'archive_new_tenants' && value !== '') return placeOfNewTenants(deps, value);
+    CHECKS[name]?.(value);
     return { make: () => save(deps, SYS_TENANT_ID, { name, value }) };
   }
   const tenantIds = tenantIdsOf(deps, session, assignment);

@@ -10,6 +10,7 @@ import type { SqlDependencies } from './dependencies.ts';
 import { runOnEngine, runTransaction } from './engine-statements.ts';
 import type { Statement, StatementKind } from './grammar/statement.ts';
 import { backupKey, rotateKey } from './key-statements.ts';
+import { placesOf, whileNaming } from './name-places.ts';
 import { setParameters } from './parameter-statements.ts';
 import { cancelRecoverTable, recoverTable } from './recover-statements.ts';
 import { alterPool, alterUnit, createPool, createUnit, dropPool, dropUnit } from './resource-statements.ts';
@@ -46,6 +47,17 @@ export const NOT_BUILT: Partial<Record<StatementKind, string>> = {
 
 /** Runs a parsed statement. Errors are thrown as expected errors. */
 export function runStatement(
+  deps: SqlDependencies,
+  session: Session,
+  statement: Statement,
+  request: StatementRequest,
+): Promise<StatementResult> | StatementResult {
+  const places = placesOf(statement);
+  const work = () => carryOut(deps, session, statement, request);
+  return places.length === 0 ? work() : whileNaming(deps, session, { statement, places }, work);
+}
+
+function carryOut(
   deps: SqlDependencies,
   session: Session,
   statement: Statement,

@@ -25,6 +25,7 @@ export function openSqlFixture(): SqlFixture {
     clock: { nowNs: () => at(1000), monotonicMs: () => 0 },
     log: silentLog,
     catalog: catalog.catalog,
+    dataDir: '/holdfast/data',
     serverVersion: catalog.catalog.context.serverVersion,
   } as unknown as SqlDependencies;
   const { signal } = new AbortController();

@@ -1,6 +1,7 @@
 // The access keys of destinations as the store keeps them: each under the cluster's key, for one tenant and one place.
 import { fail } from '../base/errors.ts';
 import { SYS_TENANT_ID } from '../base/limits.ts';
+import { allowedRoots, isAtOrBelow } from '../model/destination-allow.ts';
 import { type AccessKey, type DestinationUri, formatDestinationUri } from '../model/destination-uri.ts';
 import type { DestinationAccess } from './records.ts';
 import type { Store } from './store.ts';
@@ -41,6 +42,17 @@ export function isApprovedPlace(store: Store, tenantId: number, uri: Destination
   const shown = formatDestinationUri(uri);
   if (isSysPlace(store, tenantId, shown)) return true;
   return store.destinationAccess.get({ tenantId, uri: shown })?.isApproved === true;
+}
+
+/**
+ * Whether `tenant_destination_allow` names a place for a tenant.
+ * @returns undefined when the list is empty: it says nothing of any place
+ */
+export function isListedPlace(store: Store, tenantId: number, uri: DestinationUri): boolean | undefined {
+  const list = store.parameter(SYS_TENANT_ID, 'tenant_destination_allow');
+  const tenant = store.tenants.get({ tenantId });
+  if (!tenant) return undefined;
+  return allowedRoots(list, tenant)?.some((root) => isAtOrBelow(uri, root));
 }
 
 /**

@@ -10,7 +10,12 @@ import {
   pieceDirectory,
   setDirectory,
 } from '../format/layout.ts';
-import { type DestinationUri, formatDestinationUri, parseDestinationUri } from '../model/destination-uri.ts';
+import {
+  type DestinationUri,
+  formatDestinationUri,
+  formatObject,
+  parseDestinationUri,
+} from '../model/destination-uri.ts';
 import type { ValidatePathType } from '../model/validate-job.ts';
 import type { Target } from './choose-targets.ts';
 
@@ -18,11 +23,13 @@ export interface ListedPath {
   targets: Target[];
   /** As it may be shown. */
   uri: string;
+  /** The destination itself, as the path names it. */
+  source: DestinationUri;
   pathType: ValidatePathType;
 }
 
 /** A path that ends with the name of a set or piece is that one, below its destination. */
-function splitPath(path: string): { uri: DestinationUri; only: string | null } {
+export function splitValidatePath(path: string): { uri: DestinationUri; only: string | null } {
   const given = parseDestinationUri(path.trim());
   const slash = given.path.lastIndexOf('/');
   const last = given.path.slice(slash + 1);
@@ -68,7 +75,7 @@ export async function listPath(
   path: string,
   of: { owner: { clusterUuid: string; tenantId: number }; isOfSets: boolean },
 ): Promise<ListedPath> {
-  const { uri, only } = splitPath(path);
+  const { uri, only } = splitValidatePath(path);
   const shown = formatDestinationUri(uri);
   await using destination = open(uri);
   const format = await readFormatFile(destination);
@@ -88,5 +95,5 @@ export async function listPath(
   const targets = all
     .filter(({ directory }) => only === null || directory === only)
     .map((target) => ({ ...target, pathType, destId: format.destId }));
-  return { targets, uri: only === null ? shown : `${shown}/${only}`, pathType };
+  return { targets, uri: only === null ? shown : formatObject(uri, only), source: uri, pathType };
 }

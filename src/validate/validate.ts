@@ -8,6 +8,7 @@ import { type DestinationUri, parseDestinationUri } from '../model/destination-u
 import { checkMove, isFinal, unfinished } from '../model/moves.ts';
 import type { TenantStatus } from '../model/tenant.ts';
 import type { ValidateJob, ValidatePathType } from '../model/validate-job.ts';
+import { keepAccess } from '../store/destination-access.ts';
 import { TenantJobs } from '../store/tenant-jobs.ts';
 import { findTenantKey } from '../store/tenant-keys.ts';
 import { pieceTargets, setTargets, type Target, withinBudget } from './choose-targets.ts';
@@ -35,6 +36,8 @@ interface NewJob {
   targets: Target[];
   /** Where that lies: of everything, the sets' destination. */
   uri: string;
+  /** The destination that the statement names, if it does. */
+  source?: DestinationUri;
   pathType: ValidatePathType;
   dataKeys: DataKeys;
 }
@@ -267,7 +270,7 @@ class Validate implements ValidateService {
     return refs;
   }
 
-  #insert(request: ValidateRequest, { tenantId, targets, uri, pathType, dataKeys }: NewJob): JobRef {
+  #insert(request: ValidateRequest, { tenantId, targets, uri, source, pathType, dataKeys }: NewJob): JobRef {
     const { store, clock } = this.#deps;
     const { initiatorTenantId, type, ids, level, checkLevel, description } = request;
     if (this.isBusy(tenantId)) this.#refuseBusy([tenantId]);
@@ -281,6 +284,8 @@ class Validate implements ValidateService {
       ...{ successTaskCount: 0, description, sealedDataKeys: sealKeys(store.secrets, { tenantId, jobId }, dataKeys) },
     };
     store.validateJobs.insert(job);
+    // Given to read with: one that writes there stays.
+    if (source) keepAccess(store, tenantId, source, { isReplacing: false });
     recordJobStart(store, job);
     for (const { bytes, ...target } of targets)
       store.validateTasks.insert({

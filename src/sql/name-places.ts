@@ -1,0 +1,165 @@
+// What stands before every statement that names a destination: an administrator of a tenant may name only what the cluster
+// allows him; what the cluster's own administrator names for a tenant is thereby approved.
+import { clientErrno, fail } from '../base/errors.ts';
+import { SYS_TENANT_ID } from '../base/limits.ts';
+import { destinationFailure } from '../destination/file-errors.ts';
+import { realPlace, refuseOwnFiles } from '../destination/real-place.ts';
+import { keyFilePlace } from '../keys/keys.ts';
+import { allowedRoots, isAtOrBelow } from '../model/destination-allow.ts';
+import {
+  type DestinationUri,
+  type FileUri,
+  formatDestinationUri,
+  parseDestinationUri,
+} from '../model/destination-uri.ts';
+import type { StatementResult } from '../model/result.ts';
+import type { Tenant } from '../model/tenant.ts';
+import { isListedPlace } from '../store/destination-access.ts';
+import { splitValidatePath } from '../validate/list-path.ts';
+import { isSys, ownTenant, type SqlDependencies } from './dependencies.ts';
+import type { Statement, StatementKind, TenantSelection } from './grammar/statement.ts';
+import type { Session } from './session.ts';
+
+/** Statements that only the sys tenant may run. */
+const OF_SYS: ReadonlySet<StatementKind> = new Set<StatementKind>([
+  ...(['addRestoreSource', 'restore', 'previewRestore', 'recoverTable', 'setParameters'] as const),
+]);
+
+const parse = (text: string) => parseDestinationUri(text.trim());
+const locationsIn = (text: string) => [...text.matchAll(/LOCATION\s*=\s*(\S+)/gi)].map(([, uri]) => uri!);
+const inRestore = (uris: readonly string[] | null, withKey: { from: string } | null) => [
+  ...(uris ?? []).map((text) => () => parse(text)),
+  ...(withKey ? [() => keyFilePlace(withKey.from).directory] : []),
+];
+
+/** Readers of the places that a statement names, which throw where there is none. */
+function readersOf(statement: Statement): Array<() => DestinationUri> {
+  switch (statement.kind) {
+    case 'setArchiveDest':
+      return locationsIn(statement.attributes).map((text) => () => parse(text));
+    case 'setLogRestoreSource':
+      return locationsIn(statement.source).map((text) => () => parse(text));
+    case 'setDataBackupDest':
+      return [() => parse(statement.uri)];
+    case 'validate':
+      return [statement.dataBackupDest, statement.logArchiveDest]
+        .filter((path) => path !== null)
+        .map((path) => () => splitValidatePath(path).uri);
+    case 'backupKey':
+      return statement.to === null ? [] : [() => keyFilePlace(statement.to!).directory];
+    case 'catalogBackup':
+      return statement.uris.map((text) => () => parse(text));
+    case 'addRestoreSource':
+      return [() => parse(statement.uri)];
+    case 'restore':
+    case 'previewRestore':
+    case 'recoverTable':
+      return inRestore(statement.uris, statement.withKey);
+    case 'setParameters':
+      return statement.assignments
+        .filter(({ name, value }) => name === 'archive_new_tenants' && value !== '')
+        .map(
+          ({ value }) =>
+            () =>
+              parse(value),
+        );
+    default:
+      return [];
+  }
+}
+
+/** The places that a statement names; one that can not be read is left to the statement, which refuses it. */
+export function placesOf(statement: Statement): DestinationUri[] {
+  return readersOf(statement).flatMap((read) => {
+    try {
+      return [read()];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** @throws BACKUP_PERMISSION_DENIED (9071) */
+async function checkRealPlace(deps: SqlDependencies, tenant: Tenant, uri: FileUri): Promise<void> {
+  const shown = formatDestinationUri(uri);
+  const follow = async (path: string) => {
+    try {
+      return await realPlace(path);
+    } catch (error) {
+      throw destinationFailure(error, shown, 'look at it');
+    }
+  };
+  const path = await follow(uri.path);
+  refuseOwnFiles(await follow(deps.dataDir), uri, path);
+  if (path === uri.path) return;
+  const roots = allowedRoots(deps.store.parameter(SYS_TENANT_ID, 'tenant_destination_allow'), tenant);
+  if (!roots) return;
+  for (const root of roots) {
+    if (
+      root.scheme === 'file' &&
+      isAtOrBelow({ ...uri, path }, { ...root, path: root.path && (await follow(root.path)) })
+    )
+      return;
+  }
+  const because = 'a link in its path leads to where tenant_destination_allow names no place for this tenant';
+  throw fail('BACKUP_PERMISSION_DENIED', { uri: shown, because });
+}
+
+/** @throws BACKUP_PERMISSION_DENIED (9071) */
+async function checkTenantMayName(deps: SqlDependencies, tenant: Tenant, uri: DestinationUri): Promise<void> {
+  if (isListedPlace(deps.store, tenant.tenantId, uri) === false) {
+    const because =
+      'tenant_destination_allow names no place for this tenant that it lies below; root@sys can add one, or name the destination himself';
+    throw fail('BACKUP_PERMISSION_DENIED', { uri: formatDestinationUri(uri), because });
+  }
+  if (uri.scheme === 'file') await checkRealPlace(deps, tenant, uri);
+}
+
+/** What goes over a network without TLS is read and changed by whoever sits there. */
+function warnOfPlain(session: Session, uri: DestinationUri): void {
+  if (uri.scheme === 'file' || !uri.host.startsWith('http://')) return;
+  session.warnings.push({
+    level: 'Warning',
+    errno: clientErrno('INVALID_BACKUP_DEST', session.mode),
+    message: `'${formatDestinationUri(uri)}' is spoken to without TLS, because its host says http://: only for a network that nobody else can read`,
+  });
+}
+
+/** Tenants of a statement of sys that names them; a name that is none is left to the statement. */
+function tenantIdsOf(deps: SqlDependencies, selection: TenantSelection | null): number[] {
+  const names = Array.isArray(selection) ? selection : [];
+  return names.flatMap((name: string) => deps.store.tenantByName(name)?.tenantId ?? []);
+}
+
+/** Statements whose own refusal says more than one of the place that they name. */
+function isRefusedToTenants(statement: Statement): boolean {
+  return OF_SYS.has(statement.kind) || ('tenants' in statement && statement.tenants !== null);
+}
+
+/**
+ * Carries out a statement that names places.
+ * @throws BACKUP_PERMISSION_DENIED (9071) for what the tenant may not name
+ */
+export async function whileNaming(
+  deps: SqlDependencies,
+  session: Session,
+  { statement, places }: { statement: Statement; places: readonly DestinationUri[] },
+  work: () => Promise<StatementResult> | StatementResult,
+): Promise<StatementResult> {
+  for (const uri of places) warnOfPlain(session, uri);
+  const withWarnings = async () => {
+    const result = await work();
+    return session.warnings.length === 0 ? result : { ...result, warnings: session.warnings.length };
+  };
+  if (!isSys(session) && !isRefusedToTenants(statement)) {
+    const tenant = ownTenant(deps, session);
+    for (const uri of places) await checkTenantMayName(deps, tenant, uri);
+    return await withWarnings();
+  }
+  const shown = places.map(formatDestinationUri);
+  const tenantIds = 'tenants' in statement ? tenantIdsOf(deps, statement.tenants) : [];
+  return await tenantIds.reduce(
+    (next, tenantId) => () => deps.store.approving.during(tenantId, shown, next),
+    withWarnings,
+  )();
+}
