@@ -55,13 +55,6 @@ export function isLocalSpec(spec: DestinationSpec): boolean {
   return spec.kind === 'joined' ? spec.parts.some(isLocalSpec) : spec.kind === 'memory';
 }
 
-<<<<<<< HEAD
-=======
-function openObjectStore(uri: ObjectStoreUri, _access?: () => AccessKey | undefined): Destination {
-  throw fail('NOT_SUPPORTED', { what: `destination ${uri.scheme}://` });
-}
-
->>>>>>> a9ea421 (Let tenants name only places that the cluster allows, and open each with its own key)
 function withinLimits(destination: Destination, limits: DestinationLimits | undefined): Destination {
   return limits ? throttledDestination(destination, new Throttle(() => limits)) : destination;
 }

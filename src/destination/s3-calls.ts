@@ -1,7 +1,7 @@
 // Requests to one object store, each tried again within bounds: what all work on it goes through.
 import { fail } from '../base/errors.ts';
 import { formatDestinationUri, type ObjectStoreUri } from '../model/destination-uri.ts';
-import { openS3, type S3 } from './s3-client.ts';
+import { openS3, type ReadAccess, type S3 } from './s3-client.ts';
 import { isTransient, s3Failure } from './s3-errors.ts';
 import { attemptMs, retrying } from './s3-retry.ts';
 
@@ -34,8 +34,12 @@ export class S3Calls {
   #running = 0;
   readonly #waiting: Array<() => void> = [];
 
-  constructor(uri: ObjectStoreUri) {
+  readonly #access: ReadAccess | undefined;
+
+  /** @param access the key as it is at each request; left out: that of the uri */
+  constructor(uri: ObjectStoreUri, access?: ReadAccess) {
     this.uri = uri;
+    this.#access = access;
     this.shown = formatDestinationUri(uri);
   }
 
@@ -99,7 +103,7 @@ export class S3Calls {
   }
 
   async #attempt<T>(attempt: Attempt<T>, of: { bytes: number; signal: AbortSignal; number: number }): Promise<T> {
-    this.#client ??= openS3(this.uri);
+    this.#client ??= openS3(this.uri, this.#access);
     const s3 = await this.#client;
     const ending = new AbortController();
     const end = () => ending.abort();

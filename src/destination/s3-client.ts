@@ -1,7 +1,8 @@
 // How an object store is reached: the client of AWS's library, made of a uri. The library is loaded when it is first needed.
 import type { S3 } from '@aws-sdk/client-s3';
 import { setEnvironmentDefault } from '../base/environment.ts';
-import type { ObjectStoreUri } from '../model/destination-uri.ts';
+import type { AccessKey, ObjectStoreUri } from '../model/destination-uri.ts';
+import { guardedAgents } from './guarded-agents.ts';
 
 export type { S3 } from '@aws-sdk/client-s3';
 
@@ -57,25 +58,41 @@ function loadLibrary() {
   return library;
 }
 
+/** Reads an access key that may be another one by now; undefined when there is none any more. */
+export type ReadAccess = () => AccessKey | undefined;
+
+/** A key that is said to have expired is asked for again with each request: one that was changed is used at once. */
+const EXPIRED = new Date(0);
+
+/** Without a key: the environment, the task's or the instance's role, as the library looks for them. */
+function credentialsOf(opened: AccessKey | undefined, read: ReadAccess | undefined) {
+  if (!opened) return {};
+  const credentials = async () => {
+    const { accessId, accessKey } = read?.() ?? opened;
+    const expiration = read ? { expiration: EXPIRED } : {};
+    return { accessKeyId: accessId, secretAccessKey: accessKey, ...expiration };
+  };
+  return { credentials };
+}
+
 /** Opens a client; asks nothing of the store. Its retries and checksums are ours: it makes one attempt. */
-export async function openS3(uri: ObjectStoreUri): Promise<S3> {
+export async function openS3(uri: ObjectStoreUri, access?: ReadAccess): Promise<S3> {
   const { S3: Client } = await loadLibrary();
   const agent = { keepAlive: true, keepAliveMsecs: KEEP_ALIVE_MS, maxSockets: SOCKETS_MAX };
-  const { access } = uri;
+  const agents = guardedAgents(uri, agent);
   return new Client({
     endpoint: uri.host.startsWith('http://') ? uri.host : `https://${uri.host}`,
     region: regionOf(uri),
     forcePathStyle: isPathStyle(uri),
-    // Without: the environment, the task's or the instance's role, as the library looks for them.
-    ...(access && { credentials: { accessKeyId: access.accessId, secretAccessKey: access.accessKey } }),
+    ...credentialsOf(uri.access, access),
     ...{ maxAttempts: 1, retryMode: 'standard', defaultsMode: 'standard', ignoreConfiguredEndpointUrls: true },
     ...{ requestChecksumCalculation: 'WHEN_REQUIRED', responseChecksumValidation: 'WHEN_REQUIRED' },
     ...{ useFipsEndpoint: false, useDualstackEndpoint: false, followRegionRedirects: false },
     requestHandler: {
       connectionTimeout: CONNECT_MS,
       socketTimeout: IDLE_MS,
-      httpAgent: agent,
-      httpsAgent: agent,
+      httpAgent: agents.http,
+      httpsAgent: agents.https,
     },
   });
 }

@@ -14,7 +14,7 @@ import type {
 } from './destination.ts';
 import { checkObjectName, checkPrefix } from './object-name.ts';
 import { S3Calls } from './s3-calls.ts';
-import { hasConditionalWrites } from './s3-client.ts';
+import { hasConditionalWrites, type ReadAccess } from './s3-client.ts';
 import { checkBucket, listObjects, statObject } from './s3-objects.ts';
 import { getObject, openObject } from './s3-read.ts';
 import { type RemoveMode, removeObject, removeObjects, sweepUploads } from './s3-remove.ts';
@@ -36,16 +36,20 @@ export class S3Destination implements Destination {
 
   /**
    * @param uri with the access key; without one the environment or the role of the machine gives it
+   * @param options.access the key as it is at each request; left out: that of the uri
    * @param options.retainMs how long objects are locked from when they are written; asks for `enable_worm=true`
    */
-  constructor(uri: ObjectStoreUri, options: { retainMs?: number | undefined; clock?: Clock } = {}) {
-    const { retainMs, clock = systemClock } = options;
+  constructor(
+    uri: ObjectStoreUri,
+    options: { retainMs?: number | undefined; clock?: Clock; access?: ReadAccess | undefined } = {},
+  ) {
+    const { retainMs, clock = systemClock, access } = options;
     const { delete_mode: deleteMode, enable_worm: worm, checksum_type: checksumType = 'md5' } = uri.options;
     const isLocking = worm === 'true';
     this.uri = uri;
     this.spec = { kind: 'objectStore', uri, limits: limitsOf(uri), retainMs };
     this.#clock = clock;
-    this.#calls = new S3Calls(uri);
+    this.#calls = new S3Calls(uri, access);
     this.#removing = deleteMode === 'tagging' ? 'tag' : isLocking ? 'deleteVersions' : 'delete';
     const checksum = checksumType as WriteFacts['checksum'];
     this.#writing = {

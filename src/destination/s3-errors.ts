@@ -2,6 +2,7 @@
 // an answer is known by its code and its status alone.
 import { fail, HoldfastError } from '../base/errors.ts';
 import { codeOf } from './file-errors.ts';
+import { certificateFault } from './guarded-agents.ts';
 
 /** What is known of a failed request. */
 export interface S3Answer {
@@ -147,5 +148,6 @@ export function s3Failure(error: unknown, of: { uri: string; what: string; right
     const because = `${what}: ${said}: the access key ${isCoded ? '' : 'is wrong, or '}lacks the right ${right} there`;
     return fail('BACKUP_PERMISSION_DENIED', { uri, because });
   }
-  return fail('BACKUP_DEST_NOT_CONNECT', { uri, because: `${what}: ${said}` });
+  const fault = certificateFault(error);
+  return fail('BACKUP_DEST_NOT_CONNECT', { uri, because: `${what}: ${said}${fault ? `: ${fault}` : ''}` });
 }
