@@ -487,7 +487,7 @@ export const ERRORS = {
     9071,
     'HY000',
     (f) => `no I/O operation permission at the backup destination '${f.uri}': ${f.because}`,
-    'Give the user that runs the server read and write permission there.',
+    'Give the user that runs the server, or the access key, permission to read, write and remove there.',
   ),
   ARCHIVE_ROUND_NOT_CONTINUOUS: def<{ target: string; before: string; after: string }>(
     9077,
