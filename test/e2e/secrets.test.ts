@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Connection } from 'mysql2/promise';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { archiveTenant, backUp, CLI, HoldfastFixture, query, restore } from './holdfast-fixture.ts';
+import { hasS3Server, S3Server, SKIPPED } from '../s3/s3-server.ts';
+import { archiveTenant, backUp, CLI, HoldfastFixture, query, restore, waitFor } from './holdfast-fixture.ts';
 
 /** Told in every text that is searched: a search that finds nothing at all has not searched. */
 const MARKER = 'plainly-visible-marker';
@@ -88,8 +89,13 @@ test('statements with secrets, right and wrong', async () => {
   await must(shop, `SET PASSWORD = '${secret('SET PASSWORD')}'`);
   const others = [
     `ALTER SYSTEM SET LOG_ARCHIVE_DEST = 'LOCATION=s3://b/p?host=h&access_id=${secret('access_id')}&access_key=${secret('access_key')}' TENANT = shop`,
-    `ALTER SYSTEM SET DATA_BACKUP_DEST = 'oss://b/p?host=h&access_id=a&access_key=${secret('data dest')}' TENANT = shop`,
+    `ALTER SYSTEM SET DATA_BACKUP_DEST = 'oss://box/p?host=http://127.0.0.1:1&access_id=${secret('id of nobody')}&access_key=${secret('data dest')}' TENANT = shop`,
+    `ALTER SYSTEM SET DATA_BACKUP_DEST = 's3://box/p?host=169.254.169.254&access_id=${secret('a refused id')}&access_key=${secret('a refused host')}' TENANT = shop`,
+    `ALTER SYSTEM SET archive_new_tenants = 's3://box/p?host=h&access_key=${secret('half a base')}'`,
+    `ALTER SYSTEM SET tenant_destination_allow = 's3://box/p?host=h&access_id=a&access_key=${secret('a list')}'`,
+    `ALTER SYSTEM VALIDATE BACKUPSET DATA_BACKUP_DEST = 's3://box/p?host=http://169.254.0.1&access_id=a&access_key=${secret('VALIDATE')}' TENANT = shop`,
     `ALTER SYSTEM CHANGE EXTERNAL_STORAGE_DEST PATH = 's3://b' SET ACCESS_INFO = 'access_id=a&access_key=${secret('ACCESS_INFO')}'`,
+    `ALTER SYSTEM CHANGE EXTERNAL_STORAGE_DEST PATH = 's3://box/p?host=h&access_id=a&access_key=${secret('PATH')}' SET ATTRIBUTE = 'max_iops=5' TENANT = shop`,
     `ALTER SYSTEM SET LOG_RESTORE_SOURCE = 'SERVICE=1.2.3.4:2881 USER=r@t PASSWORD=${secret('SERVICE')}' TENANT = back`,
     `ALTER SYSTEM BACKUP KEY TENANT = shop TO '${fixture.path('keys')}' ENCRYPTED BY '${secret('BACKUP KEY')}'`,
     `ALTER SYSTEM RESTORE other ${from} WITH '' WITH KEY FROM '${fixture.path('keys')}' ENCRYPTED BY '${secret('WITH KEY')}'`,
@@ -111,6 +117,52 @@ test('statements with secrets, right and wrong', async () => {
   const wrong = secret('a wrong login');
   await fixture.login('root@shop', wrong).catch((error: Error) => texts.push(['login', error.message]));
 }, 120_000);
+
+test.skipIf(!hasS3Server)(
+  `keys of an object store that are in use ${SKIPPED}`,
+  async () => {
+    await using server = await S3Server.start();
+    const { accessId, accessKey } = server.owner;
+    planted.set(accessKey, 'the key of an object store');
+    const key = `access_id=${accessId}&access_key=${accessKey}`;
+    const bucket = await server.newBucket();
+    const place = (path: string) => `s3://${bucket}/${path}?host=${server.host}`;
+    await must(sys, `ALTER SYSTEM SET archive_new_tenants = '${place('new')}&${key}'`);
+    await must(sys, 'CREATE TENANT cloud');
+    await must(sys, "ALTER SYSTEM SET archive_new_tenants = ''");
+    await must(sys, "ALTER SYSTEM SET tde_method = 'internal' TENANT = cloud");
+    await must(sys, `ALTER SYSTEM BACKUP KEY TENANT = cloud TO '${place('k/file')}&${key}' ENCRYPTED BY 'p'`);
+    await must(sys, `ALTER SYSTEM SET DATA_BACKUP_DEST = '${place('d')}&${key}' TENANT = cloud`);
+    const [archive] = await query(sys, `SELECT PATH FROM oceanbase.CDB_OB_ARCHIVELOG WHERE PATH LIKE 's3%'`);
+    const log = archive?.PATH ?? '';
+    await must(
+      sys,
+      `ALTER SYSTEM CHANGE EXTERNAL_STORAGE_DEST PATH = '${log}' SET ACCESS_INFO = '${key}' TENANT = cloud`,
+    );
+    await waitFor(
+      sys,
+      `SELECT * FROM oceanbase.CDB_OB_ARCHIVELOG WHERE PATH LIKE 's3%'`,
+      ([row]) => row?.STATUS === 'DOING',
+    );
+    await backUp(sys, 'ALTER SYSTEM BACKUP TENANT = cloud');
+    const from = `FROM '${place('d')}&${key},${log}&${key}'`;
+    await must(sys, `ALTER SYSTEM RESTORE ${from} PREVIEW`);
+    expect(await restore(sys, 'cloud_back', `${from} WITH '' DESCRIPTION '${MARKER}'`)).toMatchObject({
+      STATUS: 'SUCCESS',
+    });
+    await must(sys, `ALTER SYSTEM SET LOG_RESTORE_SOURCE = 'LOCATION=${log}&${key}' TENANT = cloud_back`);
+    await must(sys, `ALTER SYSTEM VALIDATE BACKUPSET DATA_BACKUP_DEST = '${place('d')}&${key}' TENANT = cloud`);
+    await must(sys, `ALTER SYSTEM CATALOG BACKUP FROM '${place('d')}&${key}' TENANT = cloud`);
+    // The workers that wrote and read there are children of the server.
+    const children = execFileSync('ps', ['--ppid', String(fixture.pid), '-o', 'args=']).toString();
+    expect(children).toContain('node');
+    texts.push(['command lines', children]);
+    const inspected = execFileSync(process.execPath, [CLI, 'inspect', `${place('d')}&${key}`]);
+    texts.push(['inspect of an object store', inspected.toString()]);
+    await must(sys, 'DROP TENANT cloud FORCE');
+  },
+  240_000,
+);
 
 test('a statement that runs shows none in the process list', async () => {
   const running = shop.query(`SELECT sleep(2), '${MARKER}' /* IDENTIFIED BY '${secret('a running statement')}' */`);
