@@ -134,6 +134,10 @@ describe('a connection', () => {
     expect(guard('box.minio.internal', '10.0.0.1')).toBeUndefined();
     expect(guard('other.minio.internal', '10.0.0.1')).toMatchObject({ errorName: 'BACKUP_PERMISSION_DENIED' });
     expect(guard('other.minio.internal', '8.8.8.8')).toBeUndefined();
+    // Its address is not told.
+    expect(guard('other.minio.internal', '10.0.0.1')?.message).toMatch(
+      /its host other\.minio\.internal leads to a private/,
+    );
   });
 
   test.each([

@@ -26,9 +26,10 @@ export function guardOf(uri: ObjectStoreUri): Guard {
     const { kind, what } = classifyAddress(address);
     const isRefused = kind === 'never' || (isOfTenant && kind !== 'public');
     if (!isRefused || isAllowedHost(allow, host, address)) return undefined;
+    // Where a name leads inside of the operator's network is not for tenants to learn.
+    const how = host === address ? 'is' : isOfTenant ? 'leads to' : `has the address ${address},`;
     const whose = kind === 'never' ? '' : ' that no tenant may name';
-    const at = host === address ? '' : ` has the address ${address},`;
-    const because = `its host ${host}${at === '' ? ' is' : at} ${what}${whose}; root@sys can allow it with destination_hosts_allow`;
+    const because = `its host ${host} ${how} ${what}${whose}; root@sys can allow it with destination_hosts_allow`;
     return fail('BACKUP_PERMISSION_DENIED', { uri: formatDestinationUri(uri), because });
   };
 }

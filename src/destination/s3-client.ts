@@ -67,8 +67,11 @@ const EXPIRED = new Date(0);
 /** Without a key: the environment, the task's or the instance's role, as the library looks for them. */
 function credentialsOf(opened: AccessKey | undefined, read: ReadAccess | undefined) {
   if (!opened) return {};
+  let known = opened;
   const credentials = async () => {
-    const { accessId, accessKey } = read?.() ?? opened;
+    // Where no key is kept any more, what is open still goes on.
+    known = read?.() ?? known;
+    const { accessId, accessKey } = known;
     const expiration = read ? { expiration: EXPIRED } : {};
     return { accessKeyId: accessId, secretAccessKey: accessKey, ...expiration };
   };

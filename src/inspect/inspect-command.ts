@@ -8,7 +8,9 @@ import type { Write } from './print.ts';
 
 export const INSPECT_HELP = `holdfast inspect URI [options]      show what lies at a destination; needs no server, changes nothing
 
-  URI is file:///… of a destination, of a directory backup_set_… or piece_… in it, or of one object
+  URI is file:///… of a destination, of a directory backup_set_… or piece_… in it, or of one object;
+      or s3://bucket/…?host=… (oss, cos), whose access key comes from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
+      (access_id and access_key in the URI work too, and are seen by whoever lists processes)
 
       --json                 one JSON document instead of text
       --tables               every batch with its commits

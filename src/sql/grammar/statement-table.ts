@@ -71,8 +71,12 @@ const ARCHIVE = {
       "ALTER SYSTEM {ALTER | CHANGE | MODIFY} EXTERNAL_STORAGE_DEST PATH [=] 'file:///backup/t/archive' SET ATTRIBUTE [=] 'max_iops=200&max_bandwidth=50M' [TENANT = t]",
       "ALTER SYSTEM CHANGE EXTERNAL_STORAGE_DEST PATH = 'p' SET ACCESS_INFO = 'access_id=a&access_key=b' [TENANT = t]",
     ],
-    meaning: 'Changes the limits of a path that the tenant uses; those not named stay, 0 takes one away.',
-    errors: ['NOT_SUPPORTED', 'INVALID_BACKUP_DEST', 'ENTRY_NOT_EXIST', 'INVALID_ARGUMENT'],
+    meaning:
+      'Changes the limits of a path that the tenant uses (those not named stay, 0 takes one away), or its access key, once it was proved.',
+    errors: [
+      ...(['NOT_SUPPORTED', 'INVALID_BACKUP_DEST', 'ENTRY_NOT_EXIST', 'INVALID_ARGUMENT'] as const),
+      ...(['BACKUP_DEST_NOT_CONNECT', 'BACKUP_PERMISSION_DENIED', 'BACKUP_FORMAT_FILE_NOT_EXIST'] as const),
+    ],
   },
   setArchiveMode: {
     ...OF_SOME,
@@ -97,6 +101,7 @@ const ARCHIVE = {
       'BACKUP_FORMAT_FILE_NOT_EXIST',
       'BACKUP_FORMAT_FILE_NOT_MATCH',
       'BACKUP_DEST_NOT_CONNECT',
+      'BACKUP_PERMISSION_DENIED',
       'INVALID_ARGUMENT',
       'NOT_SUPPORTED',
       'NO_PRIVILEGE',
@@ -125,7 +130,10 @@ const BACKUP = {
     ...OF_ONE,
     syntax: ["ALTER SYSTEM BACKUP KEY [TENANT = t] TO 'file:///safe/keys' ENCRYPTED BY 'password'"],
     meaning: "Writes all versions of a tenant's key to a new file, under a password.",
-    errors: ['NOT_SUPPORTED', 'INVALID_ARGUMENT', 'ENTRY_NOT_EXIST', 'ENTRY_EXISTS', 'INVALID_BACKUP_DEST'],
+    errors: [
+      ...(['NOT_SUPPORTED', 'INVALID_ARGUMENT', 'ENTRY_NOT_EXIST', 'ENTRY_EXISTS', 'INVALID_BACKUP_DEST'] as const),
+      'BACKUP_PERMISSION_DENIED',
+    ],
   },
   rotateKey: {
     ...OF_ONE,
@@ -162,6 +170,7 @@ const BACKUP = {
       'INVALID_BACKUP_DEST',
       'BACKUP_FORMAT_FILE_NOT_EXIST',
       'BACKUP_FORMAT_FILE_NOT_MATCH',
+      'BACKUP_PERMISSION_DENIED',
       'INVALID_ARGUMENT',
       'NO_PRIVILEGE',
     ],
@@ -228,7 +237,10 @@ const CLEANING = {
     ],
     meaning:
       'Looks at sets and pieces again: that everything is there, or every byte, or by a restore that is checked and dropped.',
-    errors: ['INVALID_ARGUMENT', 'INVALID_BACKUP_SET_ID', 'ENTRY_NOT_EXIST', 'BACKUP_INVALID_PASSWORD', 'NOT_ALLOWED'],
+    errors: [
+      ...(['INVALID_ARGUMENT', 'INVALID_BACKUP_SET_ID', 'ENTRY_NOT_EXIST', 'BACKUP_INVALID_PASSWORD'] as const),
+      ...(['NOT_ALLOWED', 'BACKUP_PERMISSION_DENIED'] as const),
+    ],
   },
   cancelValidate: {
     ...OF_SOME,
