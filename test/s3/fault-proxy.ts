@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import {
-  Agent,
+  type ClientRequest,
   createServer,
   type IncomingHttpHeaders,
   type IncomingMessage,
@@ -12,7 +12,7 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { pipeline } from 'node:stream/promises';
-import { HeadObjectCommand, NotFound, S3Client } from '@aws-sdk/client-s3';
+import { HeadObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import type { AccessKey } from '../../src/model/destination-uri.ts';
 import { alterMiddle, type Chunks, slowDown, takeFirst } from './damage-body.ts';
 import { readS3Request, type S3Request } from './s3-operation.ts';
@@ -102,7 +102,6 @@ export class FaultProxy implements AsyncDisposable {
   readonly #server: Server;
   readonly #target: URL;
   readonly #access: AccessKey;
-  readonly #agent = new Agent({ keepAlive: true });
   readonly #listings = new Map<string, Buffer>();
   #scripts: Array<ScriptedFault & { count: number }> = [];
   #random: { seed: string; rate: number; faults: readonly Fault[] } | undefined;
@@ -161,7 +160,6 @@ export class FaultProxy implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#server.closeAllConnections();
-    this.#agent.destroy();
     this.#client.destroy();
     await once(this.#server.close(), 'close');
   }
@@ -243,20 +241,21 @@ export class FaultProxy implements AsyncDisposable {
     const { target: path, headers } = rewrite(this.manners, request, this.#access);
     const { hostname, port } = this.#target;
     const { method } = request;
-    const options = { hostname, port, method, path, headers, agent: this.#agent, setHost: false };
+    // A connection of its own: a server that answers before it has the whole body closes it.
+    const options = { hostname, port, method, path, headers, agent: false, setHost: false } as const;
     const upstream = openRequest(options);
     const answered = once(upstream, 'response').then(([answer]) => answer as IncomingMessage);
+    // Heard above; but a connection may fail once more when all has been said.
+    upstream.on('error', () => {});
+    answered.catch(() => {});
     if (isWaiting(request)) {
       // The client asks before it sends the body, and the server may have no use for it.
       const first = await Promise.race([answered, once(upstream, 'continue').then(() => undefined)]);
       if (first) return first;
       response.writeContinue();
     }
-    const sent = pipeline(request, damageUpload(request, fault), upstream);
-    // A server may answer before it has taken the whole body.
-    const answer = await Promise.race([answered, sent.then(() => answered)]);
-    sent.catch(() => {});
-    return answer;
+    await sendBody(request, upstream, { fault, answered });
+    return await answered;
   }
 
   /** Asks only if nothing has the name, one request for the name after the other. @returns undefined when it is taken */
@@ -266,12 +265,12 @@ export class FaultProxy implements AsyncDisposable {
     const before = this.#turns.get(id);
     const turn = (async () => {
       await before?.catch(() => {});
-      try {
-        await this.#client.send(new HeadObjectCommand({ Bucket, Key }));
-        return undefined;
-      } catch (error) {
-        if (!(error instanceof NotFound)) throw error;
-      }
+      const head = this.#client.send(new HeadObjectCommand({ Bucket, Key }));
+      const isTaken = await head.then(
+        () => true,
+        () => false,
+      );
+      if (isTaken) return undefined;
       return await this.#ask(exchange);
     })();
     this.#turns.set(id, turn);
@@ -310,22 +309,30 @@ async function refuse({ request, response }: Pick<Exchange, 'request' | 'respons
   response.end(request.method === 'HEAD' ? '' : body);
 }
 
-function damageUpload(request: IncomingMessage, fault: Fault | undefined) {
+/** Sends the body on, or what the fault makes of it, until the server has heard enough; the client's bytes are all read. */
+async function sendBody(
+  request: IncomingMessage,
+  upstream: ClientRequest,
+  { fault, answered }: { fault: Fault | undefined; answered: Promise<unknown> },
+): Promise<void> {
   const lengthBytes = Number(request.headers['content-length'] ?? 0);
-  return async function* (source: Chunks): AsyncGenerator<Buffer> {
-    if (fault === 'corruptUpload') yield* alterMiddle(source, lengthBytes);
-    else if (fault === 'resetUpload') {
-      let at = 0;
-      for await (const chunk of source) {
-        at += chunk.length;
-        if (at * 2 >= lengthBytes) {
-          request.socket.resetAndDestroy();
-          throw new Error('reset in the middle of the request body');
-        }
-        yield chunk;
-      }
-    } else yield* source;
-  };
+  let isAnswered = false;
+  const whenAnswered = answered.finally(() => {
+    isAnswered = true;
+  });
+  whenAnswered.catch(() => {});
+  let sentBytes = 0;
+  for await (const chunk of fault === 'corruptUpload' ? alterMiddle(request, lengthBytes) : request) {
+    sentBytes += chunk.length;
+    if (fault === 'resetUpload' && sentBytes * 2 >= lengthBytes) {
+      upstream.destroy();
+      request.socket.resetAndDestroy();
+      throw new Error('reset in the middle of the request body');
+    }
+    if (isAnswered || upstream.write(chunk)) continue;
+    await Promise.race([whenAnswered, new Promise((resolve) => upstream.once('drain', resolve))]);
+  }
+  upstream.end();
 }
 
 /** Sends the answer, or what the fault makes of it. */
@@ -338,7 +345,7 @@ async function giveBack(
   const lengthBytes = Number(headers['content-length'] ?? 0);
   const half = Math.floor(lengthBytes / 2);
   const isCut = fault === 'resetDownload' || fault === 'truncated' || fault === 'shortLength';
-  const { date, ...rest } = headers;
+  const { date, connection: _, 'keep-alive': __, ...rest } = headers;
   if (date !== undefined && !response.hasHeader('date')) response.setHeader('date', date);
   if (fault === 'shortLength') rest['content-length'] = `${half}`;
   response.writeHead(status, rest);
