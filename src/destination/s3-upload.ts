@@ -17,6 +17,8 @@ const PARTS_MAX = 10_000;
 const PARTS_AT_ONCE = 4;
 /** What is put at once; more goes in parts. */
 const PUT_BYTES_MAX = 2 * PART_BYTES;
+/** Nobody takes longer from the beginning of an upload, when its lock is reckoned, to its end. */
+const LOCK_LATE_MS_MAX = 24 * 3_600_000;
 const PUT_RIGHT = 's3:PutObject';
 
 /** How objects of a destination are written. */
@@ -113,10 +115,21 @@ class NewObject {
   async checkWhole(sizeBytes: number, version: string | undefined): Promise<void> {
     const { calls, name } = this;
     const found = await statObject(calls, name, version);
-    if (found?.putId === this.#putId && found.sizeBytes === sizeBytes) return;
+    if (found?.putId === this.#putId && found.sizeBytes === sizeBytes) return this.#lock(found.lockedUntilMs, version);
     if (found && found.putId !== this.#putId) throw taken(calls, name);
     const because = `it does not have the ${sizeBytes} bytes that were written`;
     throw fail('BACKUP_DATA_CORRUPT', { object: calls.showObject(name), because });
+  }
+
+  /** Some stores take the lock of an upload and forget it. */
+  async #lock(lockedUntilMs: number | undefined, version: string | undefined): Promise<void> {
+    const until = this.facts.lockUntil();
+    if (!until || (lockedUntilMs ?? 0) > until.getTime() - LOCK_LATE_MS_MAX) return;
+    const Retention = { Mode: 'COMPLIANCE' as const, RetainUntilDate: until };
+    const input = { ...this.key, ...(version === undefined ? {} : { VersionId: version }), Retention };
+    await this.calls.call((s3, how) => s3.putObjectRetention(input, how), {
+      ...{ what: `lock ${this.name}`, right: 's3:PutObjectRetention' },
+    });
   }
 
   /**
