@@ -35,6 +35,7 @@ export async function claimDestination(destination: Destination, owner: FormatFi
   if (there) {
     checkOwner(destination, there, owner);
     await proveAccess(destination, owner);
+    await destination.sweep?.();
     return there;
   }
   if (!(await isEmpty(destination)))

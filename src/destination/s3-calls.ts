@@ -1,4 +1,5 @@
 // Requests to one object store, each tried again within bounds: what all work on it goes through.
+import { setMaxListeners } from 'node:events';
 import { fail } from '../base/errors.ts';
 import { formatDestinationUri, type ObjectStoreUri } from '../model/destination-uri.ts';
 import { openS3, type ReadAccess, type S3 } from './s3-client.ts';
@@ -69,6 +70,7 @@ export class S3Calls {
     const ending = new AbortController();
     const end = () => ending.abort();
     this.#underWay.add(end);
+    if (signal) setMaxListeners(0, signal);
     signal?.addEventListener('abort', end);
     if (this.#isClosed || signal?.aborted) end();
     try {

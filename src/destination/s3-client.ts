@@ -83,7 +83,7 @@ export async function openS3(uri: ObjectStoreUri, access?: ReadAccess): Promise<
   const { S3: Client } = await loadLibrary();
   const agent = { keepAlive: true, keepAliveMsecs: KEEP_ALIVE_MS, maxSockets: SOCKETS_MAX };
   const agents = guardedAgents(uri, agent);
-  return new Client({
+  const client = new Client({
     endpoint: uri.host.startsWith('http://') ? uri.host : `https://${uri.host}`,
     region: regionOf(uri),
     forcePathStyle: isPathStyle(uri),
@@ -98,4 +98,15 @@ export async function openS3(uri: ObjectStoreUri, access?: ReadAccess): Promise<
       httpsAgent: agents.https,
     },
   });
+  // The signature covers the header Content-MD5, and with it the body: a SHA-256 of the body for the signature would cost
+  // as much again and prove nothing more.
+  client.middlewareStack.add(
+    (next) => (args) => {
+      const { headers } = args.request as { headers: Record<string, string> };
+      if (headers['content-md5'] !== undefined) headers['x-amz-content-sha256'] = 'UNSIGNED-PAYLOAD';
+      return next(args);
+    },
+    { step: 'build', priority: 'low', name: 'signWithoutBody' },
+  );
+  return client;
 }

@@ -50,10 +50,13 @@ function readBody(body: Readable, into: Uint8Array, object: string): Promise<voi
       into.set(chunk, filled);
       filled += chunk.length;
     });
-    const cut = () => reject(new BodyMismatch(object, `the store sent ${filled} of ${into.length} bytes`));
-    body.once('end', () => (filled === into.length ? resolve() : cut()));
+    const end = () => {
+      if (filled === into.length) resolve();
+      else reject(new BodyMismatch(object, `the store sent ${filled} of ${into.length} bytes`));
+    };
+    body.once('end', end);
     body.once('error', reject);
-    body.once('close', cut);
+    body.once('close', end);
   });
 }
 
@@ -185,8 +188,11 @@ export async function getObject(
 
 /** A range that was asked for ahead of its reading. */
 interface Ahead extends Range {
-  bytes: Buffer;
+  /** A whole piece; only the beginning of it may be in use. */
+  memory: Buffer;
   whenRead: Promise<void>;
+  /** Reads that copy out of it. */
+  users: number;
 }
 
 /** @see Destination.openRead */
@@ -203,6 +209,8 @@ class S3Reader implements ObjectReader {
   readonly #closing = new AbortController();
   /** Not yet read to their ends, ascending as they were asked for. */
   #ahead: Ahead[] = [];
+  /** Memory of pieces that were read to their ends: new one would cost a page fault per 4 KiB. */
+  readonly #free: Buffer[] = [];
 
   constructor(calls: S3Calls, name: string, { sizeBytes, etag, first }: Found & { first: Buffer }) {
     this.#calls = calls;
@@ -230,11 +238,12 @@ class S3Reader implements ObjectReader {
     const isAsked = this.#ahead.some((ahead) => ahead.offset < offset + length && ahead.offset + ahead.length > offset);
     if (isAsked || held + length > AHEAD_BYTES_MAX || offset + length > this.sizeBytes) return;
     for (let at = 0; at < length; at += PIECE_BYTES) {
-      const bytes = Buffer.allocUnsafeSlow(Math.min(PIECE_BYTES, length - at));
+      const memory = this.#free.pop() ?? Buffer.allocUnsafeSlow(PIECE_BYTES);
+      const bytes = memory.subarray(0, Math.min(PIECE_BYTES, length - at));
       const whenRead = this.#readInto(offset + at, bytes);
       // Whoever reads it hears of its failure; until then it is not "unhandled".
       whenRead.catch(() => {});
-      this.#ahead.push({ offset: offset + at, length: bytes.length, bytes, whenRead });
+      this.#ahead.push({ offset: offset + at, length: bytes.length, memory, whenRead, users: 0 });
     }
   }
 
@@ -259,13 +268,24 @@ class S3Reader implements ObjectReader {
       0,
     );
     if (covered !== length || length === 0) return false;
-    for (const part of parts) {
-      await part.whenRead;
-      const from = Math.max(offset, part.offset);
-      const to = Math.min(end, part.offset + part.length);
-      into.set(part.bytes.subarray(from - part.offset, to - part.offset), from - offset);
-      if (to === part.offset + part.length) this.#ahead = this.#ahead.filter((other) => other !== part);
+    for (const part of parts) part.users++;
+    try {
+      for (const part of parts) {
+        await part.whenRead;
+        const from = Math.max(offset, part.offset);
+        const to = Math.min(end, part.offset + part.length);
+        into.set(part.memory.subarray(from - part.offset, to - part.offset), from - offset);
+      }
+      return true;
+    } finally {
+      for (const part of parts) this.#leave(part, end);
     }
-    return true;
+  }
+
+  /** A piece is let go when it was read to its end, and nobody copies out of it any more. */
+  #leave(part: Ahead, readTo: number): void {
+    part.users--;
+    if (readTo >= part.offset + part.length) this.#ahead = this.#ahead.filter((other) => other !== part);
+    if (part.users === 0 && !this.#ahead.includes(part)) this.#free.push(part.memory);
   }
 }

@@ -1,9 +1,10 @@
 // Taking objects out of an object store: deleting them, all their versions where they are locked, or marking them for a
 // rule of the bucket; and ending uploads that nobody goes on with.
+import type { ListMultipartUploadsCommandInput, ListMultipartUploadsCommandOutput } from '@aws-sdk/client-s3';
 import { fail, isFailure } from '../base/errors.ts';
 import { isObjectName } from './object-name.ts';
 import type { S3Calls } from './s3-calls.ts';
-import { isDenied, isMissing, s3Failure } from './s3-errors.ts';
+import { isDenied, isMissing, isNotImplemented, s3Failure } from './s3-errors.ts';
 import { listObjects, listVersions, PAGE_ENTRIES, statObject, type Version } from './s3-objects.ts';
 
 /** Deletions at once: a store takes some thousands a second, and so does a fleet. */
@@ -148,9 +149,7 @@ async function listUploads(calls: S3Calls, prefix: string, pagesMax: number): Pr
   let from: UploadMarker | undefined = {};
   for (let page = 0; from && page < pagesMax; page++) {
     const marker: UploadMarker = from;
-    const found = await calls.call((s3, how) => s3.listMultipartUploads({ ...input, ...marker }, how), {
-      ...{ what: 'list unfinished uploads', right: UPLOADS_RIGHT },
-    });
+    const found = await uploadPage(calls, { ...input, ...marker });
     for (const { Key = '', UploadId, Initiated } of found.Uploads ?? []) {
       const name = Key.slice(root.length);
       if (UploadId !== undefined && isObjectName(name))
@@ -163,4 +162,18 @@ async function listUploads(calls: S3Calls, prefix: string, pagesMax: number): Pr
         : undefined;
   }
   return uploads;
+}
+
+async function uploadPage(
+  calls: S3Calls,
+  input: ListMultipartUploadsCommandInput,
+): Promise<Partial<ListMultipartUploadsCommandOutput>> {
+  const options = { what: 'list unfinished uploads', right: UPLOADS_RIGHT, expected: isNotImplemented };
+  try {
+    return await calls.call((s3, how) => s3.listMultipartUploads(input, how), options);
+  } catch (error) {
+    // A store that does not list them has to end them by itself.
+    if (isNotImplemented(error)) return {};
+    throw error;
+  }
 }

@@ -17,6 +17,8 @@ const PARTS_MAX = 10_000;
 const PARTS_AT_ONCE = 4;
 /** What is put at once; more goes in parts. */
 const PUT_BYTES_MAX = 2 * PART_BYTES;
+/** Nobody takes longer from the beginning of an upload, when its lock is reckoned, to its end. */
+const LOCK_LATE_MS_MAX = 24 * 3_600_000;
 const PUT_RIGHT = 's3:PutObject';
 
 /** How objects of a destination are written. */
@@ -76,12 +78,13 @@ class NewObject {
   /**
    * Gives the object its name.
    * @param publish with the condition that nothing has the name, where the store knows conditions; resolves to the version
+   * @returns the version, in a bucket that keeps them, when the store has told it
    * @throws ENTRY_EXISTS when the name is taken
    */
   async publish(
     sizeBytes: number,
     publish: (condition: { IfNoneMatch?: '*' }) => Promise<string | undefined>,
-  ): Promise<void> {
+  ): Promise<string | undefined> {
     const { facts, calls, name } = this;
     // A store may take a condition and pass it over.
     if (!facts.isConditional) await this.checkFree();
@@ -96,12 +99,37 @@ class NewObject {
       if (isNotImplemented(error)) throw fail('CHECKSUM_TYPE_NOT_SUPPORTED', { type: facts.checksum });
       if (!isPreconditionFailed(error) && !isMissing(error)) throw error;
       // The answer to a success may get lost; its repeat then finds the name taken, or the upload gone.
-      if (await this.isMine(sizeBytes)) return;
+      if (await this.isMine(sizeBytes)) return undefined;
       if (isPreconditionFailed(error)) throw taken(calls, name);
       const because = `write ${name}: ${answerOf(error)!.code}: its upload was ended by somebody else`;
       throw fail('BACKUP_DEST_NOT_CONNECT', { uri: calls.shown, because });
     }
     if (!facts.isConditional && version !== undefined) await this.#checkFirst(version);
+    return version;
+  }
+
+  /**
+   * Looks at what was put together of parts: some stores lose parts, and some let a later writer have the name as well.
+   * @throws BACKUP_DATA_CORRUPT, ENTRY_EXISTS
+   */
+  async checkWhole(sizeBytes: number, version: string | undefined): Promise<void> {
+    const { calls, name } = this;
+    const found = await statObject(calls, name, version);
+    if (found?.putId === this.#putId && found.sizeBytes === sizeBytes) return this.#lock(found.lockedUntilMs, version);
+    if (found && found.putId !== this.#putId) throw taken(calls, name);
+    const because = `it does not have the ${sizeBytes} bytes that were written`;
+    throw fail('BACKUP_DATA_CORRUPT', { object: calls.showObject(name), because });
+  }
+
+  /** Some stores take the lock of an upload and forget it. */
+  async #lock(lockedUntilMs: number | undefined, version: string | undefined): Promise<void> {
+    const until = this.facts.lockUntil();
+    if (!until || (lockedUntilMs ?? 0) > until.getTime() - LOCK_LATE_MS_MAX) return;
+    const Retention = { Mode: 'COMPLIANCE' as const, RetainUntilDate: until };
+    const input = { ...this.key, ...(version === undefined ? {} : { VersionId: version }), Retention };
+    await this.calls.call((s3, how) => s3.putObjectRetention(input, how), {
+      ...{ what: `lock ${this.name}`, right: 's3:PutObjectRetention' },
+    });
   }
 
   /**
@@ -285,15 +313,12 @@ export class S3Writer implements ObjectWriter {
   async #complete(UploadId: string): Promise<void> {
     const { calls, name, key } = this.#object;
     const input = { ...key, UploadId, MultipartUpload: { Parts: this.#parts } };
-    await this.#object.publish(this.#sizeBytes, (condition) =>
+    const version = await this.#object.publish(this.#sizeBytes, (condition) =>
       calls.call(async (s3, how) => (await s3.completeMultipartUpload({ ...input, ...condition }, how)).VersionId, {
         ...{ what: `finish ${name}`, right: PUT_RIGHT, expected: (error) => isAnswer(error) || isMissing(error) },
       }),
     );
-    // All parts, and nobody else's object: some stores put an object together that lacks what they lost.
-    if (await this.#object.isMine(this.#sizeBytes)) return;
-    const because = `it does not have the ${this.#sizeBytes} bytes that were written`;
-    throw fail('BACKUP_DATA_CORRUPT', { object: calls.showObject(name), because });
+    await this.#object.checkWhole(this.#sizeBytes, version);
   }
 
   async #doing(work: () => Promise<void>): Promise<void> {

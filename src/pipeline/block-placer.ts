@@ -40,6 +40,10 @@ class BlockPlacer implements PlaceLane {
     this.#zeros = new Uint8Array(job.target.pageSize);
   }
 
+  async announce(items: readonly RestoreItem[]): Promise<void> {
+    await this.#blocks.willRead(items);
+  }
+
   async work(items: readonly RestoreItem[]): Promise<number> {
     let bytes = 0;
     let next = items[0] && this.#blocks.read(items[0]);

@@ -1,7 +1,7 @@
 // Reads stored blocks of backup sets out of their packs, and stored image blocks of the log out of its segments.
 import { assert } from '../base/assert.ts';
 import { fail } from '../base/errors.ts';
-import { BLOCK_PLAIN_BYTES } from '../base/limits.ts';
+import { BLOCK_PLAIN_BYTES, KIB } from '../base/limits.ts';
 import type { Destination, ObjectReader } from '../destination/destination.ts';
 import { openDestinationSpec } from '../destination/open-destination.ts';
 import { BLOCK_STORED_BYTES_MAX, type BlockContext, blockContext, openBlock } from '../format/block.ts';
@@ -14,6 +14,9 @@ import type { LogBlockItem, RestoreRequest, SetBlockItem } from './pipeline.ts';
 
 /** Room for any stored block. The numbers come from a destination that nobody can vouch for: no more is read at once. */
 const STORED_BYTES_MAX = Math.max(BLOCK_STORED_BYTES_MAX, storedBytesMax(BLOCK_PLAIN_BYTES));
+
+/** What is read along between two blocks rather than asked for apart: a request takes as long as some hundred KiB. */
+const GAP_BYTES_MAX = 128 * KIB;
 
 interface OpenPack {
   reader: ObjectReader;
@@ -38,6 +41,25 @@ export class BlockReader {
     this.#logDestination = logDestination && openDestinationSpec(logDestination);
   }
 
+  /** Asks ahead for what will be read next, where that helps: neighbours in one request. */
+  async willRead(items: ReadonlyArray<SetBlockItem | LogBlockItem>): Promise<void> {
+    let run: { reader: ObjectReader; from: number; to: number } | undefined;
+    const ask = () => run?.reader.willRead?.(run.from, run.to - run.from);
+    for (const item of items) {
+      const { offset, storedBytes } = item.kind === 'set' ? item.block : item;
+      const { reader } = await (item.kind === 'set' ? this.#openSet(item) : this.#openLog(item));
+      const end = offset + storedBytes;
+      // Numbers that can not be true are told when they are read.
+      if (!(storedBytes > 0 && storedBytes <= STORED_BYTES_MAX && end <= reader.sizeBytes)) continue;
+      if (run?.reader === reader && offset >= run.to && offset - run.to <= GAP_BYTES_MAX) run.to = end;
+      else {
+        ask();
+        run = { reader, from: offset, to: end };
+      }
+    }
+    ask();
+  }
+
   /**
    * Reads the stored bytes of an item, one item at a time.
    * @returns what checks and unpacks them: to be called before the item after the next is read; its result holds until it
@@ -55,13 +77,21 @@ export class BlockReader {
     await this.#logDestination?.[Symbol.asyncDispose]();
   }
 
-  async #readSet({ setIndex, block }: SetBlockItem): Promise<() => Uint8Array> {
+  #openSet({ setIndex, block: { packNo } }: Pick<SetBlockItem, 'setIndex' | 'block'>): Promise<OpenPack> {
     const of = this.#sets[setIndex];
     assert(of, `the restore has a set ${setIndex}`);
-    const { packNo, offset, storedBytes } = block;
-    const { reader, context } = await this.#packs.get(`${setIndex}/${packNo}`, () =>
-      openPack(of.destination, of.set, packNo),
-    );
+    return this.#packs.get(`${setIndex}/${packNo}`, () => openPack(of.destination, of.set, packNo));
+  }
+
+  #openLog({ object }: Pick<LogBlockItem, 'object'>): Promise<{ reader: ObjectReader }> {
+    const destination = this.#logDestination;
+    assert(destination, 'a restore with log has a log destination');
+    return this.#segments.get(object, async () => ({ reader: await destination.openRead(object) }));
+  }
+
+  async #readSet({ setIndex, block }: SetBlockItem): Promise<() => Uint8Array> {
+    const { offset, storedBytes } = block;
+    const { reader, context } = await this.#openSet({ setIndex, block });
     const isInside = storedBytes >= 0 && offset >= PACK_HEADER_BYTES && offset + storedBytes <= reader.sizeBytes;
     if (!isInside || storedBytes > BLOCK_STORED_BYTES_MAX) {
       const because = `it has ${reader.sizeBytes} bytes; block ${block.blockNo} lies at ${offset} + ${storedBytes}`;
@@ -72,13 +102,11 @@ export class BlockReader {
   }
 
   async #readLog(item: LogBlockItem): Promise<() => Uint8Array> {
-    const destination = this.#logDestination;
-    assert(destination, 'a restore with log has a log destination');
     const { object, offset, storedBytes, plainBytes } = item;
     const because = `an image block of ${storedBytes} stored and ${plainBytes} plain bytes`;
     if (!(plainBytes > 0 && plainBytes <= BLOCK_PLAIN_BYTES && storedBytes <= storedBytesMax(plainBytes)))
       throw fail('BACKUP_DATA_CORRUPT', { object, because });
-    const { reader } = await this.#segments.get(object, async () => ({ reader: await destination.openRead(object) }));
+    const { reader } = await this.#openLog(item);
     const stored = await reader.read(offset, storedBytes, this.#stored);
     return () => decodeImageBlock(stored, item, object, this.#plain);
   }

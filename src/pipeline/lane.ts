@@ -5,6 +5,8 @@ import { SerialQueue } from './serial-queue.ts';
 import type { HeldWorker, JobVerbs, Priority, WorkerPool } from './worker-pool.ts';
 
 export interface Lane<Chunk, Done, Rest = void> {
+  /** Called with a chunk as soon as it is known, while another may be at work; `work` waits for it. */
+  announce?(chunk: Chunk): Promise<void>;
   work(chunk: Chunk): Promise<Done>;
   /** After the last chunk: completes what is begun and ends the lane. */
   finish(): Promise<Rest>;

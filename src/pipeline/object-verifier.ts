@@ -15,6 +15,9 @@ import type { VerifiedLog, VerifyItem, VerifyObject, VerifyPack, VerifyPiece, Ve
 
 /** Read at once of what is only hashed. */
 const STEP_BYTES = 1 * MIB;
+/** How far ahead of the reading a store is asked, and how much at once. */
+const AHEAD_BYTES = 16 * MIB;
+const AHEAD_STEP_BYTES = 4 * MIB;
 
 /** What a worker needs to know; crosses to it in one message. */
 export interface VerifyJob {
@@ -29,6 +32,21 @@ export interface VerifyDone {
 }
 
 export type VerifyLane = Lane<VerifyItem, VerifyDone>;
+
+/** A reader that is read from its beginning to its end. */
+function readingAhead(reader: ObjectReader): ObjectReader {
+  const { sizeBytes } = reader;
+  let askedTo = 0;
+  return {
+    sizeBytes,
+    read(offset, length, into) {
+      for (; askedTo < Math.min(sizeBytes, offset + AHEAD_BYTES); askedTo += AHEAD_STEP_BYTES)
+        reader.willRead?.(askedTo, Math.min(AHEAD_STEP_BYTES, sizeBytes - askedTo));
+      return reader.read(offset, length, into);
+    },
+    close: () => reader.close(),
+  };
+}
 
 class ObjectVerifier implements VerifyLane {
   readonly #destination: Destination;
@@ -59,7 +77,7 @@ class ObjectVerifier implements VerifyLane {
   async #readObject(item: VerifyObject | VerifyPack): Promise<number> {
     const { object, sizeBytes, checksum } = item;
     const damaged = (because: string) => fail('BACKUP_DATA_CORRUPT', { object, because });
-    const reader = await this.#destination.openRead(object);
+    const reader = readingAhead(await this.#destination.openRead(object));
     try {
       if (reader.sizeBytes !== sizeBytes) throw damaged(`it has ${reader.sizeBytes} bytes instead of ${sizeBytes}`);
       const hash = new Xxh3();

@@ -17,11 +17,16 @@ const parent: Channel = serveParent({
       keys = keysOf(request);
       lane = openLane(request, () => parent.call<number>('nextPackNo'));
     }),
-  work: (chunk: unknown) =>
-    queue.run(async () => {
+  work: (chunk: unknown) => {
+    const announced = lane?.announce?.(chunk);
+    // Its failure is that of the work.
+    announced?.catch(() => {});
+    return queue.run(async () => {
       assert(lane, 'the lane is open');
+      await announced;
       return lane.work(chunk);
-    }),
+    });
+  },
   finish: () =>
     queue.run(async () => {
       assert(lane, 'the lane is open');

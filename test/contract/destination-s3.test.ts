@@ -53,19 +53,24 @@ describe.skipIf(!hasS3Server)(`object stores ${SKIPPED}`, () => {
     };
   };
 
-  testDestination('s3', () => fixtureOf({}), { partBytes: PART_BYTES });
+  // The test server is what Ceph was in its release 16: it does not heed conditions everywhere.
+  const isAtomicInParts = false;
+  const direct = async () => ({ ...(await fixtureOf({})), isAtomicInParts });
+  testDestination('s3', direct, { partBytes: PART_BYTES, crowd: 1_050 });
 
-  testDestination('s3 with versions', () => fixtureOf({ isVersioned: true }), { partBytes: PART_BYTES });
+  const versioned = async () => ({ ...(await fixtureOf({ isVersioned: true })), isAtomicInParts });
+  testDestination('s3 with versions', versioned, { partBytes: PART_BYTES });
 
-  describe(`through a proxy that fails at random, seed ${SEED}`, () => {
+  describe(`behind a proxy that fails at random, seed ${SEED}`, () => {
     let proxy: FaultProxy;
     beforeAll(async () => {
       proxy = await FaultProxy.start(server.host, server.owner);
       proxy.injectAtRandom({ seed: SEED, rate: FAULT_RATE });
+      proxy.manners = { ifNoneMatch: 'everywhere', pageEntries: 50 };
     });
     afterAll(async () => {
       process.stdout.write(
-        `faults injected (seed ${SEED}): ${JSON.stringify(proxy.counts)} in ${proxy.seen.length} requests\n`,
+        `faults of seed ${SEED} in ${proxy.seen.length} requests: ${JSON.stringify(proxy.counts)}\n`,
       );
       expect(proxy.faultsInjected).toBeGreaterThan(100);
       await proxy[Symbol.asyncDispose]();

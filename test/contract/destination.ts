@@ -21,6 +21,11 @@ export interface DestinationFixture {
   openFull?(): Destination;
   /** What no error may show. */
   secrets?: string[];
+  /**
+   * False where the store does not heed "only if there is none" at the end of an upload in parts: of writers that end at
+   * the same moment more than one may be told that it has the name. Names are never shared: each attempt has its own.
+   */
+  isAtomicInParts?: boolean;
 }
 
 /** What has no room at a destination that is full. */
@@ -28,9 +33,7 @@ export const FULL_BYTES = 4 * MIB;
 /** Objects are streamed and read in pieces of a size that divides no part. */
 const PIECE_BYTES = 1000 * KIB + 1;
 const LARGE_BYTES = 64 * MIB;
-/** More than object stores list at once. */
-const CROWD = 1_050;
-const CROWD_PUTS_AT_ONCE = 16;
+const CROWD_PUTS_AT_ONCE = 24;
 
 const named = (errorName: string) => expect.objectContaining({ errorName });
 const MISSING = named('BACKUP_FILE_NOT_EXIST');
@@ -82,11 +85,12 @@ const CALLS: ReadonlyArray<[name: string, call: (destination: Destination) => Pr
 /**
  * Runs the contract of `Destination` against one kind of it.
  * @param of.partBytes what the destination sends at once of a long object
+ * @param of.crowd more objects than it lists at once
  */
 export function testDestination(
   name: string,
   makeFixture: () => Promise<DestinationFixture>,
-  { partBytes = 8 * MIB }: { partBytes?: number } = {},
+  { partBytes = 8 * MIB, crowd = 130 }: { partBytes?: number; crowd?: number } = {},
 ): void {
   describe(`destination: ${name}`, () => {
     let fixture: DestinationFixture;
@@ -335,24 +339,25 @@ export function testDestination(
     });
 
     it('lists and removes more objects than come in one answer', async () => {
-      const all = Array.from({ length: CROWD }, (_, i) => `crowd/${String(i).padStart(5, '0')}`);
+      const all = Array.from({ length: crowd }, (_, i) => `crowd/${String(i).padStart(5, '0')}`);
       for (let at = 0; at < all.length; at += CROWD_PUTS_AT_ONCE)
         await Promise.all(
           all.slice(at, at + CROWD_PUTS_AT_ONCE).map((object) => destination.put(object, Buffer.from('x'))),
         );
       await destination.put('beside', new Uint8Array(1));
       expect(await names(destination, 'crowd')).toEqual(all);
-      await destination.removeAll('crowd', new Set([all[1_020]!]));
-      expect(await names(destination)).toEqual(['beside', all[1_020]]);
+      await destination.removeAll('crowd', new Set([all.at(-5)!]));
+      expect(await names(destination)).toEqual(['beside', all.at(-5)]);
     });
 
     it.each([100, partBytes + 1])('lets exactly one of many streams of %i bytes and one name win', async (size) => {
       const contents = Array.from({ length: 8 }, () => randomBytes(size));
       const results = await Promise.allSettled(contents.map((bytes) => stream(destination, 'a/1', bytes)));
       const won = results.flatMap((result, i) => (result.status === 'fulfilled' ? [i] : []));
-      expect(won).toHaveLength(1);
+      if (size <= partBytes || (fixture.isAtomicInParts ?? true)) expect(won).toHaveLength(1);
       for (const result of results) if (result.status === 'rejected') expect(result.reason).toEqual(TAKEN);
-      expect(contents[won[0]!]!.equals(await destination.get('a/1'))).toBe(true);
+      const there = await destination.get('a/1');
+      expect(won.filter((i) => contents[i]!.equals(there))).toHaveLength(1);
       if (fixture.residue) expect(await fixture.residue()).toEqual(['a/1']);
     });
 

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import {
-  Agent,
+  type ClientRequest,
   createServer,
   type IncomingHttpHeaders,
   type IncomingMessage,
@@ -12,10 +12,11 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { pipeline } from 'node:stream/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { HeadObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import type { AccessKey } from '../../src/model/destination-uri.ts';
+import { alterMiddle, type Chunks, slowDown, takeFirst } from './damage-body.ts';
 import { readS3Request, type S3Request } from './s3-operation.ts';
-import { signAgain } from './sign-again.ts';
+import { dateOf, refusalOf, rewrite, type StoreManners } from './store-manners.ts';
 
 /** Answered instead of asking the server: status and code. */
 const ANSWERS = {
@@ -71,11 +72,6 @@ const NEEDS_ANSWER_BODY: ReadonlySet<Fault> = new Set([
   'corruptDownload',
 ]);
 
-const TRICKLE_BYTES_PER_SECOND = 1024;
-const TRICKLE_SECONDS = 2;
-const TRICKLE_STEPS_PER_SECOND = 4;
-/** A server refuses requests that are signed for a time further off than this. @source AWS S3, RequestTimeTooSkewed */
-const SKEW_MAX_MS = 15 * 60_000;
 /** A client that tries often enough gets through: so often in a row one and the same request fails at random. */
 const FAILURES_IN_A_ROW_MAX = 2;
 
@@ -89,14 +85,6 @@ export interface ScriptedFault {
   nth?: number;
   /** How many; default 1, Infinity until healed. */
   times?: number;
-}
-
-/** How the store behaves all the time. */
-export interface StoreManners {
-  /** Its clock is so much ahead. */
-  clockAheadMs?: number;
-  /** What it makes of a put that must not overwrite: `ignores` overwrites, `refuses` answers 501. */
-  ifNoneMatch?: 'ignores' | 'refuses';
 }
 
 export interface SeenRequest extends S3Request {
@@ -114,10 +102,12 @@ export class FaultProxy implements AsyncDisposable {
   readonly #server: Server;
   readonly #target: URL;
   readonly #access: AccessKey;
-  readonly #agent = new Agent({ keepAlive: true });
   readonly #listings = new Map<string, Buffer>();
   #scripts: Array<ScriptedFault & { count: number }> = [];
   #random: { seed: string; rate: number; faults: readonly Fault[] } | undefined;
+  /** By bucket and key: the last of the requests that wait for each other. */
+  readonly #turns = new Map<string, Promise<unknown>>();
+  readonly #client: S3Client;
   readonly #tries = new Map<string, { count: number; failuresInARow: number }>();
 
   private constructor(server: Server, target: string, access: AccessKey) {
@@ -125,11 +115,16 @@ export class FaultProxy implements AsyncDisposable {
     this.#target = new URL(target);
     this.#access = access;
     this.host = `http://127.0.0.1:${(server.address() as { port: number }).port}`;
-    server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    const { accessId: accessKeyId, accessKey: secretAccessKey } = access;
+    const credentials = { accessKeyId, secretAccessKey };
+    this.#client = new S3Client({ endpoint: target, region: 'us-east-1', forcePathStyle: true, credentials });
+    const handle = (request: IncomingMessage, response: ServerResponse) => {
       const { socket } = request;
       // Whatever fails between the two sockets, the client sees it as a reset.
       this.#handle(request, response).catch(() => socket.resetAndDestroy());
-    });
+    };
+    server.on('request', handle);
+    server.on('checkContinue', handle);
   }
 
   /**
@@ -165,7 +160,7 @@ export class FaultProxy implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#server.closeAllConnections();
-    this.#agent.destroy();
+    this.#client.destroy();
     await once(this.#server.close(), 'close');
   }
 
@@ -211,67 +206,75 @@ export class FaultProxy implements AsyncDisposable {
     if (fault !== undefined && fault in ANSWERS) {
       const [status, code] = ANSWERS[fault as keyof typeof ANSWERS];
       await refuse({ request, response }, status, code);
-    } else if (fault === 'silence') await drain(request);
-    else if (fault === 'resetAtOnce') request.socket.resetAndDestroy();
+    } else if (fault === 'silence') {
+      if (!isWaiting(request)) await drain(request);
+    } else if (fault === 'resetAtOnce') request.socket.resetAndDestroy();
     else await this.#pass({ request, response, about, fault });
   }
 
   /** Hands the request on and the answer back, with whatever happens to either. */
-  async #pass({ request, response, about, fault }: Exchange): Promise<void> {
-    const headers = await this.#headersFor(request, response);
-    if (!headers) return;
-    const { hostname, port } = this.#target;
-    const upstream = openRequest({
-      ...{ hostname, port, method: request.method, path: request.url, headers, agent: this.#agent },
-      setHost: false,
-    });
-    const answered = once(upstream, 'response').then(([answer]) => answer as IncomingMessage);
-    const sent = pipeline(request, damageUpload(request, fault), upstream);
-    // A server may answer before it has taken the whole body.
-    const answer = await Promise.race([answered, sent.then(() => answered)]);
-    sent.catch(() => {});
-    if (fault?.startsWith('doneThen')) {
+  async #pass(exchange: Exchange): Promise<void> {
+    const { request, response, about, fault } = exchange;
+    const date = dateOf(this.manners);
+    if (date) response.setHeader('date', date.toUTCString());
+    const refusal = refusalOf(this.manners, request);
+    if (refusal) return await refuse(exchange, ...refusal);
+    const isConditional = this.manners.ifNoneMatch === 'everywhere' && request.headers['if-none-match'] !== undefined;
+    const answer = isConditional ? await this.#askInTurn(exchange) : await this.#ask(exchange);
+    if (!answer) await refuse(exchange, 412, 'PreconditionFailed');
+    else if (fault?.startsWith('doneThen')) {
       await drain(answer);
-      if (fault === 'doneThenError') await refuse({ request, response }, 500, 'InternalError');
+      if (fault === 'doneThenError') await refuse(exchange, 500, 'InternalError');
       else if (fault === 'doneThenReset') request.socket.resetAndDestroy();
     } else if (about.operation === 'ListObjectsV2' && answer.statusCode === 200) {
       const shown = this.#listed(request.url!, Buffer.concat(await answer.toArray()), fault === 'staleList');
       const { 'transfer-encoding': _, ...rest } = answer.headers;
-      await giveBack(
-        response,
-        { status: 200, headers: { ...rest, 'content-length': `${shown.length}` } },
-        [shown],
-        fault,
-      );
+      const head = { status: 200, headers: { ...rest, 'content-length': `${shown.length}` } };
+      await giveBack(response, head, [shown], fault);
     } else {
       await giveBack(response, { status: answer.statusCode!, headers: answer.headers }, answer, fault);
     }
   }
 
-  /** The headers as the server gets them; undefined when the store's manners have answered already. */
-  async #headersFor(request: IncomingMessage, response: ServerResponse): Promise<IncomingHttpHeaders | undefined> {
-    const { clockAheadMs = 0, ifNoneMatch } = this.manners;
-    // The proxy itself says to go on; waiting for the server to say so too would only take time.
-    const { expect: _, ...headers } = request.headers;
-    const isConditional = ifNoneMatch !== undefined && headers['if-none-match'] !== undefined;
-    if (isConditional && ifNoneMatch === 'refuses') {
-      await refuse({ request, response }, 501, 'NotImplemented');
-      return undefined;
+  /** The server's answer, when its body has not been read yet. */
+  async #ask({ request, response, fault }: Exchange): Promise<IncomingMessage> {
+    const { target: path, headers } = rewrite(this.manners, request, this.#access);
+    const { hostname, port } = this.#target;
+    const { method } = request;
+    // A connection of its own: a server that answers before it has the whole body closes it.
+    const options = { hostname, port, method, path, headers, agent: false, setHost: false } as const;
+    const upstream = openRequest(options);
+    const answered = once(upstream, 'response').then(([answer]) => answer as IncomingMessage);
+    // Heard above; but a connection may fail once more when all has been said.
+    upstream.on('error', () => {});
+    answered.catch(() => {});
+    if (isWaiting(request)) {
+      // The client asks before it sends the body, and the server may have no use for it.
+      const first = await Promise.race([answered, once(upstream, 'continue').then(() => undefined)]);
+      if (first) return first;
+      response.writeContinue();
     }
-    if (isConditional) delete headers['if-none-match'];
-    if (clockAheadMs !== 0) {
-      const signedForMs = readAmzDate(String(headers['x-amz-date']));
-      const nowMs = Date.now() + clockAheadMs;
-      response.setHeader('date', new Date(nowMs).toUTCString());
-      if (Math.abs(signedForMs - nowMs) > SKEW_MAX_MS) {
-        await refuse({ request, response }, 403, 'RequestTimeTooSkewed');
-        return undefined;
-      }
-      headers['x-amz-date'] = formatAmzDate(signedForMs - clockAheadMs);
-    }
-    if (isConditional || clockAheadMs !== 0)
-      headers.authorization = signAgain({ method: request.method!, target: request.url!, headers }, this.#access);
-    return headers;
+    await sendBody(request, upstream, { fault, answered });
+    return await answered;
+  }
+
+  /** Asks only if nothing has the name, one request for the name after the other. @returns undefined when it is taken */
+  async #askInTurn(exchange: Exchange): Promise<IncomingMessage | undefined> {
+    const { bucket: Bucket, key: Key } = exchange.about;
+    const id = `${Bucket}/${Key}`;
+    const before = this.#turns.get(id);
+    const turn = (async () => {
+      await before?.catch(() => {});
+      const head = this.#client.send(new HeadObjectCommand({ Bucket, Key }));
+      const isTaken = await head.then(
+        () => true,
+        () => false,
+      );
+      if (isTaken) return undefined;
+      return await this.#ask(exchange);
+    })();
+    this.#turns.set(id, turn);
+    return await turn;
   }
 
   /** Remembers what a listing shows now. @returns what it shows to this client */
@@ -289,80 +292,47 @@ interface Exchange {
   fault: Fault | undefined;
 }
 
-/** `20261123T073200Z` */
-function readAmzDate(text: string): number {
-  return Date.parse(text.replace(/^(....)(..)(..T..)(..)(..Z)$/, '$1-$2-$3:$4:$5'));
-}
-
-function formatAmzDate(ms: number): string {
-  return new Date(ms).toISOString().replace(/[-:]|\.\d+/g, '');
-}
-
 async function drain(stream: IncomingMessage): Promise<void> {
   for await (const _ of stream);
 }
 
+/** Whether the client waits to be told to go on before it sends the body. */
+function isWaiting({ headers }: IncomingMessage): boolean {
+  return headers.expect !== undefined;
+}
+
 /** Answers an error as S3 does. */
 async function refuse({ request, response }: Pick<Exchange, 'request' | 'response'>, status: number, code: string) {
-  if (!request.readableEnded) await drain(request);
+  if (!request.readableEnded && !isWaiting(request)) await drain(request);
   const body = `<?xml version="1.0" encoding="UTF-8"?><Error><Code>${code}</Code><Message>injected</Message></Error>`;
   response.writeHead(status, { 'content-type': 'application/xml', 'content-length': body.length });
   response.end(request.method === 'HEAD' ? '' : body);
 }
 
-type Chunks = AsyncIterable<Buffer> | Iterable<Buffer>;
-
-/** The bytes of a body with one in its middle altered. */
-async function* alterMiddle(source: Chunks, lengthBytes: number): AsyncGenerator<Buffer> {
-  const middle = Math.floor(lengthBytes / 2);
-  let at = 0;
-  for await (const chunk of source) {
-    const altered = Buffer.from(chunk);
-    if (middle >= at && middle < at + chunk.length) altered[middle - at]! ^= 0x10;
-    at += chunk.length;
-    yield altered;
-  }
-}
-
-/** The first bytes of a body. */
-async function* takeFirst(source: Chunks, bytes: number): AsyncGenerator<Buffer> {
-  let left = bytes;
-  for await (const chunk of source) {
-    if (left > 0) yield chunk.subarray(0, left);
-    left -= chunk.length;
-  }
-}
-
-/** The bytes of a body, the first of them slowly. */
-async function* slowDown(source: Chunks): AsyncGenerator<Buffer> {
-  let slowBytes = TRICKLE_SECONDS * TRICKLE_BYTES_PER_SECOND;
-  const stepBytes = TRICKLE_BYTES_PER_SECOND / TRICKLE_STEPS_PER_SECOND;
-  for await (const chunk of source) {
-    let at = 0;
-    for (; slowBytes > 0 && at < chunk.length; at += stepBytes, slowBytes -= stepBytes) {
-      yield chunk.subarray(at, at + stepBytes);
-      await sleep(1000 / TRICKLE_STEPS_PER_SECOND);
-    }
-    yield chunk.subarray(at);
-  }
-}
-
-function damageUpload(request: IncomingMessage, fault: Fault | undefined) {
+/** Sends the body on, or what the fault makes of it, until the server has heard enough; the client's bytes are all read. */
+async function sendBody(
+  request: IncomingMessage,
+  upstream: ClientRequest,
+  { fault, answered }: { fault: Fault | undefined; answered: Promise<unknown> },
+): Promise<void> {
   const lengthBytes = Number(request.headers['content-length'] ?? 0);
-  return async function* (source: Chunks): AsyncGenerator<Buffer> {
-    if (fault === 'corruptUpload') yield* alterMiddle(source, lengthBytes);
-    else if (fault === 'resetUpload') {
-      let at = 0;
-      for await (const chunk of source) {
-        at += chunk.length;
-        if (at * 2 >= lengthBytes) {
-          request.socket.resetAndDestroy();
-          throw new Error('reset in the middle of the request body');
-        }
-        yield chunk;
-      }
-    } else yield* source;
-  };
+  let isAnswered = false;
+  const whenAnswered = answered.finally(() => {
+    isAnswered = true;
+  });
+  whenAnswered.catch(() => {});
+  let sentBytes = 0;
+  for await (const chunk of fault === 'corruptUpload' ? alterMiddle(request, lengthBytes) : request) {
+    sentBytes += chunk.length;
+    if (fault === 'resetUpload' && sentBytes * 2 >= lengthBytes) {
+      upstream.destroy();
+      request.socket.resetAndDestroy();
+      throw new Error('reset in the middle of the request body');
+    }
+    if (isAnswered || upstream.write(chunk)) continue;
+    await Promise.race([whenAnswered, new Promise((resolve) => upstream.once('drain', resolve))]);
+  }
+  upstream.end();
 }
 
 /** Sends the answer, or what the fault makes of it. */
@@ -375,7 +345,7 @@ async function giveBack(
   const lengthBytes = Number(headers['content-length'] ?? 0);
   const half = Math.floor(lengthBytes / 2);
   const isCut = fault === 'resetDownload' || fault === 'truncated' || fault === 'shortLength';
-  const { date, ...rest } = headers;
+  const { date, connection: _, 'keep-alive': __, ...rest } = headers;
   if (date !== undefined && !response.hasHeader('date')) response.setHeader('date', date);
   if (fault === 'shortLength') rest['content-length'] = `${half}`;
   response.writeHead(status, rest);
