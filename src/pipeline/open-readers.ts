@@ -16,10 +16,16 @@ export class OpenReaders<T extends { reader: ObjectReader }> {
     const opening = this.#open.get(key) ?? open();
     this.#open.delete(key);
     this.#open.set(key, opening);
+    // Its failure is heard below; until then it is not "unhandled".
+    opening.catch(() => {});
     if (this.#open.size > OPEN_OBJECTS_MAX) {
       const [oldestKey, oldest] = this.#open.entries().next().value!;
       this.#open.delete(oldestKey);
-      await (await oldest).reader.close();
+      // One that could not be opened has failed whoever asked for it.
+      await oldest.then(
+        ({ reader }) => reader.close(),
+        () => {},
+      );
     }
     try {
       return await opening;
@@ -32,7 +38,6 @@ export class OpenReaders<T extends { reader: ObjectReader }> {
   async close(): Promise<void> {
     const all = [...this.#open.values()];
     this.#open.clear();
-    // One that could not be opened has failed whoever asked for it.
     for (const opened of await Promise.allSettled(all))
       if (opened.status === 'fulfilled') await opened.value.reader.close();
   }
