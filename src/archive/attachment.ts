@@ -113,6 +113,7 @@ export class Attachment {
       lagTargetMs: of.lagTargetMs,
       seal: logSealOf(store, { tenantId, roundId }),
       cutScn: this.log.cutScn,
+      batchesMax: this.log.batchesMax,
       deliver: (batch) => this.#deliver(batch, of.events),
       onGap: (because) => of.events.onGap(because),
     });

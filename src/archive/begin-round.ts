@@ -13,7 +13,8 @@ import { writeRoundStart } from './archive-files.ts';
 import { archiveOwner, segmentOwner } from './archive-owner.ts';
 import { findRepairBase } from './gap-repair.ts';
 import { checkArchiveDestination } from './log-tail.ts';
-import { newPiece, raiseLastScn } from './round-log.ts';
+import { newPiece } from './new-piece.ts';
+import { raiseLastScn } from './round-log.ts';
 
 /** A new round: it has its number before anything of it exists. */
 export function openRound(context: ArchiveContext, tenantId: number): void {

@@ -78,7 +78,7 @@ async function fill(
   const open = async () => {
     const { segments } = await listPiece(destination, ref);
     const nextSegmentNo = (segments.at(-1)?.segmentNo ?? 0) + 1;
-    return new SegmentWriter({ destination, owner, piece: ref, nextSegmentNo, position });
+    return new SegmentWriter({ destination, owner, piece: ref, nextSegmentNo, position, spend: () => {} });
   };
   let writer = await open();
   for (let i = 0; i < count; i++) {
@@ -87,7 +87,7 @@ async function fill(
       writer = await open();
     }
     const batch = encode(position);
-    await writer.append(captured(batch));
+    writer.accept(await writer.write(captured(batch)));
     batches.push(batch);
     position = { batchNo: batch.header.batchNo, hash: batch.header.hash };
   }

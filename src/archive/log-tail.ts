@@ -1,12 +1,21 @@
 // Where a round's log stands: found in the last batch that is whole at the destination, the only truth.
-import { fail } from '../base/errors.ts';
-import { type ArchivedPiece, listPiece, readPieceInfo } from '../destination/archive-listing.ts';
+import { sameBytes } from '../base/bytes.ts';
+import { fail, isFailure } from '../base/errors.ts';
+import { type ArchivedPiece, listPiece, readPieceInfo, type SegmentObject } from '../destination/archive-listing.ts';
 import { listedSegments, walkPiece } from '../destination/archive-reader.ts';
 import type { ReadBatch } from '../destination/batch-chain.ts';
 import { readFormatFile } from '../destination/claim-destination.ts';
 import type { Destination } from '../destination/destination.ts';
 import type { LogPosition } from '../engine/engine-driver.ts';
 import type { RoundRef } from '../format/layout.ts';
+import {
+  BATCHES_IN_FLIGHT_MAX,
+  decodeSegmentHeader,
+  durableBatchNoOf,
+  type HashedBatchHeader,
+  LOG_SEGMENT_HEADER_BYTES,
+  type LogSegmentHeader,
+} from '../format/log-batch-header.ts';
 import { formatDestinationUri } from '../model/destination-uri.ts';
 import type { SegmentOwner } from './segment-writer.ts';
 
@@ -15,7 +24,8 @@ export interface LogTail {
   /** Piece that the last batch lies in. */
   pieceId: number;
   position: LogPosition;
-  /** The batches of the last segment, in order: a crash may have come before the store knew of the newest of them. */
+  pageSize: number;
+  /** The last batches, in order: a crash may have come before the store knew of the newest of them. */
   batches: TailBatch[];
 }
 
@@ -62,24 +72,94 @@ async function findPieceTail(
 ): Promise<LogTail | undefined> {
   // Of a frozen piece, only its list tells which segments are the last: it may have been compacted.
   const segments = piece.isFrozen ? listedSegments(piece, await readPieceInfo(destination, piece)) : piece.segments;
-  for (const segment of segments.toReversed()) {
-    const alone = { ...piece, isFrozen: false, segments: [segment] };
-    const walk = walkPiece(destination, alone, undefined, { owner, acceptsDamagedTail: true });
-    const batches: TailBatch[] = [];
-    for (;;) {
-      const step = await walk.next();
-      if (!step.done) {
-        const { commitCount, lastScn, pageCount, pageSize, totalBytes } = step.value.header;
-        batches.push({ commitCount, lastScn, pageCount, pageSize, totalBytes });
-        continue;
-      }
-      const { last } = step.value;
-      if (!last) break;
-      await destination.sync(segment.name);
-      const { batchNo, hash, checkpointScn, position } = last;
-      const found = { batchNo, batchHash: hash, scn: checkpointScn, engine: position };
-      return { pieceId: piece.pieceId, position: found, batches };
-    }
+  const recent = new RecentSegments(destination, segments);
+  for (let place = segments.length - 1; place >= 0; place--) {
+    const header = await recent.header(place);
+    // What goes on from a batch that is known to be durable does not hang in the air.
+    if (!header || header.firstBatchNo > recent.durableNo + 1) continue;
+    const tail = await readTail(destination, { piece, place, recent }, owner);
+    if (tail) return tail;
   }
   return undefined;
+}
+
+/** The segments of a piece, of which only the headers of the last are read. */
+class RecentSegments {
+  readonly #destination: Destination;
+  readonly segments: readonly SegmentObject[];
+  readonly #headers = new Map<number, LogSegmentHeader | undefined>();
+  /** The last batch that the headers read so far know to be durable. */
+  durableNo = 0;
+
+  constructor(destination: Destination, segments: readonly SegmentObject[]) {
+    this.#destination = destination;
+    this.segments = segments;
+  }
+
+  /** undefined when it is not whole. */
+  async header(place: number): Promise<LogSegmentHeader | undefined> {
+    if (!this.#headers.has(place)) {
+      const header = await readSegmentHeader(this.#destination, this.segments[place]!);
+      this.#headers.set(place, header);
+      if (header) this.durableNo = Math.max(this.durableNo, durableBatchNoOf(header));
+    }
+    return this.#headers.get(place);
+  }
+
+  /** The last segment that goes on from a batch. */
+  async findNext({ batchNo, hash }: HashedBatchHeader): Promise<number | undefined> {
+    for (let place = this.segments.length - 1; place >= 0; place--) {
+      const header = await this.header(place);
+      if (!header) continue;
+      if (header.firstBatchNo === batchNo + 1 && sameBytes(header.prevHash, hash)) return place;
+      // Batches behind the last durable one were never on their way together with ones so far before it.
+      if (durableBatchNoOf(header) < batchNo - BATCHES_IN_FLIGHT_MAX) return undefined;
+    }
+    return undefined;
+  }
+}
+
+/** undefined when there is none, or none that is whole. */
+async function readSegmentHeader(
+  destination: Destination,
+  { name, sizeBytes }: SegmentObject,
+): Promise<LogSegmentHeader | undefined> {
+  if (sizeBytes < LOG_SEGMENT_HEADER_BYTES) return undefined;
+  const bytes = await destination.get(name, { offset: 0, length: LOG_SEGMENT_HEADER_BYTES });
+  try {
+    return decodeSegmentHeader(bytes, name);
+  } catch (error) {
+    if (isFailure(error, 'BACKUP_DATA_CORRUPT')) return undefined;
+    throw error;
+  }
+}
+
+/** The batches from a segment on, each going on from the one before; undefined when the segment has none. */
+async function readTail(
+  destination: Destination,
+  of: { piece: ArchivedPiece; place: number; recent: RecentSegments },
+  owner: SegmentOwner,
+): Promise<LogTail | undefined> {
+  const { piece, recent } = of;
+  const batches: TailBatch[] = [];
+  let tail: HashedBatchHeader | undefined;
+  for (let place: number | undefined = of.place; place !== undefined; ) {
+    const segment = recent.segments[place]!;
+    const alone = { ...piece, isFrozen: false, segments: [segment] };
+    const walk = walkPiece(destination, alone, undefined, { owner, acceptsDamagedTail: true, isSlice: true });
+    let last: HashedBatchHeader | undefined;
+    for (let step = await walk.next(); !step.done; step = await walk.next()) {
+      last = step.value.header;
+      const { commitCount, lastScn, pageCount, pageSize, totalBytes } = last;
+      batches.push({ commitCount, lastScn, pageCount, pageSize, totalBytes });
+    }
+    if (!last) break;
+    await destination.sync(segment.name);
+    tail = last;
+    place = await recent.findNext(last);
+  }
+  if (!tail) return undefined;
+  const { batchNo, hash, checkpointScn, position, pageSize } = tail;
+  const found = { batchNo, batchHash: hash, scn: checkpointScn, engine: position };
+  return { pieceId: piece.pieceId, position: found, pageSize, batches };
 }

@@ -25,28 +25,20 @@ import { ArchiveDamaged } from './archive-damaged.ts';
 import { recordPieceFrozen } from './archive-events.ts';
 import { writePieceStart, writeRoundEnd } from './archive-files.ts';
 import { archiveOwner, segmentOwner } from './archive-owner.ts';
+import { confirmTail } from './confirm-tail.ts';
 import { freezePiece } from './freeze-piece.ts';
 import { checkArchiveDestination, findLogTail, type LogTail } from './log-tail.ts';
-import { type SegmentOwner, SegmentWriter } from './segment-writer.ts';
+import { newPiece } from './new-piece.ts';
+import { OrderedCalls } from './ordered-calls.ts';
+import { newSegmentWriter } from './segment-numbers.ts';
+import type { SegmentOwner, SegmentWriter, WrittenBatch } from './segment-writer.ts';
 
 const NS_PER_US = 1000n;
-
-/** The row of a piece that begins at a grid point of its round. */
-export function newPiece(round: ArchiveRound, of: { pieceId: number; startScn: Scn; endScn: Scn; createdNs: bigint }) {
-  const { tenantId, destId, roundId, uri } = round;
-  const { pieceId, startScn, endScn, createdNs } = of;
-  const piece: ArchivePiece = {
-    ...{ tenantId, destId, roundId, pieceId, startScn, endScn, uri },
-    status: 'ACTIVE',
-    fileStatus: 'AVAILABLE',
-    createdUs: createdNs / NS_PER_US,
-    checkpointScn: startScn,
-    maxScn: startScn,
-    inputBytes: 0n,
-    outputBytes: 0n,
-  };
-  return piece;
-}
+/**
+ * Objects that are put at once: with 4 MiB each and a store that answers in 100 ms, 300 MiB a second. Their bytes are held
+ * until they are durable.
+ */
+const BATCHES_ON_THEIR_WAY_MAX = 8;
 
 export class RoundLog {
   readonly #context: ArchiveContext;
@@ -57,8 +49,7 @@ export class RoundLog {
   /** The start of the piece is at the destination. It comes before the first batch: only then is it known what it names. */
   #isAnnounced = false;
   #isClosed = false;
-  #inFlight: Promise<void> | undefined;
-  #askedMs = 0;
+  readonly #calls: OrderedCalls;
   /** Where the last batch at the destination ends. */
   #archivedScn: Scn = SCN_NONE;
   /** Called when a later scn ends the active piece. */
@@ -73,6 +64,11 @@ export class RoundLog {
     this.#round = of.round;
     this.#piece = of.piece;
     this.#writer = of.writer;
+    this.#calls = new OrderedCalls({
+      callsMax: BATCHES_ON_THEIR_WAY_MAX,
+      nowMs: () => context.clock.monotonicMs(),
+      onFailedAttempt: () => this.#writer.rewind(),
+    });
   }
 
   /**
@@ -98,11 +94,14 @@ export class RoundLog {
       const position = tail
         ? { batchNo: tail.position.batchNo, hash: tail.position.batchHash }
         : roundStartPosition(start);
-      const nextSegmentNo = (segments.at(-1)?.segmentNo ?? 0) + 1;
-      const writer = new SegmentWriter({ destination, owner, piece: refOf(piece), nextSegmentNo, position });
+      const writer = newSegmentWriter(context, {
+        destination,
+        piece,
+        position,
+        lastSegmentNo: segments.at(-1)?.segmentNo ?? 0,
+      });
       const log = new RoundLog(context, { destination, round, piece, writer });
-      await log.#takeUp(tail);
-      return { log, start, resume: tail?.position ?? null };
+      return { log, start, resume: await log.#takeUp(tail) };
     } catch (error) {
       await destination[Symbol.asyncDispose]();
       throw error;
@@ -137,21 +136,38 @@ export class RoundLog {
 
   /** Settles when the destination has answered; undefined when nothing was asked. */
   get pending(): Promise<void> | undefined {
-    return this.#inFlight;
+    return this.#calls.pending;
   }
 
   /** How long the destination has been owing an answer; 0 when nothing was asked. */
   get pendingMs(): number {
-    return this.#inFlight ? this.#context.clock.monotonicMs() - this.#askedMs : 0;
+    return this.#calls.pendingMs;
   }
 
-  /** Makes one batch durable. The same batch may come again, even after it became durable. */
+  /** How often in a row the destination has refused what it was to take. */
+  get failedAttempts(): number {
+    return this.#calls.failedAttempts;
+  }
+
+  /** How many batches may usefully be on their way at once: appends follow one another. */
+  get batchesMax(): number {
+    return this.canAppend ? 1 : BATCHES_ON_THEIR_WAY_MAX;
+  }
+
+  /**
+   * Makes one batch durable. The next may be given before it resolves: calls end in order, each when its batch and all
+   * before it are durable. After one has failed, those given behind it fail too; when the last of them has, delivery goes
+   * on with the one that failed. The last durable batch may come again.
+   */
   async deliver(batch: CapturedBatch): Promise<void> {
     if (this.#isClosed) throw fail('CANCELED', {});
-    assert(this.#inFlight === undefined, 'one batch is delivered at a time');
     const { batchNo, hash } = this.#writer.position;
     if (batch.batchNo === batchNo && Buffer.compare(batch.position.batchHash, hash) === 0) return;
-    await this.#exclusively(() => this.#write(batch));
+    await this.#calls.run({
+      prepare: (before) => this.#prepare(batch, before),
+      work: () => this.#writer.write(batch),
+      accept: (written) => this.#accept(written),
+    });
   }
 
   /** Everything up to here is archived, says the capture of an idle tenant. */
@@ -182,7 +198,7 @@ export class RoundLog {
 
   /** Ends the active piece before its time, because the round ends. Safe to repeat. */
   async freeze(): Promise<void> {
-    await this.#exclusively(() => this.#freeze());
+    await this.#calls.run({ prepare: (before) => before(), work: () => this.#freeze(), accept: () => {} });
   }
 
   /** Writes the end of the round. Safe to repeat. The last piece is frozen. */
@@ -202,7 +218,7 @@ export class RoundLog {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    await this.#inFlight;
+    await this.pending;
     await this.#writer.close();
     await this.#destination[Symbol.asyncDispose]();
   }
@@ -216,49 +232,42 @@ export class RoundLog {
     return await findRepairScn(this.#destination, this.#round, owner).catch(throwDamaged);
   }
 
-  async #exclusively(work: () => Promise<void>): Promise<void> {
-    const running = work();
-    // Only whether it still runs is of interest here; its failure is the caller's.
-    const settled = running.then(
-      () => {},
-      () => {},
-    );
-    this.#inFlight = settled;
-    this.#askedMs = this.#context.clock.monotonicMs();
-    try {
-      await running;
-    } finally {
-      this.#inFlight = undefined;
-    }
-  }
-
   /** After an opening: what an earlier life left half done, and figures that the store has not heard of. */
-  async #takeUp(tail: LogTail | undefined): Promise<void> {
+  async #takeUp(tail: LogTail | undefined): Promise<LogPosition | null> {
     this.#isAnnounced = this.#piece.status === 'FROZEN' || tail?.pieceId === this.#piece.pieceId;
     if (!this.#isAnnounced) await this.#announcePiece();
-    if (!tail) return;
-    if (tail.pieceId === this.#piece.pieceId) {
+    if (!tail) return null;
+    const isInPiece = tail.pieceId === this.#piece.pieceId;
+    if (isInPiece) {
       for (const batch of tail.batches) {
         if (batch.commitCount === 0 || batch.lastScn <= this.#piece.maxScn) continue;
         this.#count({ maxScn: batch.lastScn, input: batch.pageCount * batch.pageSize, output: batch.totalBytes });
       }
     }
-    this.#reach(tail.position.scn);
+    // A piece that is frozen, or about to be, gets no more; what is before it stands.
+    const isOpen = isInPiece && this.#piece.status === 'ACTIVE' && !this.canAppend;
+    const of = { piece: this.#piece, tail, writer: this.#writer };
+    const position = isOpen ? await confirmTail(this.#context, of) : tail.position;
+    this.#reach(position.scn);
+    return position;
   }
 
-  async #write(batch: CapturedBatch): Promise<void> {
-    const { firstScn, lastScn } = batch;
-    if (this.#piece.status !== 'ACTIVE' || firstScn >= this.#piece.endScn) await this.#switchPiece(batch);
+  /** Opens the piece that a batch belongs to. Only objects that are put whole may overlap, and only in one piece. */
+  async #prepare({ firstScn, lastScn, commitCount, ...batch }: CapturedBatch, before: () => Promise<void>) {
+    const isInNext = () => this.#piece.status !== 'ACTIVE' || firstScn >= this.#piece.endScn;
+    if (this.canAppend || isInNext()) await before();
+    if (isInNext()) await this.#switchPiece({ firstScn, lastScn });
     if (!this.#isAnnounced) await this.#announcePiece();
-    const isWithin = lastScn < this.#piece.endScn || batch.commitCount === 0;
-    assert(isWithin, 'no batch holds commits of two pieces');
-    const written = await this.#writer.append(batch);
-    this.#count({
-      maxScn: batch.commitCount > 0 ? lastScn : this.#piece.maxScn,
-      input: batch.plainBytes,
-      output: written,
-    });
-    this.#reach(batch.checkpointScn);
+    const isWithin = lastScn < this.#piece.endScn || commitCount === 0;
+    assert(isWithin, `batch ${batch.batchNo} holds no commits of two pieces`);
+  }
+
+  #accept(written: WrittenBatch): void {
+    this.#writer.accept(written);
+    const { commitCount, lastScn, plainBytes, checkpointScn } = written.batch;
+    const maxScn = commitCount > 0 ? lastScn : this.#piece.maxScn;
+    this.#count({ maxScn, input: plainBytes, output: written.bytes });
+    this.#reach(checkpointScn);
   }
 
   #reach(scn: Scn): void {
@@ -280,7 +289,7 @@ export class RoundLog {
    * Freezes the active piece and opens the one that the batch lies in. After an outage the batch may span several
    * intervals; then so does its piece.
    */
-  async #switchPiece(batch: CapturedBatch): Promise<void> {
+  async #switchPiece(batch: Pick<CapturedBatch, 'firstScn' | 'lastScn'>): Promise<void> {
     const { store, clock } = this.#context;
     if (this.#piece.status === 'ACTIVE') {
       // Nothing earlier can follow any more: everything before the planned end is archived.
@@ -302,12 +311,12 @@ export class RoundLog {
     });
     this.#round = { ...this.#round, usedPieceId: next.pieceId };
     this.#piece = next;
-    this.#writer = new SegmentWriter({
+    const { position } = this.#writer;
+    this.#writer = newSegmentWriter(this.#context, {
       destination: this.#destination,
-      owner: segmentOwner(this.#context, tenantId),
-      piece: refOf(next),
-      nextSegmentNo: 1,
-      position: this.#writer.position,
+      piece: next,
+      position,
+      lastSegmentNo: 0,
     });
     this.#isAnnounced = false;
     this.onCut?.(endScn);
@@ -343,7 +352,9 @@ export class RoundLog {
     const moved = { ...this.#piece, ...patch, status };
     this.#context.store.transaction(() => {
       this.#context.store.pieces.change({ tenantId, pieceId }, { ...patch, status }, { status: from });
-      if (status === 'FROZEN') recordPieceFrozen(this.#context, moved);
+      if (status !== 'FROZEN') return;
+      this.#context.store.segmentNumbers.remove({ tenantId, destId: moved.destId, pieceId });
+      recordPieceFrozen(this.#context, moved);
     });
     this.#piece = moved;
     this.#context.log.info('archive piece moved', { tenantId, roundId: this.#round.roundId, pieceId, from, to });
@@ -353,8 +364,6 @@ export class RoundLog {
     raiseLastScn(this.#context, this.#round.tenantId, scn);
   }
 }
-
-const refOf = ({ destId, roundId, pieceId }: ArchivePiece) => ({ destId, roundId, pieceId });
 
 /** No scn up to here is ever given again. */
 export function raiseLastScn({ store }: ArchiveContext, tenantId: number, scn: Scn): void {

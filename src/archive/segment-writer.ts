@@ -1,5 +1,6 @@
-// Appends batches to the segments of one piece. A segment that an append failed in is never appended to again: what it
+// Writes batches into the segments of one piece. A segment that an append failed in is never appended to again: what it
 // holds at its end is unknown, so the batch goes into a new segment, whose header says which batch it continues.
+// Where nothing can be appended each batch is an object, and several may be on their way at once.
 import { createHash, type Hash } from 'node:crypto';
 import { assert } from '../base/assert.ts';
 import { fail, isFailure } from '../base/errors.ts';
@@ -30,12 +31,25 @@ interface OpenSegment {
 /** Whose log it is, and what opens what of it is encrypted. */
 export type SegmentOwner = LogReader;
 
+/** A batch that is durable. It counts once it is accepted: everything before it is durable, too. */
+export interface WrittenBatch {
+  batch: CapturedBatch;
+  /** Bytes written. */
+  bytes: number;
+  segment: SegmentInfo;
+  /** Of the segment, with this batch. */
+  sizeBytes: number;
+}
+
 export class SegmentWriter {
   readonly #destination: Destination;
   readonly #owner: SegmentOwner;
   readonly #piece: PieceRef;
   #nextSegmentNo: number;
+  readonly #spend: (segmentNo: number) => void;
   #position: ChainPosition;
+  /** The last batch that is durable or on its way. */
+  #begun: ChainPosition;
   #open: OpenSegment | undefined;
   readonly #segments: SegmentInfo[] = [];
   readonly #isWhole: boolean;
@@ -46,6 +60,7 @@ export class SegmentWriter {
   /**
    * @param of.nextSegmentNo greater than that of any segment in the piece
    * @param of.position where the log stands
+   * @param of.spend called before an object of that number is put: no later life of the server may give it again
    */
   constructor(of: {
     destination: Destination;
@@ -53,12 +68,14 @@ export class SegmentWriter {
     piece: PieceRef;
     nextSegmentNo: number;
     position: ChainPosition;
+    spend: (segmentNo: number) => void;
   }) {
     this.#destination = of.destination;
     this.#owner = of.owner;
     this.#piece = of.piece;
     this.#nextSegmentNo = of.nextSegmentNo;
-    this.#position = of.position;
+    this.#spend = of.spend;
+    this.#position = this.#begun = of.position;
     this.#isWhole = of.nextSegmentNo === 1;
   }
 
@@ -72,18 +89,33 @@ export class SegmentWriter {
   }
 
   /**
-   * Makes one batch durable.
-   * @returns bytes written
-   * @throws what the destination throws; the same batch, or another of its number, may then be given again
+   * Makes one batch durable. Where nothing can be appended it may be called again before it resolves; otherwise only after
+   * the batch before was accepted. When it throws, nothing behind the batch may be accepted: see `rewind`.
+   * @throws what the destination throws
    */
-  async append(batch: CapturedBatch): Promise<number> {
-    assert(batch.batchNo === this.#position.batchNo + 1, 'a segment gets batches in order');
+  async write(batch: CapturedBatch): Promise<WrittenBatch> {
+    assert(batch.batchNo === this.#begun.batchNo + 1, 'a segment gets batches in order');
+    if (!this.#destination.can.append) return await this.#putWhole(batch);
     const sizeBytes = this.#open?.appender.sizeBytes ?? 0;
     if (this.#open && sizeBytes + batch.bytes.length > SEGMENT_BYTES_MAX) await this.#closeOpen();
-    const written = this.#destination.can.append ? await this.#appendTo(batch) : await this.#putWhole(batch);
+    return await this.#appendTo(batch);
+  }
+
+  /** Batches are accepted in order. */
+  accept({ batch, segment, sizeBytes }: WrittenBatch): void {
+    assert(batch.batchNo === this.#position.batchNo + 1, 'batches are accepted in order');
+    if (segment.lastBatchNo === 0) this.#segments.push(segment);
+    segment.size = sizeBytes;
+    segment.lastBatchNo = batch.batchNo;
+    segment.lastBatchHash = batch.position.batchHash;
     this.#firstBatchHash ??= batch.position.batchHash;
-    this.#position = { batchNo: batch.batchNo, hash: batch.position.batchHash };
-    return written;
+    this.#position = positionOf(batch);
+    if (this.#begun.batchNo < batch.batchNo) this.#begun = this.#position;
+  }
+
+  /** After a failure, when nothing is on its way any more: the next batch follows the last accepted one. */
+  rewind(): void {
+    this.#begun = this.#position;
   }
 
   async close(): Promise<void> {
@@ -124,11 +156,13 @@ export class SegmentWriter {
     throw new ArchiveDamaged(`archived log is missing at the destination: ${name} ${what}`);
   }
 
-  async #appendTo(batch: CapturedBatch): Promise<number> {
+  async #appendTo(batch: CapturedBatch): Promise<WrittenBatch> {
     const isNew = this.#open === undefined;
     const open = this.#open ?? (await this.#openNext());
     // Header and first batch in one append: one wait for the disk, and no segment without a batch in ordinary life.
-    const bytes = isNew ? Buffer.concat([this.#encodeHeader(open.segmentNo), batch.bytes]) : batch.bytes;
+    const bytes = isNew
+      ? Buffer.concat([this.#encodeHeader(open.segmentNo, this.#position), batch.bytes])
+      : batch.bytes;
     try {
       await open.appender.append(bytes);
       await this.#checkThere(open.info, open.appender.sizeBytes);
@@ -137,22 +171,29 @@ export class SegmentWriter {
       throw error;
     }
     open.hash.update(bytes);
-    if (isNew) this.#segments.push(open.info);
-    record(open.info, batch, open.appender.sizeBytes);
     this.#open = open;
-    return bytes.length;
+    return { batch, bytes: bytes.length, segment: open.info, sizeBytes: open.appender.sizeBytes };
   }
 
-  /** For destinations that cannot append: every batch is an object. Its number is spent even when this fails. */
-  async #putWhole(batch: CapturedBatch): Promise<number> {
-    const segmentNo = this.#nextSegmentNo++;
-    const bytes = Buffer.concat([this.#encodeHeader(segmentNo), batch.bytes]);
-    await this.#destination.put(segmentName(pieceDirectory(this.#piece), segmentNo), bytes);
-    const info = this.#newInfo(segmentNo, batch.batchNo);
-    info.sha256 = new Uint8Array(createHash('sha256').update(bytes).digest());
-    this.#segments.push(info);
-    record(info, batch, bytes.length);
-    return bytes.length;
+  /** Every batch is an object. Its number is spent even when this fails. */
+  async #putWhole(batch: CapturedBatch): Promise<WrittenBatch> {
+    const before = this.#begun;
+    this.#begun = positionOf(batch);
+    for (let tries = 0; ; tries++) {
+      const segmentNo = this.#nextSegmentNo++;
+      this.#spend(segmentNo);
+      const bytes = Buffer.concat([this.#encodeHeader(segmentNo, before), batch.bytes]);
+      try {
+        await this.#destination.put(segmentName(pieceDirectory(this.#piece), segmentNo), bytes);
+        const segment = this.#newInfo(segmentNo, batch.batchNo);
+        segment.sha256 = new Uint8Array(createHash('sha256').update(bytes).digest());
+        return { batch, bytes: bytes.length, segment, sizeBytes: bytes.length };
+      } catch (error) {
+        // Segments are read in the order of their numbers: with another batch behind it, it can not have a later one.
+        const isLast = this.#begun.batchNo === batch.batchNo;
+        if (!isFailure(error, 'ENTRY_EXISTS') || !isLast || tries >= TAKEN_NAMES_MAX) throw error;
+      }
+    }
   }
 
   async #openNext(): Promise<OpenSegment> {
@@ -174,14 +215,15 @@ export class SegmentWriter {
     return { name, size: 0, sha256: null, firstBatchNo, lastBatchNo: 0, lastBatchHash: new Uint8Array(0) };
   }
 
-  #encodeHeader(segmentNo: number): Uint8Array {
-    const { batchNo, hash } = this.#position;
+  /** @param before the batch that its first one continues */
+  #encodeHeader(segmentNo: number, before: ChainPosition): Uint8Array {
     return encodeSegmentHeader({
       ...this.#owner,
       ...this.#piece,
       segmentNo,
-      firstBatchNo: batchNo + 1,
-      prevHash: hash,
+      firstBatchNo: before.batchNo + 1,
+      prevHash: before.hash,
+      inFlight: before.batchNo - this.#position.batchNo,
     });
   }
 
@@ -201,8 +243,4 @@ export class SegmentWriter {
   }
 }
 
-function record(info: SegmentInfo, batch: CapturedBatch, size: number): void {
-  info.size = size;
-  info.lastBatchNo = batch.batchNo;
-  info.lastBatchHash = batch.position.batchHash;
-}
+const positionOf = ({ batchNo, position }: CapturedBatch): ChainPosition => ({ batchNo, hash: position.batchHash });

@@ -64,6 +64,8 @@ export interface WalkOptions {
   verifyImages?: 'last' | 'all';
   /** A last batch that is whole but damaged ends the log instead of failing: for who can archive it again. */
   acceptsDamagedTail?: boolean;
+  /** The first segment given is not the first of its piece: its header tells what comes before it. */
+  isSlice?: boolean;
 }
 
 /** Reads ranges of one object through a window, because headers are small and lie one after another. */
@@ -315,12 +317,13 @@ export async function* walkPieces(
       yield* walkSegments(destination, now, { ...walk, isRejoining: true });
     }
   }
-  const { fault } = chain;
+  const { fault, stray } = chain;
   if (fault && !(mayEndTorn && (fault.isTorn || options.acceptsDamagedTail)))
     throw damagedLog(fault.object, `at offset ${fault.offset}: ${fault.because}`);
-  const held = chain.release();
-  if (held) yield held;
-  const torn = fault && { object: fault.object, offset: fault.offset, because: fault.because };
+  if (stray && !mayEndTorn) throw damagedLog(stray.object, stray.because);
+  yield* chain.release();
+  const end = fault ?? stray;
+  const torn = end && { object: end.object, offset: end.offset, because: end.because };
   return { position: chain.position, last: chain.last, torn };
 }
 
@@ -343,7 +346,7 @@ async function* walkSegments(
   piece: ArchivedPiece,
   walk: SegmentsWalk,
 ): AsyncGenerator<ReadBatch, void> {
-  const { chain } = walk;
+  const { chain, isSlice = false } = walk;
   const info = piece.isFrozen ? await readPieceInfo(destination, piece) : undefined;
   const segments = segmentsOf(piece, info);
   const present = new Map(piece.segments.map((segment) => [segment.name, segment]));
@@ -356,12 +359,11 @@ async function* walkSegments(
     for await (const item of readSegment(destination, piece, segment, { ...walk, isLast })) {
       if (item.kind === 'segment') {
         if (item.header.firstBatchNo <= joint.batchNo) chain.rejoin(piece, segment);
-        else chain.openSegment(piece, segment, item.header);
+        else if (!chain.openSegment(piece, segment, item.header, { mayBeStray: !info, isSlice })) break;
       } else if (item.kind === 'fault') chain.setFault(item.fault);
       else if (item.batch.header.batchNo <= joint.batchNo) checkJoint(item.batch, joint);
       else {
-        const certain = chain.add(item.batch);
-        if (certain) yield certain;
+        yield* chain.add(item.batch);
         // What follows in a frozen segment is what the next one holds again.
         if (item.batch.header.batchNo === listed?.lastBatchNo) break;
       }

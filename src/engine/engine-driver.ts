@@ -279,10 +279,13 @@ export interface CaptureRequest {
   seal?: LogSeal | null;
   /** No batch holds commits on both sides of this scn (end of the active piece, exclusive). */
   cutScn: Scn;
+  /** How many batches may be on their way at once; left out: one. The engine bounds their bytes, too. */
+  batchesMax?: number;
   /**
-   * Makes a batch durable at the destination. One at a time, in order. The capture position advances only when it
-   * resolves; when it rejects, the same batch is delivered again after a pause. While it attaches, a capture may give up
-   * instead, and after CANCELED (4072) it does: `startCapture` rejects.
+   * Makes a batch durable at the destination. Calls are made in order, at most `batchesMax` at once, and end in order. The
+   * capture position advances only when one resolves; when one rejects, all behind it do, and the same batches are delivered
+   * again after a pause. While it attaches, a capture may give up instead, and after CANCELED (4072) it does:
+   * `startCapture` rejects.
    */
   deliver(batch: CapturedBatch): Promise<void>;
   /** The log cannot be continued: the round must become INTERRUPTED. Nothing is delivered afterwards. */

@@ -17,6 +17,10 @@ import { versionFault } from './version-fault.ts';
 export const LOG_FORMAT_VERSION = 2;
 /** Of an encrypted batch: a release that knows none says that a later one wrote it. */
 export const SEALED_BATCH_VERSION = 3;
+/** Of a segment that was written while batches before it were still on their way. */
+const OVERLAPPED_SEGMENT_VERSION = 3;
+/** More batches were never on their way at once: how far back a reader looks for what leads to the end of a log. */
+export const BATCHES_IN_FLIGHT_MAX = 16;
 export const LOG_SEGMENT_HEADER_BYTES = 192;
 export const LOG_BATCH_HEADER_BYTES = 384;
 export const LOG_HASH_BYTES = 32;
@@ -36,6 +40,7 @@ const FLAG_CONTINUED = 2;
 const FLAG_SEALED = 4;
 const FLAGS_KNOWN = FLAG_CONTINUES | FLAG_CONTINUED | FLAG_SEALED;
 const SEAL_AT = 336;
+const IN_FLIGHT_AT = 136;
 
 /** Who a batch belongs to (the engine's `LogOwner`). */
 export interface LogBatchOwner {
@@ -53,7 +58,12 @@ export interface LogSegmentHeader extends LogBatchOwner {
   firstBatchNo: number;
   /** Hash of the batch before that one; 32 zero bytes at the start of a round. */
   prevHash: Uint8Array;
+  /** Batches just before that one that were not known to be durable when the segment was written. */
+  inFlight: number;
 }
+
+/** Number of the last batch that was durable when a segment was written. */
+export const durableBatchNoOf = ({ firstBatchNo, inFlight }: LogSegmentHeader): number => firstBatchNo - 1 - inFlight;
 
 export interface LogBatchHeader extends LogBatchOwner {
   /** From 1 in each round. */
@@ -140,12 +150,19 @@ function headerFault(bytes: Buffer, magic: Buffer, length: number, versions: rea
   return undefined;
 }
 
-/** @returns LOG_SEGMENT_HEADER_BYTES bytes */
-export function encodeSegmentHeader(header: LogSegmentHeader): Uint8Array {
+/**
+ * @param header `inFlight` left out: everything before it was durable
+ * @returns LOG_SEGMENT_HEADER_BYTES bytes
+ */
+export function encodeSegmentHeader(
+  header: Omit<LogSegmentHeader, 'inFlight'> & Partial<Pick<LogSegmentHeader, 'inFlight'>>,
+): Uint8Array {
+  const { inFlight = 0 } = header;
   assert(header.prevHash.length === LOG_HASH_BYTES, 'a hash has 32 bytes');
+  assert(inFlight <= BATCHES_IN_FLIGHT_MAX && inFlight < header.firstBatchNo, 'few batches are on their way');
   const bytes = Buffer.alloc(LOG_SEGMENT_HEADER_BYTES);
   bytes.set(SEGMENT_MAGIC, 0);
-  bytes.writeUInt32BE(LOG_FORMAT_VERSION, 8);
+  bytes.writeUInt32BE(inFlight > 0 ? OVERLAPPED_SEGMENT_VERSION : LOG_FORMAT_VERSION, 8);
   bytes.writeUInt32BE(LOG_SEGMENT_HEADER_BYTES, 12);
   writeOwner(bytes, 16, header);
   bytes.writeBigUInt64BE(BigInt(header.destId), 72);
@@ -153,6 +170,7 @@ export function encodeSegmentHeader(header: LogSegmentHeader): Uint8Array {
   bytes.writeBigUInt64BE(BigInt(header.segmentNo), 88);
   bytes.writeBigUInt64BE(BigInt(header.firstBatchNo), 96);
   bytes.set(header.prevHash, 104);
+  bytes.writeUInt32BE(inFlight, IN_FLIGHT_AT);
   seal(bytes);
   return bytes;
 }
@@ -163,16 +181,23 @@ export function encodeSegmentHeader(header: LogSegmentHeader): Uint8Array {
  */
 export function decodeSegmentHeader(given: Uint8Array, object: string): LogSegmentHeader {
   const bytes = Buffer.from(given.buffer, given.byteOffset, Math.min(given.length, LOG_SEGMENT_HEADER_BYTES));
-  const fault = headerFault(bytes, SEGMENT_MAGIC, LOG_SEGMENT_HEADER_BYTES, [LOG_FORMAT_VERSION]);
+  const versions = [LOG_FORMAT_VERSION, OVERLAPPED_SEGMENT_VERSION];
+  const fault = headerFault(bytes, SEGMENT_MAGIC, LOG_SEGMENT_HEADER_BYTES, versions);
   if (fault) throw damagedLog(object, fault);
   if (bytes.readUInt32BE(12) !== LOG_SEGMENT_HEADER_BYTES) throw damagedLog(object, 'its header has a wrong length');
+  const inFlight = bytes.readUInt32BE(IN_FLIGHT_AT);
+  const firstBatchNo = readCount(bytes, 96, object);
+  const isOverlapped = bytes.readUInt32BE(8) === OVERLAPPED_SEGMENT_VERSION;
+  if (inFlight > 0 !== isOverlapped || inFlight > BATCHES_IN_FLIGHT_MAX || inFlight > Math.max(0, firstBatchNo - 1))
+    throw damagedLog(object, `its header counts ${inFlight} batches on their way before batch ${firstBatchNo}`);
   return {
     ...readOwner(bytes, 16, object),
     destId: readCount(bytes, 72, object),
     pieceId: readCount(bytes, 80, object),
     segmentNo: readCount(bytes, 88, object),
-    firstBatchNo: readCount(bytes, 96, object),
+    firstBatchNo,
     prevHash: new Uint8Array(bytes.subarray(104, 136)),
+    inFlight,
   };
 }
 

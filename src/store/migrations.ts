@@ -215,4 +215,9 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (tenant_id, uri)) STRICT;
   CREATE INDEX destination_access_by_uri ON destination_access (uri);
   `,
+  /* 19 */ `
+  CREATE TABLE segment_number (
+    tenant_id INTEGER NOT NULL, dest_id INTEGER NOT NULL, piece_id INTEGER NOT NULL, spent_to INTEGER NOT NULL,
+    PRIMARY KEY (tenant_id, dest_id, piece_id)) STRICT;
+  `,
 ];

@@ -33,6 +33,14 @@ export function accountWithoutPassword(tenantId: number, user: string): Account 
   return { tenantId, user, nativeHash: empty, sha2Hash: empty, isLocked: false, grants: [] };
 }
 
+/** Of an active piece whose objects are put whole: up to where their numbers may have been given. */
+export interface SpentNumbers {
+  tenantId: number;
+  destId: number;
+  pieceId: number;
+  spentTo: number;
+}
+
 export interface DataDest {
   tenantId: number;
   destId: number;
@@ -274,6 +282,12 @@ function archiveTables(db: Statements) {
       },
       ['tenantId', 'roundId'],
     ),
+    ...pieceTables(db),
+  };
+}
+
+function pieceTables(db: Statements) {
+  return {
     pieces: new Table<ArchivePiece>(
       db,
       'archive_piece',
@@ -294,6 +308,12 @@ function archiveTables(db: Statements) {
         uri: text,
       },
       ['tenantId', 'pieceId'],
+    ),
+    segmentNumbers: new Table<SpentNumbers>(
+      db,
+      'segment_number',
+      { tenantId: int, destId: int, pieceId: int, spentTo: int },
+      ['tenantId', 'destId', 'pieceId'],
     ),
   };
 }

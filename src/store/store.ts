@@ -52,6 +52,7 @@ const OF_TENANTS = [
   'parameter',
   'archive_dest',
   'archive_rest',
+  'segment_number',
   'data_dest',
   'destination_history',
   'destination_access',

@@ -10,6 +10,7 @@ import { attachCapture, identify, inScanTurn } from './capture-attach.ts';
 import { LockWindows } from './capture-locks.ts';
 import type { TenantCapture } from './capture-tenant.ts';
 import { CheckpointThread } from './checkpoint-thread.ts';
+import { BytesOnTheirWay } from './delivery-window.ts';
 import { Turns } from './turns.ts';
 
 const PART_BYTES = 64 * KIB;
@@ -26,7 +27,7 @@ export class InProcessCaptures {
   ): Promise<TenantCapture> {
     const { tenant, deliver, onGap, ...request } = of.archive.request(of.path, over);
     const thread = new CheckpointThread();
-    const argument = { seal: null, captureId: 1, location: tenant.location, ...request };
+    const argument = { seal: null, captureId: 1, location: tenant.location, batchesMax: 1, ...request };
     return await inScanTurn(argument, this.scans, async (onScanned) => {
       const { capture, begin } = await attachCapture(argument, identify(of.path), {
         clock: systemClock,
@@ -36,6 +37,7 @@ export class InProcessCaptures {
         scans: this.scans,
         onScanned,
         send: deliver,
+        onTheirWay: new BytesOnTheirWay(),
         onGap,
         checkLocks: true,
         partBytes: PART_BYTES,

@@ -18,6 +18,7 @@ import { COPY_BYTES_MAX, isReset, openConnections, type PinnedLog, resumeHeld } 
 import { type CapturePosition, decodePosition, type FileIdentity } from './capture-position.ts';
 import { type FrozenState, Snapshots } from './capture-snapshot.ts';
 import { TenantCapture, type TenantCaptureParts } from './capture-tenant.ts';
+import { type BytesOnTheirWay, DeliveryWindow } from './delivery-window.ts';
 import type { Turns } from './turns.ts';
 import { frameOffset, sameChecksum } from './wal-format.ts';
 import type { WalIndex } from './wal-index.ts';
@@ -35,6 +36,8 @@ export interface AttachTools {
   /** Gives back the turn of a repair's scan. */
   onScanned: () => void;
   send: (batch: CapturedBatch) => Promise<void>;
+  /** Of all captures. */
+  onTheirWay: BytesOnTheirWay;
   onGap: (because: string) => void;
   /** Looks in the kernel's list whether SQLite's locks are there: long with many tenants, so not for every one. */
   checkLocks: boolean;
@@ -200,7 +203,7 @@ function assemble(
   of: Start & { connections: CaptureConnections; path: string },
   tools: AttachTools,
 ): TenantCapture {
-  const { resume, captureId, owner, lagTargetMs, seal, cutScn, pageMapPath } = argument;
+  const { resume, captureId, owner, lagTargetMs, seal, cutScn, batchesMax, pageMapPath } = argument;
   const hasLead = of.frozen !== undefined;
   let capture: TenantCapture | undefined;
   const delivery = new Delivery({
@@ -212,6 +215,7 @@ function assemble(
     lagTargetMs,
     seal,
     cutScn,
+    window: new DeliveryWindow(batchesMax, tools.onTheirWay),
     hasLead,
     ...(tools.partBytes === undefined ? {} : { partBytes: tools.partBytes }),
     send: tools.send,

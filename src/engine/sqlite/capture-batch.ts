@@ -87,6 +87,8 @@ export class BatchBuilder {
   /** Encrypts what is built from now on; null leaves it plain. */
   seal: LogSeal | null;
   #parts: Parts | undefined;
+  /** Pending commits that are in earlier batches. */
+  #skip = 0;
   #lead: { commit: LeadCommit; done: number } | undefined;
 
   constructor(of: {
@@ -117,11 +119,14 @@ export class BatchBuilder {
    * Encodes the next batch: as many pending commits as fit, a part of the first one, or none when nothing is pending.
    * The pending commits are left in place; the caller takes them out once the batch is durable. Whatever was built is
    * delivered next or never: the page map has counted it.
+   * @param chain of the last batch that was built
+   * @param skip pending commits that are in batches on their way
    * @throws FramesLost when the WAL does not hold them any more
    */
-  next(chain: BatchChain, cutScn: Scn): BuiltBatch {
+  next(chain: BatchChain, { cutScn, skip }: { cutScn: Scn; skip: number }): BuiltBatch {
+    this.#skip = skip;
     if (this.#lead) return this.#nextOfLead(chain, this.#lead, cutScn);
-    const [first] = this.#log.pending;
+    const first = this.#log.pending[skip];
     if (first === undefined) return this.#encode(chain, [], { pendingCount: 0 });
     const bytes = (first.lastFrame - first.firstFrame + 1) * this.#log.pageSize;
     if (this.#parts || bytes > this.#partBytes) return this.#nextPart(chain, first, cutScn);
@@ -134,7 +139,8 @@ export class BatchBuilder {
     const size = frameBytes(this.#log.pageSize);
     const commits: PendingCommit[] = [];
     let bytes = 0;
-    for (const commit of this.#log.pending) {
+    for (let i = this.#skip; i < this.#log.pending.length; i++) {
+      const commit = this.#log.pending[i]!;
       bytes += (commit.lastFrame - commit.firstFrame + 1) * size;
       // Each look at the log has its own source, with the header as it read it.
       const fits = bytes <= BATCH_FRAMES_BYTES && sameHeader(commit.source.header, first.source.header);
@@ -221,12 +227,12 @@ export class BatchBuilder {
 
   /** Before what is pending behind the batch, else the cursor itself: either may stand in a newer generation. */
   #positionAfter(pendingCount: number): Uint8Array {
-    const next = this.#log.pending[pendingCount];
+    const next = this.#log.pending[this.#skip + pendingCount];
     return encodePosition(next ? this.#log.positionBefore(next) : this.#log.position());
   }
 
   #checkpoint({ lastScn, pendingCount, cutScn }: BatchEnd): Scn {
-    const isAll = pendingCount === this.#log.pending.length;
+    const isAll = this.#skip + pendingCount === this.#log.pending.length;
     if (lastScn === undefined || cutScn === undefined) return this.#log.lastScn;
     const upTo = isAll ? this.#log.lastScn : lastScn;
     // A batch of the active piece does not reach into the next one.

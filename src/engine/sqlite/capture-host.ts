@@ -23,6 +23,7 @@ import { LogPins } from './capture-pins.ts';
 import type { FileIdentity } from './capture-position.ts';
 import type { TenantCapture } from './capture-tenant.ts';
 import { CheckpointThread } from './checkpoint-thread.ts';
+import { BytesOnTheirWay } from './delivery-window.ts';
 import { Turns } from './turns.ts';
 
 /** Between sweeps: the longest time a commit goes unseen when no event told of it. */
@@ -47,6 +48,7 @@ const captures = new Map<number, TenantCapture>();
 const inUse = new Map<string, Promise<void> | 'live'>();
 const attaching = new Turns(ATTACHING_MAX);
 const scans = new Turns(SCANS_MAX);
+const onTheirWay = new BytesOnTheirWay();
 const pins = new LogPins((key) => isFree(key));
 let sweepOffset = 0;
 let sweepNo = 0;
@@ -147,6 +149,7 @@ async function attachNow(argument: AttachArgument, onScanned: () => void): Promi
           scans,
           onScanned,
           send: (batch) => server.call<void>('deliver', { captureId, batch }),
+          onTheirWay,
           checkLocks: captures.size === 0,
           pinned,
           onGap: (because) => server.tell('gap', { captureId, because }),

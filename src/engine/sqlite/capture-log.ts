@@ -129,7 +129,7 @@ export class CaptureLog {
     return this.#lastScn;
   }
 
-  /** Drops commits that went into a batch. */
+  /** Drops commits that went into a durable batch. */
   take(count: number): void {
     for (const commit of this.#pending.splice(0, count))
       this.#pendingFrames -= commit.lastFrame - commit.firstFrame + 1;

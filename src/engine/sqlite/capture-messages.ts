@@ -23,6 +23,8 @@ export interface AttachArgument {
   lagTargetMs: number;
   seal: LogSeal | null;
   cutScn: Scn;
+  /** How many batches may be on their way at once. */
+  batchesMax: number;
 }
 
 export interface AttachAnswer {

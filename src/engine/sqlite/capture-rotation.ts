@@ -36,7 +36,7 @@ const LOCK_WAIT_MS = 2000;
 const WINDOW_BYTES_MIN = 1 * MIB;
 const WINDOW_BYTES_MAX = 8 * MIB;
 const WINDOW_DELIVER_MS_MIN = 50;
-const WINDOW_DELIVER_MS_MAX = 100;
+const WINDOW_DELIVER_MS_MAX = 400;
 /** Of a log of so many bytes a window may take one MiB more. */
 const LOG_BYTES_PER_WINDOW_MIB = 8 * MIB;
 /** A busy checkpoint lock is tried again so often under the write lock. */
@@ -95,12 +95,14 @@ export class Rotation {
   }
 
   isDue(activeMs: number): boolean {
-    const { captureLog, clock } = this.#of;
+    const { captureLog, clock, delivery } = this.#of;
     const nowMs = clock.monotonicMs();
     const { frame } = captureLog.cursor;
     if (frame === 0 || nowMs < this.#notBeforeMs) return false;
     const isLarge = frame >= ROTATE_FRAMES || frame * frameBytes(captureLog.pageSize) >= ROTATE_BYTES;
-    return (isLarge || nowMs - activeMs > ROTATE_IDLE_MS) && this.#generation() !== this.#sealedAt;
+    // What a lag target still lets wait for company is not sent for a tenant that rests.
+    const isAtRest = nowMs - activeMs > ROTATE_IDLE_MS && delivery.isDrained;
+    return (isLarge || isAtRest) && this.#generation() !== this.#sealedAt;
   }
 
   /** One attempt. Must not overlap with anything else that takes the write lock. */

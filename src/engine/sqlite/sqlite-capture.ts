@@ -17,11 +17,9 @@ import type {
 } from '../engine-driver.ts';
 import type { AttachAnswer, AttachArgument, CaptureReport, SnapshotAnswer } from './capture-messages.ts';
 import { closeSnapshot } from './close-snapshot.ts';
+import { DeliveryLine } from './delivery-line.ts';
 import type { CaptureHost, SqliteLogPin } from './log-pin.ts';
 
-/** Pause before a batch is delivered again: doubles, but a destination that is back is noticed within a second. */
-const RETRY_MS_FIRST = 100;
-const RETRY_MS_MAX = 1000;
 /** Attempts for the first batch of a round; its starter has its own way to try again. */
 const START_ATTEMPTS = 3;
 /** Pause before a capture is attached again after an attempt that failed. */
@@ -52,7 +50,7 @@ export class SqliteCapture implements Capture {
   #state: 'starting' | 'live' | 'stopping' | 'ended' = 'starting';
   /** Resolves when the capture is attached to a host that lives. */
   #ready: Promise<void> = Promise.resolve();
-  #inFlight: Promise<void> = Promise.resolve();
+  readonly #line: DeliveryLine;
   readonly #pause = new AbortController();
   #lagTargetMs: number;
   #seal: LogSeal | null;
@@ -69,6 +67,13 @@ export class SqliteCapture implements Capture {
     // Nobody may be delivering when it is abandoned.
     this.#abandoned.catch(() => {});
     this.#of = of;
+    this.#line = new DeliveryLine({
+      send: (batch) => this.#send(batch),
+      onDurable: (batch) => this.#onDurable(batch),
+      onFailed: (batch, error) => this.#onFailed(batch, error),
+      isLast: (attempt) => this.#isLast(attempt),
+      sleep: (ms) => this.#sleep(ms),
+    });
     const { request } = of;
     this.#position = request.resume;
     this.#lagTargetMs = request.lagTargetMs;
@@ -92,7 +97,7 @@ export class SqliteCapture implements Capture {
         if (this.#host?.isGone) this.hostLost(this.#host, 'the capture host ended');
         return;
       } catch (error) {
-        await this.#settled();
+        await this.#line.settled();
         if (!(error instanceof ChannelClosed) || attempt === START_ATTEMPTS) {
           this.#end();
           throw error;
@@ -118,6 +123,7 @@ export class SqliteCapture implements Capture {
       lagTargetMs: this.#lagTargetMs,
       seal: this.#seal,
       cutScn: this.#cutScn,
+      batchesMax: request.batchesMax ?? 1,
     };
     const { startScn } = await this.#host.child.call<AttachAnswer>('attach', argument);
     this.#of.onAttached();
@@ -135,15 +141,15 @@ export class SqliteCapture implements Capture {
   }
 
   /**
-   * The batch on its way is delivered as it is: it may be the only one that says where a new generation of the log
-   * begins. Until it is durable nobody knows where to go on, so the log is held meanwhile.
+   * The batches on their way are delivered as they are: one may be the only one that says where a new generation of the
+   * log begins. Until they are durable nobody knows where to go on, so the log is held meanwhile.
    */
   async #attachAgain(reason: string): Promise<void> {
     this.#attachComment = reason;
     for (let pauseMs = ATTACH_MS_FIRST; this.#state === 'live'; pauseMs = Math.min(2 * pauseMs, ATTACH_MS_MAX)) {
       try {
         await this.#holdLog(reason);
-        await this.#settled();
+        await this.#line.settled();
         if (this.#isOver) break;
         await this.#attach();
         if (this.#host?.isGone) continue;
@@ -183,14 +189,9 @@ export class SqliteCapture implements Capture {
     return this.#state === 'ended';
   }
 
-  #settled(): Promise<void> {
-    return this.#inFlight.catch(() => undefined);
-  }
-
   /** Called by the host. Resolves when the batch is durable; rejects only when the capture is over. */
   deliver(batch: CapturedBatch): Promise<void> {
-    this.#inFlight = this.#deliverUntilDurable(batch);
-    return this.#inFlight;
+    return this.#line.deliver(batch);
   }
 
   /** A destination that never answers must not hold up whoever has given up on it. */
@@ -200,27 +201,30 @@ export class SqliteCapture implements Capture {
   });
   #stopping: Promise<CaptureEnd> | undefined;
 
-  async #deliverUntilDurable(batch: CapturedBatch): Promise<void> {
-    for (let attempt = 1, pauseMs = RETRY_MS_FIRST; ; attempt++, pauseMs = Math.min(2 * pauseMs, RETRY_MS_MAX)) {
-      if (this.#state === 'ended') throw fail('LOG_ARCHIVE_NOT_RUNNING', {});
-      try {
-        await Promise.race([this.#of.request.deliver(batch), this.#abandoned]);
-        break;
-      } catch (error) {
-        const because = messageOf(error);
-        // Once is enough for a destination that stays away.
-        if (because !== this.#deliverComment)
-          this.#of.log.warn('batch not delivered', { ...this.#of.request.owner, batchNo: batch.batchNo, error });
-        this.#deliverComment = because;
-        const isLast = this.#state === 'stopping' || (this.#state === 'starting' && attempt >= START_ATTEMPTS);
-        if (isLast) throw error;
-        await this.#sleep(pauseMs);
-      }
-    }
+  async #send(batch: CapturedBatch): Promise<void> {
+    if (this.#state === 'ended') throw fail('LOG_ARCHIVE_NOT_RUNNING', {});
+    await Promise.race([this.#of.request.deliver(batch), this.#abandoned]);
+  }
+
+  #onDurable(batch: CapturedBatch): void {
     this.#position = batch.position;
     this.#know(batch.checkpointScn);
     this.#know(batch.lastScn);
     this.#deliverComment = '';
+  }
+
+  #onFailed({ batchNo }: CapturedBatch, error: unknown): void {
+    if (this.#state === 'ended') return;
+    const because = messageOf(error);
+    // Once is enough for a destination that stays away.
+    if (because !== this.#deliverComment)
+      this.#of.log.warn('batch not delivered', { ...this.#of.request.owner, batchNo, error });
+    this.#deliverComment = because;
+  }
+
+  #isLast(attempt: number): boolean {
+    if (this.#state === 'starting') return attempt >= START_ATTEMPTS;
+    return this.#state !== 'live';
   }
 
   #know(scn: Scn): void {
@@ -239,7 +243,7 @@ export class SqliteCapture implements Capture {
   gap(because: string): void {
     if (this.#state === 'ended') return;
     this.#end();
-    void this.#settled().then(() => this.#of.request.onGap(because));
+    void this.#line.settled().then(() => this.#of.request.onGap(because));
   }
 
   report(report: CaptureReport): void {
@@ -342,7 +346,7 @@ export class SqliteCapture implements Capture {
       // Without a host nothing more can be archived; the last durable batch says where to go on.
       if (!(error instanceof ChannelClosed) && !isFailure(error, 'LOG_ARCHIVE_NOT_RUNNING')) throw error;
     } finally {
-      await this.#settled();
+      await this.#line.settled();
       this.#end();
     }
     return { ...this.#position!, isComplete };
