@@ -42,3 +42,20 @@ export function recordGapRepaired({ store, clock }: Context, round: ArchiveRound
   const facts = { tenant_id: tenantId, round_id: roundId, ...base, repaired_scn: repairedScn ?? 0n };
   store.recordEvent(clock.nowNs(), { module: 'log_archive', event: 'repair_gap', facts });
 }
+
+/** A destination began to refuse a tenant's log, or takes it again. @param of.because why; '' when it takes it again */
+export function recordOutage(
+  { store, clock }: Context,
+  { tenantId, destId, roundId, checkpointScn }: ArchiveRound,
+  of: { because: string; attempts: number; ms: number },
+): void {
+  const ids = { tenant_id: tenantId, dest_id: destId, round_id: roundId };
+  const { because, attempts, ms } = of;
+  const isOver = because === '';
+  store.recordEvent(clock.nowNs(), {
+    module: 'log_archive',
+    event: isOver ? 'end_outage' : 'begin_outage',
+    facts: { ...ids, checkpoint_scn: checkpointScn, ...(isOver ? { attempts, outage_ms: ms } : {}) },
+    extraInfo: because,
+  });
+}

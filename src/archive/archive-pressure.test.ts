@@ -57,6 +57,24 @@ describe('an archive under pressure', () => {
     expect(await commitNos()).toEqual(upTo(3));
   });
 
+  test('tells the event history when an outage begins and ends, and how often it was tried', async () => {
+    await start();
+    const told = () =>
+      [...world.store.events.since(world.clock.nowNs())]
+        .filter(({ event }) => event.endsWith('_outage'))
+        .map(({ event, facts, extraInfo }) => ({ ...Object.fromEntries(facts), event, extraInfo }));
+    world.fate.failures = Number.POSITIVE_INFINITY;
+    await world.commit(3);
+    await world.until(() => /it is away.* \(\d+ attempts\); 3 commits/.test(figures().comment), 'attempts');
+    await world.until(() => told().length === 1, 'the beginning');
+    world.fate.failures = 0;
+    await world.until(() => told().length === 2, 'the end');
+    const [begin, end] = told();
+    const ids = { tenant_id: String(TENANT_ID), round_id: '1' };
+    expect(begin).toMatchObject({ ...ids, event: 'begin_outage', extraInfo: expect.stringContaining('it is away') });
+    expect(end).toMatchObject({ ...ids, event: 'end_outage', attempts: expect.stringMatching(/^([2-9]|\d\d+)$/) });
+  });
+
   test('says so when the destination does not answer at all, and catches up when it does', async () => {
     await start({ binding: 'MANDATORY', limit: '64K' });
     hang();

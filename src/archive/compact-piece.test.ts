@@ -220,10 +220,15 @@ function mortal(inner: MemoryDestination, diesAt: number, isAfter: boolean): { d
       abort: () => into.abort(),
     };
   };
+  // A store removes many with one call, and may die in the middle of it.
+  const removeAll = async (prefix: string, keep?: ReadonlySet<string>) => {
+    for (const { name } of await inner.list(prefix)) if (!keep?.has(name)) await effect(() => inner.remove(name));
+  };
   const destination = new Proxy<Destination>(inner, {
     get(target, name) {
       if (name === 'put') return (object: string, bytes: Uint8Array) => effect(() => inner.put(object, bytes));
       if (name === 'remove') return (object: string) => effect(() => inner.remove(object));
+      if (name === 'removeAll') return removeAll;
       if (name === 'create') return writer;
       const value = Reflect.get(target, name, target) as unknown;
       return typeof value === 'function' ? (value.bind(target) as unknown) : value;

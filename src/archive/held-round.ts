@@ -9,6 +9,7 @@ import type { ArchiveContext } from './archive-context.ts';
 import { ArchiveDamaged } from './archive-damaged.ts';
 import type { ArchiveFigures } from './archive-service.ts';
 import { Attachment, type AttachmentEvents, pause } from './attachment.ts';
+import { OutageWatch } from './outage-watch.ts';
 import { isBeyondLimit, pressureComment } from './pressure.ts';
 import { because } from './round-log.ts';
 import { RoundPin } from './round-pin.ts';
@@ -57,6 +58,7 @@ export class HeldRound {
   #comment = '';
   /** When the destination began to refuse what is delivered, ns since 1970; undefined while it takes it. */
   #refusedNs: bigint | undefined;
+  readonly #outages: OutageWatch;
   /** Why the round is of no use without a full backup; '' when it is. */
   #note = '';
 
@@ -66,6 +68,7 @@ export class HeldRound {
     this.#scns = of.scns;
     this.#worker = of.worker;
     this.#pin = new RoundPin(of.context);
+    this.#outages = new OutageWatch(of.context);
   }
 
   /** The tenant's newest round, as it is stored now. */
@@ -157,17 +160,24 @@ export class HeldRound {
     if (!status || !log) {
       const pin = this.#pin.figures;
       const why = this.#comment || quietComment(round, false);
-      return pin ? pressureComment({ ...common, ...pin, because: why, pendingCommits: undefined }) : '';
+      return pin ? pressureComment({ ...common, ...pin, because: why, attempts: 0, pendingCommits: undefined }) : '';
     }
-    const isSlow = log.pendingMs > SLOW_ANSWER_MS;
-    const slow = `${log.round.uri}: no answer for ${Math.floor(log.pendingMs / 1000)} s`;
     const { pendingCommits, logBytes } = status;
     const slowSinceNs = nowNs - BigInt(Math.floor(log.pendingMs)) * 1_000_000n;
     return pressureComment({
       ...{ ...common, pendingCommits, logBytes },
-      because: isSlow ? slow : this.#refusedNs === undefined ? '' : this.#comment,
+      because: this.#obstacle(),
+      attempts: log.failedAttempts,
       sinceNs: this.#refusedNs ?? slowSinceNs,
     });
+  }
+
+  /** Why the destination takes nothing just now; '' when it does. */
+  #obstacle(): string {
+    const { log } = this.#attached ?? {};
+    if (!log || !this.capture) return this.#comment;
+    if (log.pendingMs > SLOW_ANSWER_MS) return `${log.round.uri}: no answer for ${Math.floor(log.pendingMs / 1000)} s`;
+    return this.#refusedNs === undefined ? '' : this.#comment;
   }
 
   /** A round that stands alone behind backups of earlier ones says so until there is a backup in it. */
@@ -333,6 +343,8 @@ export class HeldRound {
 
   /** To be called about once a second: a destination that hangs reports nothing by itself. */
   checkPressure(): void {
+    const attempts = this.#attached?.log.failedAttempts ?? 0;
+    this.#outages.look(this.round, { because: this.#obstacle(), isTaking: this.capture !== undefined, attempts });
     if (this.#gap === undefined) this.#checkWalLimit();
   }
 

@@ -145,16 +145,7 @@ class Writer {
       openDestination: () => this.#chance.destination(),
     } as unknown as ArchiveContext;
     const opening = RoundLog.open(context, this.#world.store.currentRound(TENANT_ID)!);
-    let isOpen = false;
-    const done = opening.finally(() => {
-      isOpen = true;
-    });
-    done.catch(() => {});
-    while (!isOpen) {
-      await settle();
-      await this.#chance.answer(true);
-    }
-    const { log, resume } = await done;
+    const { log, resume } = await this.#answering(opening);
     this.#log = log;
     const { hashes } = await read(this.#chance.memory);
     // A restart goes on from just what a reader finds, and that holds from then on.
@@ -225,22 +216,28 @@ class Writer {
     this.acknowledged.push(hex(batch.position.batchHash));
   }
 
+  /** Lets everything succeed until some work is done. */
+  async #answering<T>(work: Promise<T>): Promise<T> {
+    let isOver = false;
+    const over = () => {
+      isOver = true;
+    };
+    const watching = work.then(over, over);
+    while (!isOver) {
+      await settle();
+      await this.#chance.answer(true);
+    }
+    await watching;
+    return await work;
+  }
+
   die(): void {
     this.#life++;
     this.#chance.die();
   }
 
   async finish(): Promise<void> {
-    const ending = this.#log.freeze();
-    let isOver = false;
-    ending.finally(() => {
-      isOver = true;
-    });
-    while (!isOver) {
-      await settle();
-      await this.#chance.answer(true);
-    }
-    await ending;
+    await this.#answering(this.#log.freeze());
     await this.#log.close();
   }
 }

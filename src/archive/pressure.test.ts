@@ -7,6 +7,7 @@ import { isBeyondLimit, type Pressure, pressureComment } from './pressure.ts';
 const NOW_NS = 1_740_790_800_000_000_000n;
 const trouble: Pressure = {
   because: 'file:///a: No space left on device',
+  attempts: 1,
   pendingCommits: 1234,
   logBytes: 56.5 * MIB,
   sinceNs: NOW_NS - 60_000_000_000n,
@@ -19,6 +20,9 @@ describe('the comment of an archive that is held up', () => {
   test('says why, how much waits, since when, and the lag', () => {
     expect(pressureComment(trouble)).toBe(
       'file:///a: No space left on device; 1234 commits (56.50MB of WAL) wait since 2025-03-01 08:59:00; lag 72.3 s',
+    );
+    expect(pressureComment({ ...trouble, attempts: 7 })).toContain(
+      'No space left on device (7 attempts); 1234 commits',
     );
     expect(pressureComment({ ...trouble, pendingCommits: 1 })).toContain('; 1 commit (56.50MB of WAL) waits since ');
   });

@@ -5,6 +5,8 @@ import { formatTime } from '../model/time-zone.ts';
 export interface Pressure {
   /** Why nothing moves; '' when all is well. */
   because: string;
+  /** How often in a row the destination has refused what waits. */
+  attempts: number;
   /** undefined while nobody reads the log. */
   pendingCommits: number | undefined;
   /** Size of the engine's log. */
@@ -26,7 +28,7 @@ function secondsText(ns: bigint): string {
 }
 
 /**
- * The reason, then what waits: `…: No space left on device; 12 commits (5.0MB of WAL) wait since …; lag 12.3 s`, or while
+ * The reason, then what waits: `…: No space left on device (7 attempts); 12 commits (5.0MB of WAL) wait since …; lag 12.3 s`, or while
  * nobody knows how many commits that are `…; 5.0MB of WAL is held since …; lag 12.3 s`.
  */
 export function pressureComment(of: Pressure): string {
@@ -37,7 +39,8 @@ export function pressureComment(of: Pressure): string {
   const isOne = pendingCommits === 1;
   const commits = `${pendingCommits} commit${isOne ? '' : 's'} (${size}) ${isOne ? 'waits' : 'wait'}`;
   const waiting = `${pendingCommits === undefined ? `${size} is held` : commits}${since}`;
-  return `${because}; ${waiting}; lag ${secondsText(of.nowNs - of.checkpointNs)}`;
+  const tried = of.attempts > 1 ? ` (${of.attempts} attempts)` : '';
+  return `${because}${tried}; ${waiting}; lag ${secondsText(of.nowNs - of.checkpointNs)}`;
 }
 
 /** Whether an archive gives up before its tenant's log fills the disk. Log that is archived already holds nothing up. */

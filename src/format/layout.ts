@@ -95,6 +95,10 @@ export function roundEndName(round: RoundRef): string {
 export function pieceDirectory({ destId, roundId, pieceId }: PieceRef): string {
   return `piece_d${idText(destId)}r${idText(roundId)}p${idText(pieceId)}`;
 }
+/** Where the segments of a piece lie. */
+export function pieceLogDirectory(piece: PieceRef): string {
+  return `${pieceDirectory(piece)}/${LOG_DIRECTORY}`;
+}
 export function pieceStartName(piece: PieceRef, startNs: bigint): string {
   return `${PIECES_DIRECTORY}/${pieceDirectory(piece)}_start_${momentText(startNs)}.obarc`;
 }
