@@ -30,7 +30,7 @@ import { PageMap, pageHash } from '../format/page-map.ts';
 import { decodePageMap, type PageMapPoint } from '../format/page-map-file.ts';
 import { parseDestinationUri } from '../model/destination-uri.ts';
 import { openStore, type Store } from '../store/store.ts';
-import { destRequest, TENANT_ID, tenantRow } from './archive.fixture.ts';
+import { captureHostPid, destRequest, TENANT_ID, tenantRow } from './archive.fixture.ts';
 import { createArchive } from './archive.ts';
 import type { ArchiveService } from './archive-service.ts';
 
@@ -204,21 +204,6 @@ describe('the archive of a sqlite tenant', () => {
     const stopApplication = startApplication();
     await until(() => logBytes() > before + 200_000);
     return stopApplication;
-  }
-
-  /** The capture host of this process. */
-  function captureHostPid(): number | undefined {
-    const isOurs = (pid: string) => {
-      try {
-        const isHost = readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('capture-host');
-        return isHost && readFileSync(`/proc/${pid}/status`, 'utf8').includes(`\nPPid:\t${process.pid}\n`);
-      } catch {
-        // It has ended meanwhile.
-        return false;
-      }
-    };
-    const found = readdirSync('/proc').find((name) => /^\d+$/.test(name) && isOurs(name));
-    return found === undefined ? undefined : Number(found);
   }
 
   function holdsLog(pid: number | undefined): boolean {

@@ -1,5 +1,5 @@
 // For tests of the archive: a world of one store, fake engines and memory destinations that can fail or die at any effect.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Fate, ManualClock, MortalDestination, mortalStore } from '../../test/sim/fate.ts';
@@ -206,4 +206,19 @@ export function destRequest(over: { uri?: string; intervalUs?: bigint } = {}) {
     pieceSwitchIntervalUs: over.intervalUs ?? DAY_US,
     pieceSwitchIntervalText: '1d',
   };
+}
+
+/** The capture host of this process; undefined when there is none. */
+export function captureHostPid(): number | undefined {
+  const isOurs = (pid: string) => {
+    try {
+      const isHost = readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('capture-host');
+      return isHost && readFileSync(`/proc/${pid}/status`, 'utf8').includes(`\nPPid:\t${process.pid}\n`);
+    } catch {
+      // It has ended meanwhile.
+      return false;
+    }
+  };
+  const found = readdirSync('/proc').find((name) => /^\d+$/.test(name) && isOurs(name));
+  return found === undefined ? undefined : Number(found);
 }

@@ -1,5 +1,6 @@
-// The batches of a capture on their way to whoever archives them, in order: several at once, and after a failure all from
-// the failed one on again, until they are durable or the capture is over.
+// The batches of a capture on their way to whoever archives them, in order: several at once, and after a failure again from
+// the failed one on, until they are durable or the capture is over. After a failure one goes alone: a store that is away
+// is asked for no more than that.
 import type { CapturedBatch } from '../engine-driver.ts';
 
 /** Pause before batches are delivered again: doubles, but a destination that is back is noticed within a second. */
@@ -27,7 +28,8 @@ export class DeliveryLine {
   readonly #of: DeliveryLineParts;
   /** Not durable, in order. */
   #items: Item[] = [];
-  #isPausing = false;
+  /** The first of them goes alone. */
+  #isProbing = false;
   #running: Promise<void> | undefined;
 
   constructor(of: DeliveryLineParts) {
@@ -42,7 +44,7 @@ export class DeliveryLine {
   /** Batches are given in order. Resolves when this one and all before it are durable; rejects when it is given up. */
   deliver(batch: CapturedBatch): Promise<void> {
     return new Promise((resolve, reject) => {
-      const sent = this.#isPausing ? Promise.resolve(undefined) : this.#send(batch);
+      const sent = this.#isProbing ? Promise.resolve(undefined) : this.#send(batch);
       this.#items.push({ batch, sent, resolve, reject });
       this.#running ??= this.#run();
     });
@@ -67,22 +69,28 @@ export class DeliveryLine {
       this.#items.shift();
       this.#of.onDurable(head.batch);
       head.resolve();
+      if (this.#isProbing) this.#sendOthers();
     }
     this.#running = undefined;
   }
 
-  /** Delivers everything again after a pause, or gives it up. */
-  async #again({ batch }: Item, error: unknown, attempt: number): Promise<void> {
-    this.#isPausing = true;
-    try {
-      // Those behind it have failed, or are about to: nothing of this attempt may be on its way when the next begins.
-      await Promise.all(this.#items.map(({ sent }) => sent));
-      this.#of.onFailed(batch, error);
-      if (!this.#of.isLast(attempt)) await this.#of.sleep(Math.min(RETRY_MS_FIRST * 2 ** (attempt - 1), RETRY_MS_MAX));
-      else for (const item of this.#items.splice(0)) item.reject(error);
-      for (const item of this.#items) item.sent = this.#send(item.batch);
-    } finally {
-      this.#isPausing = false;
+  /** Delivers the first again after a pause, or gives everything up. */
+  async #again(head: Item, error: unknown, attempt: number): Promise<void> {
+    this.#isProbing = true;
+    // Those behind it have failed, or are about to: nothing of this attempt may be on its way when the next begins.
+    await Promise.all(this.#items.map(({ sent }) => sent));
+    this.#of.onFailed(head.batch, error);
+    if (this.#of.isLast(attempt)) {
+      for (const item of this.#items.splice(0)) item.reject(error);
+      this.#isProbing = false;
+      return;
     }
+    await this.#of.sleep(Math.min(RETRY_MS_FIRST * 2 ** (attempt - 1), RETRY_MS_MAX));
+    head.sent = this.#send(head.batch);
+  }
+
+  #sendOthers(): void {
+    this.#isProbing = false;
+    for (const item of this.#items) item.sent = this.#send(item.batch);
   }
 }
