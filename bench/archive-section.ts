@@ -51,8 +51,9 @@ async function commitsOf(destination: Destination, batch: ReadBatch): Promise<nu
 }
 
 /** Where each commit lies, by its number. Number 0 marks the writer's preparations, which do not count. */
-async function readArchive(archiveDir: string): Promise<{ commits: Map<number, ArchivedCommit>; batches: number }> {
-  await using destination = openDestination({ scheme: 'file', path: archiveDir, options: {} });
+export async function readArchive(
+  destination: Destination,
+): Promise<{ commits: Map<number, ArchivedCommit>; batches: number }> {
   const commits = new Map<number, ArchivedCommit>();
   let batches = 0;
   for (const round of await listRounds(destination)) {
@@ -102,7 +103,8 @@ async function measureLag(scratch: Scratch, options: BenchOptions, lagTarget: st
   const written = await runWriter(scratch, { database, rate, seconds, synchronous });
   // Archives the rest, which the watch sees like everything else.
   await server.endArchive();
-  const { commits, batches } = await readArchive(server.archiveDir);
+  await using destination = openDestination({ scheme: 'file', path: server.archiveDir, options: {} });
+  const { commits, batches } = await readArchive(destination);
   const tookS = Number(written.at(-1)!.committedNs - written[0]!.dueNs) / 1e9;
   const { visible, durable } = lagsOf(written, commits, watch.growths);
   return { rate: written.length / tookS, commitsPerBatch: written.length / batches, visible, durable };

@@ -20,7 +20,7 @@ export const PARAMETERS = {
     default: '120s',
     range: ['0ms', '7200s'],
     section: 'LOG_ARCHIVE',
-    info: 'Upper bound of the time between a commit and its arrival at the archive destination. A destination that can append is never more than a second behind; 0ms archives each commit at once.',
+    info: 'Upper bound of the time between a commit and its arrival at the archive destination. A destination that can append is never more than a second behind; at an object store an object is put at most so often while little is committed; 0ms archives each commit at once.',
   },
   log_archive_concurrency: {
     scope: 'tenant',
