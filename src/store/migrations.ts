@@ -215,4 +215,9 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (tenant_id, uri)) STRICT;
   CREATE INDEX destination_access_by_uri ON destination_access (uri);
   `,
+  /* 19 */ `
+  ALTER TABLE backup_task ADD COLUMN attempt INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE backup_set ADD COLUMN locked_until_ns INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE archive_piece ADD COLUMN locked_until_ns INTEGER NOT NULL DEFAULT 0;
+  `,
 ];
