@@ -1,6 +1,9 @@
 // What goes over the wire to an object store: which key, and to which machine. Against servers that only note what is asked.
+import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { generate } from 'selfsigned';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { AccessKey, ObjectStoreUri } from '../model/destination-uri.ts';
 import { S3Destination } from './s3-destination.ts';
@@ -44,6 +47,16 @@ test('a key that was replaced is used by what is open, with its next request', a
   key = undefined;
   await destination.size('a');
   expect(ids).toEqual(['first', 'second', 'second']);
+});
+
+test('a certificate that nobody vouches for is told, with what to do', async () => {
+  const { private: key, cert } = await generate([{ name: 'commonName', value: 'localhost' }], { keyType: 'ec' });
+  const secure = createSecureServer({ key, cert }).listen(0, '127.0.0.1');
+  await once(secure, 'listening');
+  const host = `localhost:${(secure.address() as AddressInfo).port}`;
+  await using destination = new S3Destination({ ...uriOf('id'), host });
+  await expect(destination.size('a')).rejects.toThrow(/its certificate .*with destination_ca/);
+  secure.close();
 });
 
 test.each([301, 302, 307, 308])('an answer %i leads nowhere', async (status) => {

@@ -17,7 +17,7 @@ import type { Tenant } from '../model/tenant.ts';
 import { isListedPlace } from '../store/destination-access.ts';
 import { splitValidatePath } from '../validate/list-path.ts';
 import { isSys, ownTenant, type SqlDependencies } from './dependencies.ts';
-import type { Statement, StatementKind, TenantSelection } from './grammar/statement.ts';
+import type { Statement, StatementKind } from './grammar/statement.ts';
 import type { Session } from './session.ts';
 
 /** Statements that only the sys tenant may run. */
@@ -125,10 +125,11 @@ function warnOfPlain(session: Session, uri: DestinationUri): void {
   });
 }
 
-/** Tenants of a statement of sys that names them; a name that is none is left to the statement. */
-function tenantIdsOf(deps: SqlDependencies, selection: TenantSelection | null): number[] {
-  const names = Array.isArray(selection) ? selection : [];
-  return names.flatMap((name: string) => deps.store.tenantByName(name)?.tenantId ?? []);
+/** The tenant that a statement of sys is for; one that is none, or several, the statement itself refuses. */
+function tenantIdOf(deps: SqlDependencies, statement: Statement): number | undefined {
+  const selection = 'tenants' in statement ? statement.tenants : null;
+  const [name, ...others] = typeof selection === 'string' ? [] : (selection ?? []);
+  return name === undefined || others.length > 0 ? undefined : deps.store.tenantByName(name)?.tenantId;
 }
 
 /** Statements whose own refusal says more than one of the place that they name. */
@@ -154,12 +155,8 @@ export async function whileNaming(
   if (!isSys(session) && !isRefusedToTenants(statement)) {
     const tenant = ownTenant(deps, session);
     for (const uri of places) await checkTenantMayName(deps, tenant, uri);
-    return await withWarnings();
   }
-  const shown = places.map(formatDestinationUri);
-  const tenantIds = 'tenants' in statement ? tenantIdsOf(deps, statement.tenants) : [];
-  return await tenantIds.reduce(
-    (next, tenantId) => () => deps.store.approving.during(tenantId, shown, next),
-    withWarnings,
-  )();
+  const tenantId = isSys(session) ? tenantIdOf(deps, statement) : undefined;
+  if (tenantId === undefined) return await withWarnings();
+  return await deps.store.approving.during(tenantId, places.map(formatDestinationUri), withWarnings);
 }
