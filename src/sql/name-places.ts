@@ -21,26 +21,24 @@ import type { Statement, StatementKind } from './grammar/statement.ts';
 import type { Session } from './session.ts';
 
 /** Statements that only the sys tenant may run. */
-const OF_SYS: ReadonlySet<StatementKind> = new Set<StatementKind>([
+const OF_SYS: ReadonlySet<StatementKind> = new Set([
   ...(['addRestoreSource', 'restore', 'previewRestore', 'recoverTable', 'setParameters'] as const),
 ]);
 
 const parse = (text: string) => parseDestinationUri(text.trim());
-const locationsIn = (text: string) => [...text.matchAll(/LOCATION\s*=\s*(\S+)/gi)].map(([, uri]) => uri!);
-const inRestore = (uris: readonly string[] | null, withKey: { from: string } | null) => [
-  ...(uris ?? []).map((text) => () => parse(text)),
-  ...(withKey ? [() => keyFilePlace(withKey.from).directory] : []),
-];
+const each = (texts: readonly string[]) => texts.map((text) => () => parse(text));
+/** A text is a uri itself, or holds it in an attribute. */
+const inText = (text: string) => each([text, ...[...text.matchAll(/LOCATION\s*=\s*(\S+)/gi)].map(([, uri]) => uri!)]);
 
 /** Readers of the places that a statement names, which throw where there is none. */
 function readersOf(statement: Statement): Array<() => DestinationUri> {
   switch (statement.kind) {
     case 'setArchiveDest':
-      return locationsIn(statement.attributes).map((text) => () => parse(text));
+      return inText(statement.attributes);
     case 'setLogRestoreSource':
-      return locationsIn(statement.source).map((text) => () => parse(text));
+      return inText(statement.source);
     case 'setDataBackupDest':
-      return [() => parse(statement.uri)];
+      return inText(statement.uri);
     case 'validate':
       return [statement.dataBackupDest, statement.logArchiveDest]
         .filter((path) => path !== null)
@@ -48,21 +46,17 @@ function readersOf(statement: Statement): Array<() => DestinationUri> {
     case 'backupKey':
       return statement.to === null ? [] : [() => keyFilePlace(statement.to!).directory];
     case 'catalogBackup':
-      return statement.uris.map((text) => () => parse(text));
+      return each(statement.uris);
     case 'addRestoreSource':
-      return [() => parse(statement.uri)];
+      return each([statement.uri]);
     case 'restore':
     case 'previewRestore':
-    case 'recoverTable':
-      return inRestore(statement.uris, statement.withKey);
+    case 'recoverTable': {
+      const { uris, withKey } = statement;
+      return [...each(uris ?? []), ...(withKey ? [() => keyFilePlace(withKey.from).directory] : [])];
+    }
     case 'setParameters':
-      return statement.assignments
-        .filter(({ name, value }) => name === 'archive_new_tenants' && value !== '')
-        .map(
-          ({ value }) =>
-            () =>
-              parse(value),
-        );
+      return each(statement.assignments.filter(({ name }) => name === 'archive_new_tenants').map(({ value }) => value));
     default:
       return [];
   }
