@@ -43,14 +43,19 @@ function install() {
 
 /** Programs that some tests use; these say so when they are skipped without them. */
 const TEST_PROGRAMS = [
-  { what: 'the mariadb command-line client', program: 'mariadb', packages: ['mariadb-client'] },
-  { what: 'an S3 server (radosgw)', program: 'radosgw', packages: ['radosgw', 'ceph-mon', 'ceph-osd'] },
+  { what: 'the mariadb command-line client', programs: ['mariadb'], packages: ['mariadb-client'] },
+  {
+    what: 'an S3 server (radosgw)',
+    programs: ['radosgw', 'ceph-mon', 'ceph-osd'],
+    packages: ['radosgw', 'ceph-mon', 'ceph-osd'],
+  },
 ];
 /** Debian asks this file before a package starts a daemon; 101 says no. */
 const POLICY_FILE = '/usr/sbin/policy-rc.d';
 
 function installTestPrograms() {
-  const isThere = ({ program }) => spawnSync('sh', ['-c', `command -v ${program}`], { stdio: 'ignore' }).status === 0;
+  const has = (program) => spawnSync('sh', ['-c', `command -v ${program}`], { stdio: 'ignore' }).status === 0;
+  const isThere = ({ programs }) => programs.every(has);
   const missing = TEST_PROGRAMS.filter((wanted) => !isThere(wanted));
   if (missing.length === 0) return;
   const hasApt = spawnSync('apt-get', ['--version'], { stdio: 'ignore' }).status === 0;
