@@ -35,7 +35,7 @@ async function stopDyingAt(effect: number): Promise<boolean> {
   }
   expect(await readCommits(world.memory)).toEqual(before);
   const names = (await world.memory.list('')).map(({ name }) => name).filter((name) => name.includes('/log/'));
-  expect(names).toEqual(['piece_d1001r1p1/logstream_1/log/c1.obarc']);
+  expect(names).toEqual([expect.stringMatching(/^piece_d1001r1p1\/logstream_1\/log\/c[12]\.obarc$/)]);
   const [piece] = world.store.pieces.find({ tenantId: TENANT_ID });
   const sizeBytes = await world.memory.size(names[0]!);
   expect(piece).toMatchObject({ status: 'FROZEN', fileStatus: 'AVAILABLE', outputBytes: BigInt(sizeBytes!) });

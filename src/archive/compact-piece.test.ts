@@ -29,7 +29,7 @@ const DIRECTORY = 'piece_d1001r1p1';
 const piece: ArchivePiece = {
   ...{ tenantId: 1002, ...ref, status: 'FREEZING', fileStatus: 'AVAILABLE', createdUs: 1n, uri: 'file:///x' },
   ...{ startScn: toScn(1n), checkpointScn: toScn(9n), maxScn: toScn(9n), endScn: toScn(1n << 60n) },
-  ...{ inputBytes: 0n, outputBytes: 0n },
+  ...{ inputBytes: 0n, outputBytes: 0n, lockedUntilNs: 0n },
 };
 const facts = {
   cluster: { name: 'c1', id: 1, uuid },
@@ -259,7 +259,9 @@ describe('a death while a piece is frozen', () => {
         expect(await readBytes(inner), `died at ${n}`).toEqual(bytesOf(batches));
         await freeze(inner);
         expect(await readBytes(inner), `died at ${n}, tried again`).toEqual(bytesOf(batches));
-        expect(await segmentNames(inner)).toEqual([compactedSegmentName(DIRECTORY, 1)]);
+        // What the dead one copied was no more than a name that is taken.
+        const names = [1, 2].map((no) => compactedSegmentName(DIRECTORY, no));
+        expect(names.map((name) => [name])).toContainEqual(await segmentNames(inner));
         if (isOver) break;
       }
       // One copy, the list, its placeholder and twelve removals.

@@ -3,11 +3,11 @@
 import { createHash } from 'node:crypto';
 import { assert } from '../base/assert.ts';
 import { sameBytes } from '../base/bytes.ts';
-import { isFailure } from '../base/errors.ts';
 import { MIB } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import { readPieceInfo } from '../destination/archive-listing.ts';
 import type { Destination, ObjectWriter } from '../destination/destination.ts';
+import { removeIfAllowed } from '../destination/locks.ts';
 import type { PieceInfo, SegmentInfo } from '../format/archive-info.ts';
 import {
   compactedSegmentName,
@@ -45,12 +45,15 @@ export type CompactionStep =
   | { kind: 'keep'; segment: SegmentInfo }
   | { kind: 'merge'; segmentNo: number; segments: SegmentInfo[] };
 
-/** Pure: neighbours that fit one segment together are merged, unless the piece has only a few. */
-export function planCompaction(segments: readonly SegmentInfo[]): CompactionStep[] {
+/**
+ * Pure: neighbours that fit one segment together are merged, unless the piece has only a few.
+ * @param numberBefore the greatest number that a compacted segment of the piece has by now
+ */
+export function planCompaction(segments: readonly SegmentInfo[], numberBefore = 0): CompactionStep[] {
   const steps: CompactionStep[] = [];
   let run: SegmentInfo[] = [];
   let runBytes = 0;
-  let segmentNo = 1;
+  let segmentNo = numberBefore + 1;
   const endRun = () => {
     if (run.length > 1) steps.push({ kind: 'merge', segmentNo: segmentNo++, segments: run });
     else for (const segment of run) steps.push({ kind: 'keep', segment });
@@ -71,7 +74,7 @@ export function planCompaction(segments: readonly SegmentInfo[]): CompactionStep
 
 /**
  * What the list of a piece is to hold, with its small segments compacted; when the list is there already, what it holds.
- * Safe to repeat: what an earlier attempt copied is dropped and copied again.
+ * Safe to repeat: what an earlier attempt copied is passed over, and copied again under the names behind it.
  * @param readContent what the segments of the piece hold as they were written
  * @throws BACKUP_DATA_CORRUPT (9010), BACKUP_FILE_NOT_EXIST (9011) when they do not hold it any more
  */
@@ -84,9 +87,8 @@ export async function compactPiece(
   const info = await findPieceInfo(destination, piece);
   if (info) return { segments: info.segments, firstBatchHash: info.firstBatchHash };
   const content = await of.readContent();
-  const steps = planCompaction(content.segments);
+  const steps = planCompaction(content.segments, await lastCompacted(destination, piece));
   if (steps.every(({ kind }) => kind === 'keep')) return content;
-  await removeCompacted(destination, piece);
   const segments: SegmentInfo[] = [];
   for (const step of steps) {
     if (step.kind === 'keep') segments.push(step.segment);
@@ -105,12 +107,10 @@ export async function removeReplaced(destination: Destination, info: PieceInfo, 
   const listed = new Set(info.segments.map(({ name }) => `${directory}/${name}`));
   const isCompacted = [...listed].some((name) => parseObjectName(name)?.kind === 'compacted-segment');
   if (!isCompacted) return;
-  try {
-    await destination.removeAll(pieceLogDirectory({ destId, roundId, pieceId }), listed);
-  } catch (error) {
-    if (!isFailure(error, 'BACKUP_PERMISSION_DENIED')) throw error;
-    log.warn('segments that were compacted stay', { roundId, pieceId, error });
-  }
+  const stays = await removeIfAllowed(() =>
+    destination.removeAll(pieceLogDirectory({ destId, roundId, pieceId }), listed),
+  );
+  if (stays !== undefined) log.warn('segments that were compacted stay', { roundId, pieceId, stays });
 }
 
 async function findPieceInfo(destination: Destination, piece: PieceRef): Promise<PieceInfo | undefined> {
@@ -118,10 +118,10 @@ async function findPieceInfo(destination: Destination, piece: PieceRef): Promise
   return await readPieceInfo(destination, piece);
 }
 
-/** Those that an attempt to freeze the piece has left: nobody reads them yet. */
-async function removeCompacted(destination: Destination, piece: PieceRef): Promise<void> {
-  for (const { name } of await destination.list(pieceLogDirectory(piece)))
-    if (parseObjectName(name)?.kind === 'compacted-segment') await destination.remove(name);
+/** A name that an earlier attempt has taken stays taken. */
+async function lastCompacted(destination: Destination, piece: PieceRef): Promise<number> {
+  const names = (await destination.list(pieceLogDirectory(piece))).map(({ name }) => parseObjectName(name));
+  return names.reduce((last, of) => (of?.kind === 'compacted-segment' ? Math.max(last, of.segmentNo) : last), 0);
 }
 
 interface Merge {

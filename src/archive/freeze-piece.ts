@@ -1,6 +1,7 @@
 // Freezes a piece at its destination: its segments are compacted, and a list of them becomes what readers go by.
 import { isFailure } from '../base/errors.ts';
 import type { Destination } from '../destination/destination.ts';
+import { lockedUntil } from '../destination/locks.ts';
 import type { ArchivePiece } from '../model/archive-round.ts';
 import type { ArchiveContext } from './archive-context.ts';
 import { readPieceContent, writePieceInfo } from './archive-files.ts';
@@ -19,7 +20,7 @@ import type { SegmentWriter } from './segment-writer.ts';
 export async function freezePiece(
   context: ArchiveContext,
   of: { destination: Destination; piece: ArchivePiece; writer: SegmentWriter },
-): Promise<Pick<ArchivePiece, 'fileStatus' | 'outputBytes'>> {
+): Promise<Pick<ArchivePiece, 'fileStatus' | 'outputBytes' | 'lockedUntilNs'>> {
   const { log, clock } = context;
   const { destination, piece, writer } = of;
   const { tenantId, destId, roundId, pieceId } = piece;
@@ -34,12 +35,14 @@ export async function freezePiece(
     const info = await writePieceInfo(destination, { owner, piece, content, frozenNs });
     await removeReplaced(destination, info, log);
     const { outputBytes } = info;
+    const lockedUntilNs = lockedUntil(destination, clock.nowNs());
     // A validation may have found damage in it that freezing does not look for.
     const isBroken = context.store.pieces.get({ tenantId, pieceId })?.fileStatus === 'BROKEN';
-    return { fileStatus: isBroken ? 'BROKEN' : 'AVAILABLE', outputBytes };
+    return { fileStatus: isBroken ? 'BROKEN' : 'AVAILABLE', outputBytes, lockedUntilNs };
   } catch (error) {
     if (!isFailure(error, 'BACKUP_DATA_CORRUPT') && !isFailure(error, 'BACKUP_FILE_NOT_EXIST')) throw error;
     log.error('an archived piece is damaged', { tenantId, roundId, pieceId, error });
-    return { fileStatus: 'BROKEN', outputBytes: piece.outputBytes };
+    const lockedUntilNs = lockedUntil(destination, clock.nowNs());
+    return { fileStatus: 'BROKEN', outputBytes: piece.outputBytes, lockedUntilNs };
   }
 }

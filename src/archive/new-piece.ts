@@ -12,6 +12,7 @@ export function newPiece(round: ArchiveRound, of: { pieceId: number; startScn: S
     ...{ tenantId, destId, roundId, pieceId, startScn, endScn, uri },
     status: 'ACTIVE',
     fileStatus: 'AVAILABLE',
+    lockedUntilNs: 0n,
     createdUs: createdNs / NS_PER_US,
     checkpointScn: startScn,
     maxScn: startScn,

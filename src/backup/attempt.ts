@@ -24,6 +24,7 @@ export type CopyOptions = Pick<
   BackupRequest,
   | 'destination'
   | 'directory'
+  | 'packNoBefore'
   | 'packBytesMax'
   | 'compressionLevel'
   | 'workers'
@@ -128,6 +129,16 @@ export class Attempt {
   /** Why the log is not that of the database. The set was read from the database and is right. */
   get logFault(): string | null {
     return this.#fault;
+  }
+
+  /** What is to be said of the data that was copied. */
+  get remarks(): Array<string | null> {
+    const { knownBlocks, blocks } = this.copied.result;
+    return [
+      this.scanBecause && `the whole database was read, because ${this.scanBecause}`,
+      knownBlocks > 0 ? `${knownBlocks} of ${blocks.length} blocks are those of an attempt that was broken off` : null,
+      this.logFault,
+    ];
   }
 
   get copied(): Copied {

@@ -8,6 +8,7 @@ import { fail, toComment, toResult } from '../base/errors.ts';
 import { SYS_TENANT_ID } from '../base/limits.ts';
 import { ServerStopping } from '../base/server-stopping.ts';
 import type { Destination } from '../destination/destination.ts';
+import { lockedUntil, removeIfAllowed } from '../destination/locks.ts';
 import { type SetRef, setStartName } from '../format/layout.ts';
 import type { PageMapPoint } from '../format/page-map-file.ts';
 import { type BackupJob, type BackupSet, type BackupTask, TASK_MOVES, type TaskStatus } from '../model/backup-job.ts';
@@ -26,7 +27,8 @@ import { recordBecameFull, recordJobEnd } from './job-events.ts';
 import { damageText, type OpenParent, openParent } from './open-parent.ts';
 import { savePageMap } from './save-page-map.ts';
 import { attachedCapture, awaitLog } from './watch-archive.ts';
-import { clearAttempt, clearIncrement, findOwnManifest, putNew, putPlaceholders, writeSet } from './write-set.ts';
+import { type CompleteSet, completeSet, findWholeSet } from './whole-set.ts';
+import { clearAttempt, clearIncrement, putNew, putPlaceholders, writeSet } from './write-set.ts';
 
 /** Round of a set that no log continues. */
 const NO_ROUND = 0;
@@ -229,6 +231,8 @@ export class BackupWorker {
 
   async #takeSnapshot(task: BackupTask): Promise<void> {
     const { store } = this.#deps;
+    // Before it writes anything: its names are then nobody else's.
+    store.backupTasks.change(this.#taskKey, { attempt: task.attempt + 1 }, { status: task.status });
     const { tenantId } = this.#key;
     const { signal } = this.#controller;
     const parent = await this.#readParent();
@@ -243,7 +247,8 @@ export class BackupWorker {
       this.#becomeFull(`pages have ${pageSize} bytes now, and had ${parent.map.pageSize} in the set before`);
     else if (parent)
       await attempt.plan(parent, { workers: workersFor(this.#deps, this.#tenant()), distrust: this.#distrust, signal });
-    await this.#clearFiles(this.#row, this.#leftover);
+    const stays = await removeIfAllowed(() => this.#clearFiles(this.#row, this.#leftover));
+    if (stays !== undefined) this.#deps.log.warn('what an earlier attempt left stays', { ...this.#setKey, stays });
     // A job that became a full backup has a directory of another name now.
     if (this.#job.parent) await putNew(this.#destination, setStartName(this.#set), new Uint8Array(0));
     const figures = { blockCount: attempt.blockCount, tabletCount: facts.tableCount };
@@ -274,6 +279,7 @@ export class BackupWorker {
     const options = copyOptions(this.#deps, {
       ...{ tenant: this.#tenant(), taskId: this.#taskKey.taskId, destination: this.#destination, ref: this.#set },
       ...{ setUuid: attempt.keys.setUuid, leftover: this.#leftover, signal: this.#controller.signal },
+      attempt: task.attempt,
     });
     const distrust = await attempt.copy(options, { distrust: this.#distrust });
     if (distrust !== null) {
@@ -290,13 +296,7 @@ export class BackupWorker {
       finishBlockCount: result.blocks.length,
       finishTabletCount: attempt.snapshot.facts.tableCount,
     };
-    const { scanBecause } = attempt;
-    const { knownBlocks, blocks } = result;
-    const remarks = [
-      scanBecause && `the whole database was read, because ${scanBecause}`,
-      knownBlocks > 0 ? `${knownBlocks} of ${blocks.length} blocks are those of an attempt that was broken off` : null,
-      attempt.logFault,
-    ];
+    const { remarks } = attempt;
     store.transaction(() => {
       const comment = joinRemarks([this.#job.comment, ...remarks]);
       store.backupSets.change(this.#setKey, { ...figures, comment: joinRemarks(remarks) }, { status: 'DOING' });
@@ -327,6 +327,7 @@ export class BackupWorker {
       ref: this.#set,
       job: this.#job,
       row: this.#row,
+      attempt: task.attempt,
       cluster: store.cluster,
       tenant: this.#tenant(),
       engine: driver.name,
@@ -338,33 +339,38 @@ export class BackupWorker {
       clock,
     });
     const { roundId, consistentScn } = this.#row;
-    this.#complete(task, written);
+    this.#complete(task, { done: written });
     // From a state that the log does not have no repair of the log may go on.
     if (attempt.logFault === null) this.#made = { roundId, scn: consistentScn, map: copied.map };
   }
 
   /** After a crash in this state: the manifest may be there already, and then the set is whole. */
   async #finishOrStartOver(task: BackupTask): Promise<void> {
-    const manifest = await findOwnManifest(this.#destination, this.#set, this.#row);
-    if (!manifest) return this.#startOver(task);
-    this.#isCommitting = true;
-    const { set, objects, outputBytes } = manifest;
-    await putPlaceholders(this.#destination, this.#set, set);
-    this.#complete(task, { endNs: set.endNs, fileCount: objects.length + 1, outputBytes });
+    if (!(await this.#takeUpWhole(task))) this.#startOver(task);
   }
 
-  #complete(task: BackupTask, of: { endNs: bigint; fileCount: number; outputBytes: bigint }): void {
+  /** A set is complete when its manifest is there, whichever attempt it is of. @returns whether it is */
+  async #takeUpWhole(task: BackupTask): Promise<boolean> {
+    const manifest = await findWholeSet(this.#destination, this.#set, this.#row);
+    if (!manifest) return false;
+    this.#isCommitting = true;
+    await putPlaceholders(this.#destination, this.#set, manifest.set);
+    this.#complete(task, completeSet(manifest));
+    return true;
+  }
+
+  #complete(task: BackupTask, { done, state }: CompleteSet): void {
     const { store, log } = this.#deps;
-    const { endNs, fileCount, outputBytes } = of;
+    const { endNs, outputBytes } = done;
+    const lockedUntilNs = lockedUntil(this.#destination, this.#deps.clock.nowNs());
     store.transaction(() => {
-      const done = { endNs, fileCount, outputBytes };
       store.finishedPacks.remove(this.#setKey);
       store.backupSets.change(
         this.#setKey,
-        { ...done, status: 'SUCCESS', fileStatus: 'AVAILABLE' },
+        { ...done, ...state, lockedUntilNs, status: 'SUCCESS', fileStatus: 'AVAILABLE' },
         { status: 'DOING' },
       );
-      this.#move(task, 'COMPLETED', done);
+      this.#move(task, 'COMPLETED', { ...done, endScn: state?.minRestoreScn ?? task.endScn });
       store.backupJobs.change(this.#key, { status: 'COMPLETED', endNs, ...WITHOUT_KEYS }, { status: 'DOING' });
       recordJobEnd(store, this.#job, { ...this.#job, endNs });
     });
@@ -380,6 +386,8 @@ export class BackupWorker {
     const set = store.backupSets.get(this.#setKey);
     try {
       await this.#closeAttempt();
+      // The answer to the manifest may have been lost: what lies there whole is no failure, and may be locked.
+      if (this.#isCommitting && (await this.#takeUpWhole(this.#task))) return;
       if (set) await this.#clearFiles(set, null);
     } catch (leftover) {
       log.error('files of an incomplete backup set stay', { ...this.#setKey, error: leftover });

@@ -394,7 +394,15 @@ describe('a backup fails', () => {
           faulty.inject({ on: ['put'], name: new RegExp(name), nth: 1, error, afterEffect });
           return faulty;
         };
-        expect(await world.backUp(tenant)).toMatchObject({ status: 'FAILED', result: 9082 });
+        const job = await world.backUp(tenant);
+        // Only the answer was lost: with its manifest the set is complete, and where nothing can be removed it stays so.
+        if (afterEffect && name.startsWith('single')) {
+          expect(job).toMatchObject({ status: 'COMPLETED', result: 0 });
+          expect(setOf(tenant)).toMatchObject({ status: 'SUCCESS', fileStatus: 'AVAILABLE' });
+          expect(setFiles(tenant, setOf(tenant).backupSetId)).toContain(name);
+          continue;
+        }
+        expect(job).toMatchObject({ status: 'FAILED', result: 9082 });
         expect(setOf(tenant)).toMatchObject({ status: 'FAILED', fileStatus: 'INCOMPLETE' });
         expect(setFiles(tenant, setOf(tenant).backupSetId)).toEqual([]);
       }

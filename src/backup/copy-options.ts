@@ -1,6 +1,6 @@
 // How the pages of a set become packs: what the tenant's parameters, the machine and the destination say.
 import type { Destination } from '../destination/destination.ts';
-import { type SetRef, setDirectory } from '../format/layout.ts';
+import { packNoBefore, type SetRef, setDirectory } from '../format/layout.ts';
 import { parseCapacityBytes } from '../model/parameter.ts';
 import type { Tenant } from '../model/tenant.ts';
 import type { Store } from '../store/store.ts';
@@ -41,6 +41,7 @@ export function copyOptions(
     ref: SetRef;
     setUuid: string;
     leftover: Leftover | null;
+    attempt: number;
     signal: AbortSignal;
   },
 ): CopyOptions {
@@ -51,6 +52,7 @@ export function copyOptions(
   return {
     destination: of.destination.spec,
     directory: setDirectory(ref),
+    packNoBefore: packNoBefore(of.attempt),
     compressionLevel: Number(store.parameter(tenantId, 'backup_compression_level')),
     packBytesMax: Number(parseCapacityBytes(store.parameter(tenantId, 'backup_data_file_size'))),
     workers: workersFor(machine, tenant),

@@ -1,6 +1,7 @@
 // Packs of a full backup that were complete when its server died: what they hold of the present state stays, so that a
 // large backup does not begin again from nothing.
 import type { Destination } from '../destination/destination.ts';
+import { removeIfAllowed } from '../destination/locks.ts';
 import { type SetRef, setDirectory } from '../format/layout.ts';
 import type { BlockEntry, KnownBlocks, PackEntry } from '../pipeline/pipeline.ts';
 import type { FinishedPack } from '../store/records.ts';
@@ -50,13 +51,13 @@ export async function takeLeftover(
 
 const objectOf = (ref: SetRef, { name }: { name: string }): string => `${setDirectory(ref)}/${name}`;
 
-/** Removes the packs of an earlier attempt that hold nothing of the set. Nobody else knows of them. */
+/** Removes the packs of an earlier attempt that hold nothing of the set, where that is allowed. Nobody else knows of them. */
 export async function removeUnused(
   destination: Destination,
   of: { ref: SetRef; leftover: Leftover; used: readonly PackEntry[] },
 ): Promise<void> {
   const used = new Set(of.used.map((pack) => objectOf(of.ref, pack)));
-  for (const name of of.leftover.names) if (!used.has(name)) await destination.remove(name);
+  for (const name of of.leftover.names) if (!used.has(name)) await removeIfAllowed(() => destination.remove(name));
 }
 
 /** Remembers a pack that is durable at the destination. */

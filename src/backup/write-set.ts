@@ -1,25 +1,18 @@
 // The last objects of a backup set, in the order that makes it whole: page map and index, then manifest, then the
 // placeholders.
 // A set is complete exactly when its manifest is there.
+import { basename } from 'node:path';
 import type { Clock } from '../base/clock.ts';
-import { fail, isFailure } from '../base/errors.ts';
+import { isFailure } from '../base/errors.ts';
 import { checkObjects } from '../destination/check-objects.ts';
 import type { Destination } from '../destination/destination.ts';
 import type { Snapshot } from '../engine/engine-driver.ts';
 import { type BackupSetIndex, encodeIndex } from '../format/backup-set-index.ts';
-import {
-  type BackupSetManifest,
-  decodeManifest,
-  encodeManifest,
-  MANIFEST_BYTES_MAX,
-  type SetSource,
-} from '../format/backup-set-manifest.ts';
+import { type BackupSetManifest, encodeManifest, type SetSource } from '../format/backup-set-manifest.ts';
 import { entriesOf, successorIndex } from '../format/index-pages.ts';
 import {
-  INDEX_NAME,
   indexName,
   manifestName,
-  PAGE_MAP_NAME,
   pageMapName,
   type SetRef,
   setDirectory,
@@ -35,6 +28,7 @@ import type { Copied } from './attempt.ts';
 import type { SetKeys } from './backup-keys.ts';
 import { predecessorIds } from './choose-parent.ts';
 import type { OpenParent } from './open-parent.ts';
+import { findOwnManifest } from './whole-set.ts';
 
 /** Data version that tenants of this server have, as a set states it. */
 const TENANT_COMPATIBLE = '4.3.3.0';
@@ -49,6 +43,8 @@ export interface SetToWrite {
   cluster: Cluster;
   tenant: Tenant;
   engine: string;
+  /** From 1: the objects of each attempt have names of their own. */
+  attempt: number;
   source: Pick<Snapshot, 'pageSize' | 'pageCount' | 'skipPage' | 'facts'>;
   copied: Copied;
   /** What an increment is built on, and the pages that it holds itself; null for a full set. */
@@ -82,7 +78,8 @@ export async function writeSet(of: SetToWrite): Promise<{ endNs: bigint; fileCou
   const index = encodeIndex(entries, owner, keys.dataKey);
   const pageMap = await encodePageMapInTurns({ roundId, scn: consistentScn, map }, owner, keys.dataKey);
   // Both have ended before either failure is told: what is cleared away then does not come back.
-  const puts = [destination.put(pageMapName(ref), pageMap), destination.put(indexName(ref), index)];
+  const [indexObject, mapObject] = [indexName(ref, of.attempt), pageMapName(ref, of.attempt)];
+  const puts = [destination.put(mapObject, pageMap), destination.put(indexObject, index)];
   await Promise.allSettled(puts);
   await Promise.all(puts);
   const now = of.clock.nowNs();
@@ -90,8 +87,8 @@ export async function writeSet(of: SetToWrite): Promise<{ endNs: bigint; fileCou
   const outputBytes = BigInt(result.outputBytes + index.length + pageMap.length);
   const objects = [
     ...result.packs.map(({ name, sizeBytes, checksum }) => ({ name, size: sizeBytes, checksum })),
-    { name: PAGE_MAP_NAME, size: pageMap.length, checksum: xxh3(pageMap) },
-    { name: INDEX_NAME, size: index.length, checksum: xxh3(index) },
+    { name: basename(mapObject), size: pageMap.length, checksum: xxh3(pageMap) },
+    { name: basename(indexObject), size: index.length, checksum: xxh3(index) },
   ];
   // What another server with the same identity, or a hand, took away meanwhile must not be promised.
   await checkObjects(destination, setDirectory(ref), objects);
@@ -177,41 +174,6 @@ function manifestOf(
 }
 
 const NO_PREDECESSORS = { prevFullBackupSetId: 0, prevIncBackupSetId: 0 } as const;
-
-/** Reads the manifest at a set's place; undefined when there is none. @throws BACKUP_DATA_CORRUPT */
-async function readManifest(destination: Destination, ref: SetRef): Promise<BackupSetManifest | undefined> {
-  const name = manifestName(ref);
-  const sizeBytes = await destination.size(name);
-  if (sizeBytes === undefined) return undefined;
-  if (sizeBytes > MANIFEST_BYTES_MAX)
-    throw fail('BACKUP_DATA_CORRUPT', { object: name, because: `it has ${sizeBytes} bytes` });
-  return decodeManifest(await destination.get(name), name);
-}
-
-function isOwn(manifest: BackupSetManifest, row: BackupSet): boolean {
-  const { tenant, set } = manifest;
-  return (
-    tenant.id === row.tenantId &&
-    set.backupSetId === row.backupSetId &&
-    set.startNs === row.startNs &&
-    set.consistentScn === row.consistentScn
-  );
-}
-
-/**
- * The manifest of this very row's attempt; undefined when none was written.
- * @throws ENTRY_EXISTS (4017) when the directory holds another complete set: nothing is ever overwritten
- */
-export async function findOwnManifest(
-  destination: Destination,
-  ref: SetRef,
-  row: BackupSet,
-): Promise<BackupSetManifest | undefined> {
-  const manifest = await readManifest(destination, ref);
-  if (manifest && !isOwn(manifest, row))
-    throw fail('ENTRY_EXISTS', { what: `${row.uri}/${setDirectory(ref)} with another backup set` });
-  return manifest;
-}
 
 /**
  * Removes what an unfinished attempt left in a set's directory, temporary files too; its manifest first, so that a

@@ -181,7 +181,7 @@ describe('a page map', () => {
   });
 
   it.each<[string, Change, string]>([
-    ['not named', without('page_map.obbak'), 'does not name page_map.obbak'],
+    ['not named', without('page_map.obbak'), 'it names no page-map'],
     ['larger than a map may be', sized(2 ** 30 + 1), 'more than'],
     ['of another length', sized(99), 'bytes instead of 99'],
   ])('is refused when it is %s', async (_what, change, message) => {

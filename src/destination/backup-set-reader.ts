@@ -6,6 +6,7 @@ import {
   type BackupSetManifest,
   decodeManifest,
   MANIFEST_BYTES_MAX,
+  type SetObject,
   verifyManifestMac,
 } from '../format/backup-set-manifest.ts';
 import type { FormatFile } from '../format/format-file.ts';
@@ -16,7 +17,7 @@ import {
   type ScryptCost,
   unwrapWithPasswordKey,
 } from '../format/key-slot.ts';
-import { INDEX_NAME, manifestName, PAGE_MAP_NAME, type SetRef, setDirectory } from '../format/layout.ts';
+import { manifestName, parseObjectName, type SetRef, setDirectory } from '../format/layout.ts';
 import type { ObjectOwner } from '../format/object-key.ts';
 import { decodePageMapInTurns, PAGE_MAP_BYTES_MAX, type PageMapPoint } from '../format/page-map-file.ts';
 import { type FindTenantKey, isTenantKeySlot, slotKeyId, unwrapWithTenantKey } from '../format/tenant-key-slot.ts';
@@ -160,7 +161,7 @@ export async function readSetIndex(
 ): Promise<BackupSetIndex> {
   const { ref, manifest } = set;
   await checkObjects(destination, setDirectory(ref), manifest.objects);
-  const { object, bytes } = await readListed(destination, set, { name: INDEX_NAME, bytesMax: INDEX_BYTES_MAX });
+  const { object, bytes } = await readListed(destination, set, { kind: 'index', bytesMax: INDEX_BYTES_MAX });
   const index = decodeIndex(bytes, { object, owner: setOwner(manifest), dataKey });
   const { pageSize, pageCount, skipPage } = manifest.engine;
   const ownCount = index.entries.filter(({ source }) => source === index.sourceCount).length;
@@ -185,7 +186,7 @@ export async function readPageMap(
   dataKey: Uint8Array | null,
 ): Promise<PageMapPoint> {
   const { manifest } = set;
-  const { object, bytes } = await readListed(destination, set, { name: PAGE_MAP_NAME, bytesMax: PAGE_MAP_BYTES_MAX });
+  const { object, bytes } = await readListed(destination, set, { kind: 'page-map', bytesMax: PAGE_MAP_BYTES_MAX });
   const point = await decodePageMapInTurns(bytes, { object, owner: setOwner(manifest), dataKey });
   const { pageSize, pageCount, databaseChecksum } = manifest.engine;
   const { roundId, consistentScn } = manifest.set;
@@ -199,16 +200,25 @@ export async function readPageMap(
   return point;
 }
 
+/**
+ * The index or page map of a set: the one that its manifest names, whatever other attempts have left beside it.
+ * @throws BACKUP_DATA_CORRUPT (9010)
+ */
+export function listedObject({ ref, manifest }: DescribedSet, kind: 'index' | 'page-map'): SetObject {
+  const listed = manifest.objects.find(({ name }) => parseObjectName(`${setDirectory(ref)}/${name}`)?.kind === kind);
+  if (listed) return listed;
+  throw fail('BACKUP_DATA_CORRUPT', { object: manifestName(ref), because: `it names no ${kind}` });
+}
+
 /** Reads an object that the manifest names, whole; its bound is checked before memory is taken for it. */
 async function readListed(
   destination: Destination,
-  { ref, manifest }: DescribedSet,
-  { name, bytesMax }: { name: string; bytesMax: number },
+  set: DescribedSet,
+  { kind, bytesMax }: { kind: 'index' | 'page-map'; bytesMax: number },
 ): Promise<{ object: string; bytes: Uint8Array }> {
-  const object = `${setDirectory(ref)}/${name}`;
+  const listed = listedObject(set, kind);
+  const object = `${setDirectory(set.ref)}/${listed.name}`;
   const damaged = (because: string) => fail('BACKUP_DATA_CORRUPT', { object, because });
-  const listed = manifest.objects.find((entry) => entry.name === name);
-  if (!listed) throw fail('BACKUP_DATA_CORRUPT', { object: manifestName(ref), because: `it does not name ${name}` });
   if (listed.size > bytesMax) throw damaged(`it has ${listed.size} bytes, more than ${bytesMax}`);
   const sizeBytes = await destination.size(object);
   if (sizeBytes === undefined) throw fail('BACKUP_FILE_NOT_EXIST', { file: object });

@@ -11,6 +11,7 @@ import { formatDestinationUri } from '../model/destination-uri.ts';
 import type { Destination } from './destination.ts';
 import { syncDirectory } from './file-destination.ts';
 import { codeOf, destinationFailure } from './file-errors.ts';
+import { locksObjects } from './locks.ts';
 
 const DIRECTORY_MODE = 0o700;
 /** Of an object that proves that a place can be written and read. */
@@ -113,13 +114,21 @@ function checkOwner(destination: Destination, there: FormatFile, owner: Owner): 
   throw fail('BACKUP_FORMAT_FILE_NOT_MATCH', { uri: formatDestinationUri(destination.uri), because });
 }
 
-/** Writes, reads back and removes a small object. */
+/**
+ * Writes, reads back and removes a small object. Where that would stay locked, the format file is what was written and read.
+ * @throws INVALID_ARGUMENT (4002) when the bucket locks it and nobody said so
+ */
 async function proveAccess(destination: Destination, { tenantId }: Owner): Promise<void> {
+  if (locksObjects(destination)) return;
   const name = `check_file/${tenantId}_access_${randomBytes(8).toString('hex')}.obbak`;
   const bytes = randomBytes(CHECK_BYTES);
   await destination.put(name, bytes);
   const read = await destination.get(name);
-  await destination.remove(name);
+  await destination.remove(name).catch((error: unknown) => {
+    if (!isFailure(error, 'OBJECT_LOCKED_BY_WORM')) throw error;
+    const what = 'set backup dest: parameter enable_worm=true is required for bucket with worm';
+    throw fail('INVALID_ARGUMENT', { what }, { cause: error });
+  });
   if (sameBytes(read, bytes)) return;
   const because = 'it does not give back what was written';
   throw fail('BACKUP_DEST_NOT_CONNECT', { uri: formatDestinationUri(destination.uri), because });

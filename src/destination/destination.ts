@@ -5,6 +5,11 @@ import type { DestinationUri, ObjectStoreUri } from '../model/destination-uri.ts
 export interface DestinationCan {
   /** Objects may grow at their end: a segment then holds many batches. */
   append: boolean;
+  /**
+   * Removing labels objects for a rule of their bucket: they stay, and in lists, until that takes them. Who deletes says so
+   * with an object of its own.
+   */
+  tagsRemoved?: boolean | undefined;
 }
 
 export interface ObjectInfo {
@@ -16,7 +21,7 @@ export interface ObjectInfo {
 /** How another process opens the same destination. */
 export type DestinationSpec =
   | { kind: 'file'; path: string; limits?: DestinationLimits | undefined }
-  | { kind: 'memory'; id: string }
+  | { kind: 'memory'; id: string; retainMs?: number | undefined }
   | {
       kind: 'objectStore';
       uri: ObjectStoreUri;
@@ -57,13 +62,16 @@ export interface Destination extends AsyncDisposable {
   size(name: string): Promise<number | undefined>;
   /** Objects below a prefix directory (`''` for all), unordered. Temporary files are not listed. */
   list(prefix: string): Promise<ObjectInfo[]>;
-  /** Removing what is not there is fine. */
+  /** Removing what is not there is fine. @throws OBJECT_LOCKED_BY_WORM (4124) */
   remove(name: string): Promise<void>;
   /**
    * Removes every object below a prefix directory, temporary files too.
    * @param keep objects that stay
+   * @throws OBJECT_LOCKED_BY_WORM (4124); what was not locked may have gone
    */
   removeAll(prefix: string, keep?: ReadonlySet<string>): Promise<void>;
+  /** When the lock on an object ends, in ns since 1970; undefined when it has none, and where there are none. */
+  lockedUntilNs?(name: string): Promise<bigint | undefined>;
   /** Streams a new object; it appears, durable, under its name when `finish` resolves. */
   create(name: string): Promise<ObjectWriter>;
   /** Opens an object for many reads; it stays readable until closed. @throws BACKUP_FILE_NOT_EXIST */

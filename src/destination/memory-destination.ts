@@ -1,19 +1,36 @@
 // Destination in memory, for simulations and tests: same contract, objects found by an id within this process.
 import { assert } from '../base/assert.ts';
+import type { Clock } from '../base/clock.ts';
 import { fail } from '../base/errors.ts';
 import { type DestinationUri, formatObject } from '../model/destination-uri.ts';
 import type {
   Destination,
+  DestinationCan,
   DestinationSpec,
   ObjectAppender,
   ObjectInfo,
   ObjectReader,
   ObjectWriter,
 } from './destination.ts';
+import { lockEndText } from './locks.ts';
 import { checkObjectName, checkPrefix } from './object-name.ts';
 
-/** Objects by destination id: survives the closing of a destination, as a disk does. */
-const stores = new Map<string, Map<string, Uint8Array>>();
+/** A bucket that locks what is put into it, and in which a name is spent for ever. */
+export interface MemoryLocks {
+  clock: Pick<Clock, 'nowNs'>;
+  /** How long an object is locked. */
+  retainMs: number;
+}
+
+/** What lies at a memory destination: survives the closing of it, as a disk does. */
+interface Kept {
+  objects: Map<string, Uint8Array>;
+  locks: MemoryLocks | undefined;
+  lockedUntilNs: Map<string, bigint>;
+}
+
+const stores = new Map<string, Kept>();
+const NS_PER_MS = 1_000_000;
 
 /** Forgets everything of a memory destination. */
 export function dropMemoryDestination(id: string): void {
@@ -22,18 +39,30 @@ export function dropMemoryDestination(id: string): void {
 
 export class MemoryDestination implements Destination {
   readonly uri: DestinationUri;
-  readonly can: { append: boolean };
+  readonly can: DestinationCan;
   readonly spec: DestinationSpec;
-  readonly #objects: Map<string, Uint8Array>;
+  readonly #kept: Kept;
 
-  /** @param options.append false to behave like an object store */
-  constructor(id: string, options: { append?: boolean } = {}) {
+  /**
+   * @param options.append false to behave like an object store
+   * @param options.worm locks objects; what the first to open the destination says holds for all who open it
+   * @param options.tagsRemoved removing leaves an object where it is
+   */
+  constructor(id: string, options: { append?: boolean; worm?: MemoryLocks; tagsRemoved?: boolean } = {}) {
     this.uri = { scheme: 'file', path: `/memory/${id}`, options: {} };
-    this.can = { append: options.append ?? true };
-    this.spec = { kind: 'memory', id };
-    const found = stores.get(id);
-    this.#objects = found ?? new Map();
-    if (!found) stores.set(id, this.#objects);
+    this.can = { append: options.append ?? true, tagsRemoved: options.tagsRemoved ?? false };
+    this.#kept = stores.get(id) ?? { objects: new Map(), locks: options.worm, lockedUntilNs: new Map() };
+    stores.set(id, this.#kept);
+    this.spec = { kind: 'memory', id, retainMs: this.#kept.locks?.retainMs };
+  }
+
+  get #objects(): Map<string, Uint8Array> {
+    return this.#kept.objects;
+  }
+
+  async lockedUntilNs(name: string): Promise<bigint | undefined> {
+    const untilNs = this.#objects.has(name) ? this.#kept.lockedUntilNs.get(name) : undefined;
+    return untilNs !== undefined && untilNs > this.#kept.locks!.clock.nowNs() ? untilNs : undefined;
   }
 
   async put(name: string, bytes: Uint8Array): Promise<void> {
@@ -72,14 +101,16 @@ export class MemoryDestination implements Destination {
 
   async remove(name: string): Promise<void> {
     checkObjectName(name);
-    this.#objects.delete(name);
+    const untilNs = await this.lockedUntilNs(name);
+    if (untilNs !== undefined)
+      throw fail('OBJECT_LOCKED_BY_WORM', { object: formatObject(this.uri, name), until: lockEndText(untilNs) });
+    if (!this.can.tagsRemoved) this.#objects.delete(name);
   }
 
   async removeAll(prefix: string, keep?: ReadonlySet<string>): Promise<void> {
     const directory = checkPrefix(prefix);
-    for (const name of [...this.#objects.keys()]) {
-      if ((isBelow(name, directory) || name === directory) && !keep?.has(name)) this.#objects.delete(name);
-    }
+    for (const name of [...this.#objects.keys()])
+      if ((isBelow(name, directory) || name === directory) && !keep?.has(name)) await this.remove(name);
   }
 
   async create(name: string): Promise<ObjectWriter> {
@@ -132,7 +163,11 @@ export class MemoryDestination implements Destination {
 
   #add(name: string, bytes: Uint8Array): void {
     checkObjectName(name);
+    const { locks, lockedUntilNs } = this.#kept;
+    // Code that would write a name again after it was removed would write over what a bucket with versions still holds.
+    assert(!locks || this.#objects.has(name) || !lockedUntilNs.has(name), `the name ${name} is written once`);
     if (this.#objects.has(name)) throw this.#taken(name);
+    if (locks) lockedUntilNs.set(name, locks.clock.nowNs() + BigInt(locks.retainMs * NS_PER_MS));
     this.#objects.set(name, new Uint8Array(bytes));
   }
 

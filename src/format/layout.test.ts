@@ -26,8 +26,15 @@ const NAMES: Array<[string, string, layout.ParsedName]> = [
     { kind: 'set-interval', ...FULL, startMoment: '20250301T020100', endMoment: '20250301T020200' },
   ],
   [layout.manifestName(FULL), 'backup_set_1_full/single_backup_set_info.obbak', { kind: 'manifest', ...FULL }],
-  [layout.indexName(INC), 'backup_set_12_inc/index.obbak', { kind: 'index', ...INC }],
-  [layout.pageMapName(INC), 'backup_set_12_inc/page_map.obbak', { kind: 'page-map', ...INC }],
+  [layout.indexName(INC), 'backup_set_12_inc/index.obbak', { kind: 'index', ...INC, attempt: 1 }],
+  [layout.pageMapName(INC), 'backup_set_12_inc/page_map.obbak', { kind: 'page-map', ...INC, attempt: 1 }],
+  [layout.indexName(INC, 2), 'backup_set_12_inc/index_2.obbak', { kind: 'index', ...INC, attempt: 2 }],
+  [
+    layout.pageMapName(INC, layout.ATTEMPTS_MAX),
+    'backup_set_12_inc/page_map_3999.obbak',
+    { kind: 'page-map', ...INC, attempt: 3999 },
+  ],
+  [layout.setDeletedName(INC), 'backup_sets/backup_set_12_inc_deleted.obbak', { kind: 'set-deleted', ...INC }],
   [
     `${layout.setDirectory(FULL)}/${layout.packName(4)}`,
     'backup_set_1_full/pack_4.obbak',
@@ -40,6 +47,12 @@ const NAMES: Array<[string, string, layout.ParsedName]> = [
   ],
   [layout.roundStartName(PIECE), 'rounds/round_d1001r1_start.obarc', { kind: 'round-start', destId: 1001, roundId: 1 }],
   [layout.roundEndName(PIECE), 'rounds/round_d1001r1_end.obarc', { kind: 'round-end', destId: 1001, roundId: 1 }],
+  [
+    layout.roundDeletedName(PIECE),
+    'rounds/round_d1001r1_deleted.obarc',
+    { kind: 'round-deleted', destId: 1001, roundId: 1 },
+  ],
+  [layout.pieceDeletedName(PIECE), 'pieces/piece_d1001r1p3_deleted.obarc', { kind: 'piece-deleted', ...PIECE }],
   [
     layout.pieceStartName(PIECE, NS),
     'pieces/piece_d1001r1p3_start_20250301T020100.obarc',
@@ -92,5 +105,14 @@ describe('layout', () => {
   it('stops at once at an id that is none', () => {
     expect(() => layout.packName(-1)).toThrowError('is an id');
     expect(() => layout.packName(1.5)).toThrowError('is an id');
+    for (const attempt of [0, layout.ATTEMPTS_MAX + 1])
+      expect(() => layout.indexName(INC, attempt)).toThrowError('is an attempt');
+  });
+
+  it('gives every attempt pack numbers of its own, which fit 32 bits', () => {
+    expect([1, 2, 3].map(layout.packNoBefore)).toEqual([0, 1_000_000, 2_000_000]);
+    expect(layout.packNoBefore(layout.ATTEMPTS_MAX) + 1_000_000).toBeLessThan(2 ** 32);
+    for (const name of ['index_1', 'index_02', 'index_4000', 'page_map_', 'index_2_3'])
+      expect(layout.parseObjectName(`backup_set_12_inc/${name}.obbak`)).toBeUndefined();
   });
 });

@@ -5,8 +5,12 @@ import { type BackupType, backupSetDirectory } from '../model/backup-job.ts';
 
 export const FORMAT_FILE_NAME = 'format.obbak';
 const MANIFEST_NAME = 'single_backup_set_info.obbak';
-export const INDEX_NAME = 'index.obbak';
-export const PAGE_MAP_NAME = 'page_map.obbak';
+const INDEX_STEM = 'index';
+const PAGE_MAP_STEM = 'page_map';
+/** Pack numbers of one attempt: more than a manifest can name. The first attempt has those from 1. */
+const PACKS_PER_ATTEMPT = 1_000_000;
+/** Pack numbers of more would not fit 32 bits. */
+export const ATTEMPTS_MAX = 3999;
 export const BACKUP_SETS_DIRECTORY = 'backup_sets';
 const ROUNDS_DIRECTORY = 'rounds';
 export const PIECES_DIRECTORY = 'pieces';
@@ -18,6 +22,8 @@ const LOG_DIRECTORY = 'logstream_1/log';
 const MOMENT = '(\\d{8}T\\d{6})';
 const ID = '(0|[1-9]\\d{0,14})';
 const TYPE = '(full|inc)';
+/** Of objects of the second attempt at a set and those after it. */
+const ATTEMPT = '(?:_([2-9]|[1-9]\\d{1,2}|[1-3]\\d{3}))?';
 const PIECE = `piece_d${ID}r${ID}p${ID}`;
 const SET = `backup_set_${ID}_${TYPE}`;
 
@@ -56,11 +62,27 @@ export function setDirectory(set: SetRef): string {
 export function manifestName(set: SetRef): string {
   return `${setDirectory(set)}/${MANIFEST_NAME}`;
 }
-export function indexName(set: SetRef): string {
-  return `${setDirectory(set)}/${INDEX_NAME}`;
+/**
+ * What an attempt at a set writes has names of its own, since where nothing can be removed what an attempt before it wrote
+ * stays. The manifest names the objects that count; its own name has no attempt: the first to have it is the set.
+ * @param attempt from 1
+ */
+function ofAttempt(stem: string, attempt: number): string {
+  assert(Number.isSafeInteger(attempt) && attempt >= 1 && attempt <= ATTEMPTS_MAX, `${attempt} is an attempt`);
+  return attempt === 1 ? `${stem}.obbak` : `${stem}_${attempt}.obbak`;
 }
-export function pageMapName(set: SetRef): string {
-  return `${setDirectory(set)}/${PAGE_MAP_NAME}`;
+/** @param attempt from 1, as of `ofAttempt` */
+export function indexName(set: SetRef, attempt = 1): string {
+  return `${setDirectory(set)}/${ofAttempt(INDEX_STEM, attempt)}`;
+}
+/** @param attempt from 1, as of `ofAttempt` */
+export function pageMapName(set: SetRef, attempt = 1): string {
+  return `${setDirectory(set)}/${ofAttempt(PAGE_MAP_STEM, attempt)}`;
+}
+/** The number before the first pack of an attempt. */
+export function packNoBefore(attempt: number): number {
+  assert(attempt >= 1 && attempt <= ATTEMPTS_MAX, `${attempt} is an attempt`);
+  return (attempt - 1) * PACKS_PER_ATTEMPT;
 }
 /** Below the set's directory. */
 export function packName(packNo: number): string {
@@ -73,6 +95,13 @@ export function setStartName(set: SetRef): string {
 /** Empty placeholder: the set is complete. */
 export function setEndName(set: SetRef, endNs: bigint): string {
   return `${BACKUP_SETS_DIRECTORY}/${setDirectory(set)}_end_success_${momentText(endNs)}.obbak`;
+}
+/**
+ * Empty: the set is deleted, though its objects may still lie there, labelled for a rule of the bucket. Readers pass them
+ * over.
+ */
+export function setDeletedName(set: SetRef): string {
+  return `${BACKUP_SETS_DIRECTORY}/${setDirectory(set)}_deleted.obbak`;
 }
 /** Empty placeholder that shows the interval of a set. */
 export function setIntervalName(set: SetRef, startNs: bigint, endNs: bigint): string {
@@ -98,6 +127,14 @@ export function pieceDirectory({ destId, roundId, pieceId }: PieceRef): string {
 /** Where the segments of a piece lie. */
 export function pieceLogDirectory(piece: PieceRef): string {
   return `${pieceDirectory(piece)}/${LOG_DIRECTORY}`;
+}
+/** Empty: the round is deleted, as of `setDeletedName`. */
+export function roundDeletedName(round: RoundRef): string {
+  return `${ROUNDS_DIRECTORY}/${roundText(round)}_deleted.obarc`;
+}
+/** Empty: the piece is deleted, as of `setDeletedName`. */
+export function pieceDeletedName(piece: PieceRef): string {
+  return `${PIECES_DIRECTORY}/${pieceDirectory(piece)}_deleted.obarc`;
 }
 export function pieceStartName(piece: PieceRef, startNs: bigint): string {
   return `${PIECES_DIRECTORY}/${pieceDirectory(piece)}_start_${momentText(startNs)}.obarc`;
@@ -126,15 +163,16 @@ export function compactedSegmentName(directory: string, segmentNo: number): stri
 export type ParsedName =
   | { kind: 'format-file' }
   | { kind: 'check-file'; tenantId: number; moment: string }
-  | ({ kind: 'set-start' } & SetRef)
+  | ({ kind: 'set-start' | 'set-deleted' } & SetRef)
   | ({ kind: 'set-end'; moment: string } & SetRef)
   | ({ kind: 'set-interval'; startMoment: string; endMoment: string } & SetRef)
-  | ({ kind: 'manifest' | 'index' | 'page-map' } & SetRef)
+  | ({ kind: 'manifest' } & SetRef)
+  | ({ kind: 'index' | 'page-map'; attempt: number } & SetRef)
   | ({ kind: 'pack'; packNo: number } & SetRef)
   | ({ kind: 'set-segment'; segmentNo: number } & SetRef)
-  | ({ kind: 'round-start' | 'round-end' } & RoundRef)
+  | ({ kind: 'round-start' | 'round-end' | 'round-deleted' } & RoundRef)
   | ({ kind: 'piece-start' | 'piece-end'; moment: string } & PieceRef)
-  | ({ kind: 'piece-info' } & PieceRef)
+  | ({ kind: 'piece-info' | 'piece-deleted' } & PieceRef)
   | ({ kind: 'segment' | 'compacted-segment'; segmentNo: number } & PieceRef);
 
 const exactly = (source: string) => new RegExp(`^${source}$`);
@@ -156,6 +194,7 @@ const SHAPES: Array<[RegExp, (...captures: string[]) => ParsedName]> = [
     (tenantId, moment) => ({ kind: 'check-file', tenantId: Number(tenantId), moment: moment! }),
   ],
   [exactly(`backup_sets/${SET}_start\\.obbak`), (id, type) => ({ kind: 'set-start', ...setOf(id!, type!) })],
+  [exactly(`backup_sets/${SET}_deleted\\.obbak`), (id, type) => ({ kind: 'set-deleted', ...setOf(id!, type!) })],
   [
     exactly(`backup_sets/${SET}_end_success_${MOMENT}\\.obbak`),
     (id, type, moment) => ({ kind: 'set-end', ...setOf(id!, type!), moment: moment! }),
@@ -165,8 +204,14 @@ const SHAPES: Array<[RegExp, (...captures: string[]) => ParsedName]> = [
     (id, type, start, end) => ({ kind: 'set-interval', ...setOf(id!, type!), startMoment: start!, endMoment: end! }),
   ],
   [exactly(`${SET}/single_backup_set_info\\.obbak`), (id, type) => ({ kind: 'manifest', ...setOf(id!, type!) })],
-  [exactly(`${SET}/index\\.obbak`), (id, type) => ({ kind: 'index', ...setOf(id!, type!) })],
-  [exactly(`${SET}/page_map\\.obbak`), (id, type) => ({ kind: 'page-map', ...setOf(id!, type!) })],
+  [
+    exactly(`${SET}/${INDEX_STEM}${ATTEMPT}\\.obbak`),
+    (id, type, attempt) => ({ kind: 'index', ...setOf(id!, type!), attempt: Number(attempt ?? 1) }),
+  ],
+  [
+    exactly(`${SET}/${PAGE_MAP_STEM}${ATTEMPT}\\.obbak`),
+    (id, type, attempt) => ({ kind: 'page-map', ...setOf(id!, type!), attempt: Number(attempt ?? 1) }),
+  ],
   [
     exactly(`${SET}/pack_${ID}\\.obbak`),
     (id, type, packNo) => ({ kind: 'pack', ...setOf(id!, type!), packNo: Number(packNo) }),
@@ -177,6 +222,8 @@ const SHAPES: Array<[RegExp, (...captures: string[]) => ParsedName]> = [
   ],
   [exactly(`rounds/round_d${ID}r${ID}_start\\.obarc`), (d, r) => ({ kind: 'round-start', ...roundOf(d!, r!) })],
   [exactly(`rounds/round_d${ID}r${ID}_end\\.obarc`), (d, r) => ({ kind: 'round-end', ...roundOf(d!, r!) })],
+  [exactly(`rounds/round_d${ID}r${ID}_deleted\\.obarc`), (d, r) => ({ kind: 'round-deleted', ...roundOf(d!, r!) })],
+  [exactly(`pieces/${PIECE}_deleted\\.obarc`), (d, r, p) => ({ kind: 'piece-deleted', ...pieceOf(d!, r!, p!) })],
   [
     exactly(`pieces/${PIECE}_start_${MOMENT}\\.obarc`),
     (d, r, p, moment) => ({ kind: 'piece-start', ...pieceOf(d!, r!, p!), moment: moment! }),

@@ -1,7 +1,7 @@
 // Prints a backup set: its manifest, and what index and page map say of it. Of key slots only their cost is shown.
 import { hexOf } from '../base/bytes.ts';
 import { isFailure } from '../base/errors.ts';
-import { readManifest, readPageMap, readSetIndex, unlockSet } from '../destination/backup-set-reader.ts';
+import { listedObject, readManifest, readPageMap, readSetIndex, unlockSet } from '../destination/backup-set-reader.ts';
 import { checksumText } from '../destination/roll-page-map.ts';
 import type { BackupSetIndex, IndexEntry } from '../format/backup-set-index.ts';
 import { pageAt } from '../format/backup-set-index.ts';
@@ -13,7 +13,7 @@ import {
 } from '../format/backup-set-manifest.ts';
 import { liveRuns } from '../format/index-pages.ts';
 import { keySlotParameters } from '../format/key-slot.ts';
-import { indexName, manifestName, packName, pageMapName, type SetRef, setDirectory } from '../format/layout.ts';
+import { manifestName, packName, type SetRef, setDirectory } from '../format/layout.ts';
 import { isTenantKeySlot, slotKeyId } from '../format/tenant-key-slot.ts';
 import { type Inspection, ownerText, scnText } from './inspection.ts';
 import { block, line } from './item.ts';
@@ -159,10 +159,12 @@ interface Share {
   packs: Set<number>;
 }
 
-async function printIndex(inspection: Inspection, { ref, manifest }: OpenedSet, index: BackupSetIndex): Promise<void> {
+async function printIndex(inspection: Inspection, set: OpenedSet, index: BackupSetIndex): Promise<void> {
+  const { ref, manifest } = set;
   const { entries, sourceCount } = index;
+  const object = `${setDirectory(ref)}/${listedObject(set, 'index').name}`;
   await inspection.print(
-    block('index', indexName(ref), { blocks: entries.length, pages: index.pageCount, sources: sourceCount }, 1),
+    block('index', object, { blocks: entries.length, pages: index.pageCount, sources: sourceCount }, 1),
   );
   const live = liveRuns(index);
   const shares = new Map<number, Share>();
@@ -219,7 +221,8 @@ async function printPageMap(inspection: Inspection, set: OpenedSet, dataKey: Uin
     roundId,
     scn: scnText(scn, set.manifest.tenant.timeZone),
   };
-  await inspection.print(block('pageMap', pageMapName(set.ref), facts, 1));
+  const object = `${setDirectory(set.ref)}/${listedObject(set, 'page-map').name}`;
+  await inspection.print(block('pageMap', object, facts, 1));
   const { page } = inspection.choices;
   if (page !== null && page <= map.pageCount)
     await inspection.print(line('page', String(page), { hash: checksumText(map.get(page)) }, 2));

@@ -99,6 +99,8 @@ export interface ArchivePiece {
   pieceId: number;
   status: PieceStatus;
   fileStatus: FileStatus;
+  /** When the locks on its objects end, as far as known; 0 for none, and until it is frozen. */
+  lockedUntilNs: bigint;
   createdUs: bigint;
   startScn: Scn;
   checkpointScn: Scn;

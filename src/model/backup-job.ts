@@ -133,6 +133,8 @@ export interface BackupTask {
   startNs: bigint;
   endNs: bigint | null;
   status: TaskStatus;
+  /** Attempts at the data phases that were begun: each writes objects with names of its own. */
+  attempt: number;
   startScn: Scn;
   endScn: Scn;
   userLsStartScn: Scn;
@@ -164,6 +166,8 @@ export interface BackupSet {
   endNs: bigint | null;
   status: BackupSetStatus;
   fileStatus: FileStatus;
+  /** When the locks on its objects end, as far as known; 0 for none. */
+  lockedUntilNs: bigint;
   isPlusArchivelog: boolean;
   /** Archive round that continues this set; 0 when none does: its log was proved wrong. */
   roundId: number;

@@ -18,7 +18,7 @@ async function openLanes(pool: WorkerPool, request: BackupRequest, chunkCount: n
   const { destination, directory, owner, dataKey, compressionLevel, packBytesMax, signal } = request;
   const source = frozenSource(request.source);
   const job: PackJob = { source, destination, directory, owner, dataKey, compressionLevel, packBytesMax };
-  let lastPackNo = Math.max(0, ...(request.known?.packs ?? []).map(({ packNo }) => packNo));
+  let lastPackNo = Math.max(request.packNoBefore ?? 0, ...(request.known?.packs ?? []).map(({ packNo }) => packNo));
   const nextPackNo = () => ++lastPackNo;
   // A memory destination lives in this process, and so does the work on it.
   if (destination.kind === 'memory') return [localLane(createBlockPacker(job, async () => nextPackNo()))];

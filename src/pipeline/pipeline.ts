@@ -55,6 +55,8 @@ export interface BackupRequest {
   dataKey: Uint8Array | null;
   compressionLevel: number;
   packBytesMax: number;
+  /** Packs get the numbers behind it: no other attempt at the set ever had one of them. Default: 0. */
+  packNoBefore?: number;
   /**
    * Blocks, and the packs that hold them, that an earlier attempt at the whole database left at the destination. A block
    * whose pages still have the same bytes is not made again.

@@ -159,6 +159,7 @@ function frozenRow(reading: Reading, piece: ArchivedPiece, info: PieceInfo): Fou
     ...{ destId, roundId, pieceId, startScn, endScn, checkpointScn, maxScn, inputBytes, outputBytes },
     status: 'FROZEN',
     fileStatus: listedStatus(reading, piece, info),
+    lockedUntilNs: 0n,
     createdUs: info.createdNs / NS_PER_US,
     uri: reading.source.uri,
   };
@@ -183,6 +184,7 @@ function startRow({ source }: Reading, start: PieceStartInfo): FoundPiece {
     ...{ destId, roundId, pieceId, startScn, endScn },
     status: 'ACTIVE',
     fileStatus: 'AVAILABLE',
+    lockedUntilNs: 0n,
     createdUs: createdNs / NS_PER_US,
     checkpointScn: startScn,
     maxScn: startScn,

@@ -89,6 +89,7 @@ function rowOf(manifest: BackupSetManifest, uri: string): FoundSet {
     endNs: set.endNs,
     status: 'SUCCESS',
     fileStatus: 'AVAILABLE',
+    lockedUntilNs: 0n,
     isPlusArchivelog: set.isPlusArchivelog,
     roundId: set.roundId,
     consistentScn: set.consistentScn,

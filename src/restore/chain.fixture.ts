@@ -1,6 +1,7 @@
 // Backup sets, increments, rounds and repairs written by hand in the real formats to memory destinations, beside a model
 // of the database after each commit: for tests that want to choose every page, password and batch.
 import { randomBytes, randomUUID } from 'node:crypto';
+import { basename } from 'node:path';
 import { claimDestination } from '../destination/claim-destination.ts';
 import { dropMemoryDestination, MemoryDestination } from '../destination/memory-destination.ts';
 import { pieceInfoFile, pieceStartFile, type RoundBase, roundEndFile, roundStartFile } from '../format/archive-info.ts';
@@ -10,10 +11,10 @@ import { BLOCK_OVERHEAD_BYTES, blockContext, sealBlock } from '../format/block.t
 import { entriesOf, successorIndex, type WrittenBlock } from '../format/index-pages.ts';
 import { derivePasswordKey, wrapDataKey } from '../format/key-slot.ts';
 import {
-  INDEX_NAME,
+  indexName,
   manifestName,
-  PAGE_MAP_NAME,
   packName,
+  pageMapName,
   pieceDirectory,
   pieceInfoName,
   pieceStartName,
@@ -296,8 +297,8 @@ export class ChainWorld implements Disposable {
     const state = { scn, pages: [...this.pages] };
     const objects = [
       { name: packName(1), bytes: pack },
-      { name: INDEX_NAME, bytes: encodeIndex(index, owner, dataKey) },
-      { name: PAGE_MAP_NAME, bytes: encodePageMap({ roundId: this.#roundId, scn, map }, owner, dataKey) },
+      { name: basename(indexName(ref)), bytes: encodeIndex(index, owner, dataKey) },
+      { name: basename(pageMapName(ref)), bytes: encodePageMap({ roundId: this.#roundId, scn, map }, owner, dataKey) },
     ];
     for (const { name, bytes } of objects) await this.data.put(`${setDirectory(ref)}/${name}`, bytes);
     const passwordKey = password === undefined ? null : await derivePasswordKey(password, undefined, CHEAP);

@@ -495,7 +495,7 @@ export class World implements AsyncDisposable {
       };
       store.pieces.insert({
         ...{ tenantId, destId: piece.destId, roundId: piece.roundId, pieceId: piece.pieceId, createdUs: 1n, uri },
-        ...{ startScn, checkpointScn, maxScn, endScn, inputBytes: 1n, outputBytes: 1n },
+        ...{ startScn, checkpointScn, maxScn, endScn, inputBytes: 1n, outputBytes: 1n, lockedUntilNs: 0n },
         status: piece.isFrozen ? 'FROZEN' : 'ACTIVE',
         fileStatus: 'AVAILABLE',
       });

@@ -220,4 +220,9 @@ export const MIGRATIONS: readonly string[] = [
     tenant_id INTEGER NOT NULL, dest_id INTEGER NOT NULL, piece_id INTEGER NOT NULL, spent_to INTEGER NOT NULL,
     PRIMARY KEY (tenant_id, dest_id, piece_id)) STRICT;
   `,
+  /* 20 */ `
+  ALTER TABLE backup_task ADD COLUMN attempt INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE backup_set ADD COLUMN locked_until_ns INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE archive_piece ADD COLUMN locked_until_ns INTEGER NOT NULL DEFAULT 0;
+  `,
 ];
