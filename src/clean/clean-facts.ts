@@ -20,7 +20,7 @@ export interface CleanFacts {
   /** Present destinations; null when none is set. Nothing that lies elsewhere is cleaned by a policy. */
   dataUri: string | null;
   archiveUri: string | null;
-  /** What unfinished backups and restores read, and for whom, in words. */
+  /** What unfinished backups and restores read, and for whom, and what is locked until when, in words. */
   setsInUse: ReadonlyMap<number, string>;
   piecesInUse: ReadonlyMap<number, string>;
   ranges: RestorableRanges;

@@ -1,5 +1,6 @@
 // Does one delete job: task by task, each state durable before its effect, each effect repeatable. A set or piece is
-// DELETING before its first object goes, and DELETED when the last one has gone.
+// DELETING before its first object goes, and DELETED when the last one has gone. What is locked waits until the lock has
+// ended, and with it what comes behind it.
 import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
 import { fail, toComment, toResult } from '../base/errors.ts';
@@ -7,16 +8,20 @@ import type { Log } from '../base/log.ts';
 import { ServerStopping } from '../base/server-stopping.ts';
 import { proveOwner } from '../destination/claim-destination.ts';
 import type { Destination, OpenDestination } from '../destination/destination.ts';
-import { pieceDirectory, setDirectory } from '../format/layout.ts';
+import { lockEndOf, lockEndText } from '../destination/locks.ts';
+import { manifestName, pieceDirectory, pieceInfoName, setDirectory } from '../format/layout.ts';
 import type { ArchivePiece, FileStatus } from '../model/archive-round.ts';
 import { JOB_MOVES, type JobStatus } from '../model/backup-job.ts';
 import type { DeleteJob, DeleteTask } from '../model/delete-job.ts';
-import { parseDestinationUri } from '../model/destination-uri.ts';
+import { formatObject, parseDestinationUri } from '../model/destination-uri.ts';
 import { checkMove, isFinal } from '../model/moves.ts';
 import type { Store } from '../store/store.ts';
 import { recordDeleted, recordJobEnd } from './clean-events.ts';
 import { deletePiece, deleteRound, deleteSet, occupied } from './delete-objects.ts';
 import { isChild } from './sys-outcome.ts';
+
+/** How soon it is looked again at a lock of which nobody tells when it ends: a legal hold. */
+const LOCK_RECHECK_NS = 3_600_000_000_000n;
 
 export interface CleanDependencies {
   store: Store;
@@ -28,6 +33,8 @@ export interface CleanDependencies {
 /** Where a task's object lies, and how it is removed; removing may be repeated. */
 interface Target {
   directory: string;
+  /** The object that is written last and goes first: its lock ends last. */
+  head: string;
   remove(destination: Destination): Promise<void>;
 }
 
@@ -35,9 +42,16 @@ export class CleanWorker {
   readonly #deps: CleanDependencies;
   readonly #key: { tenantId: number; jobId: number };
   readonly #controller = new AbortController();
+  readonly #onLocked: (untilNs: bigint) => void;
 
-  constructor(deps: CleanDependencies, { tenantId, jobId }: Pick<DeleteJob, 'tenantId' | 'jobId'>) {
+  /** @param onLocked called when the job can go on at a later moment only, in ns since 1970: that takes another worker */
+  constructor(
+    deps: CleanDependencies,
+    { tenantId, jobId }: Pick<DeleteJob, 'tenantId' | 'jobId'>,
+    onLocked: (untilNs: bigint) => void,
+  ) {
     this.#deps = deps;
+    this.#onLocked = onLocked;
     this.#key = { tenantId, jobId };
   }
 
@@ -46,14 +60,20 @@ export class CleanWorker {
     this.#controller.abort(reason);
   }
 
-  /** Works until the job has ended or the server stops. */
+  /** Works until the job has ended or waits for a lock, or the server stops. */
   async run(): Promise<void> {
     try {
       if (this.#job.status === 'CANCELING') throw fail('CANCELED', {});
       if (this.#job.status === 'INIT') this.#begin();
       for (const task of this.#deps.store.deleteTasks.find(this.#key)) {
         if (isFinal(JOB_MOVES, task.status)) continue;
-        await this.#carryOut(task);
+        try {
+          await this.#carryOut(task);
+        } catch (error) {
+          const untilNs = lockEndOf(error);
+          if (untilNs === null) throw error;
+          return this.#wait(task, untilNs);
+        }
         this.#controller.signal.throwIfAborted();
       }
       this.#end('COMPLETED', null);
@@ -99,6 +119,7 @@ export class CleanWorker {
       const destKind = task.taskType === 'BACKUP SET' ? 'backup_data' : 'archive_log';
       await proveOwner(destination, { clusterUuid: store.cluster.uuid, tenantId: task.tenantId, destKind });
       if (task.status === 'INIT') {
+        await checkLock(destination, target.head);
         const { bytes, files } = await occupied(destination, target.directory);
         store.transaction(() => {
           const status = checkMove('delete task', JOB_MOVES, task.status, 'DOING');
@@ -118,11 +139,32 @@ export class CleanWorker {
         endNs: clock.nowNs(),
         deletedBytes: totalBytes,
         deletedFiles: totalFiles,
+        comment: '',
       });
       setFileStatus(store, task, 'DELETED');
       recordDeleted(this.#deps, task);
       store.deleteJobs.change(this.#key, { successTaskCount: this.#job.successTaskCount + 1 });
     });
+  }
+
+  /**
+   * The rows say what is waited for, also to the planner: whatever else leans on it or comes behind it waits as well.
+   * @param lockEndNs undefined when nobody tells
+   */
+  #wait({ tenantId, taskId, taskType, objectId }: DeleteTask, lockEndNs: bigint | undefined): void {
+    const { store, clock, log } = this.#deps;
+    const lockedUntilNs = lockEndNs ?? clock.nowNs() + LOCK_RECHECK_NS;
+    const until = lockEndNs === undefined ? 'a legal hold is lifted' : lockEndText(lockEndNs);
+    const kind = taskType === 'BACKUP SET' ? 'set' : 'piece';
+    const comment = `the objects of ${kind} ${objectId} are locked until ${until}: deleting goes on then`;
+    store.transaction(() => {
+      store.deleteTasks.change({ tenantId, taskId }, { comment });
+      store.deleteJobs.change(this.#key, { comment });
+      if (taskType === 'BACKUP SET') store.backupSets.change({ tenantId, backupSetId: objectId }, { lockedUntilNs });
+      else store.pieces.change({ tenantId, pieceId: objectId }, { lockedUntilNs });
+    });
+    this.#onLocked(lockedUntilNs);
+    log.info('delete job waits for a lock', { ...this.#key, taskType, objectId, until });
   }
 
   /** Ends the job, and what it did not come to gets the state back that it had. */
@@ -159,17 +201,32 @@ function targetOf(store: Store, { tenantId, taskType, objectId }: DeleteTask): T
     const row = store.backupSets.get({ tenantId, backupSetId: objectId });
     assert(row, 'a set that is deleted has a row');
     const ref = { backupSetId: row.backupSetId, type: row.backupType };
-    return { directory: setDirectory(ref), remove: (destination) => deleteSet(destination, ref) };
+    return {
+      directory: setDirectory(ref),
+      head: manifestName(ref),
+      remove: (destination) => deleteSet(destination, ref),
+    };
   }
   const row = store.pieces.get({ tenantId, pieceId: objectId });
   assert(row, 'a piece that is deleted has a row');
   return {
     directory: pieceDirectory(row),
+    head: pieceInfoName(row),
     async remove(destination) {
       await deletePiece(destination, row);
       if (isLastOfRound(store, row)) await deleteRound(destination, row);
     },
   };
+}
+
+/** @throws OBJECT_LOCKED_BY_WORM (4124) when nothing of it may go yet: then nothing of it is touched */
+async function checkLock(destination: Destination, head: string): Promise<void> {
+  // A label may be put on what is locked.
+  if (destination.can.tagsRemoved) return;
+  const untilNs = await destination.lockedUntilNs?.(head);
+  if (untilNs === undefined) return;
+  const object = formatObject(destination.uri, head);
+  throw fail('OBJECT_LOCKED_BY_WORM', { object, until: lockEndText(untilNs) });
 }
 
 /** Whether nothing of a round is left behind a piece, and nothing will come: a piece is only deleted when it is frozen. */

@@ -3,13 +3,15 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../base/clock.ts';
-import { isFailure } from '../base/errors.ts';
+import { fail, isFailure } from '../base/errors.ts';
 import { silentLog } from '../base/log.ts';
 import type { Destination } from '../destination/destination.ts';
+import { lockEndText } from '../destination/locks.ts';
 import { openDestination } from '../destination/open-destination.ts';
 import { type DestinationUri, parseDestinationUri } from '../model/destination-uri.ts';
 import type { Tenant } from '../model/tenant.ts';
 import type { ValidateTaskStatus, ValidateTaskType } from '../model/validate-job.ts';
+import { createRebuild } from '../rebuild/rebuild.ts';
 import { storedWindows } from '../restore/stored-windows.ts';
 import { type KnownState, until, World } from '../restore/world.fixture.ts';
 import { createClean } from './clean.ts';
@@ -29,11 +31,14 @@ afterEach(async () => {
   await world[Symbol.asyncDispose]();
 });
 
-function service(open: (uri: DestinationUri) => Destination = openDestination): CleanService {
+function service(
+  open: (uri: DestinationUri) => Destination = (uri) => openDestination(uri),
+  clock = systemClock,
+): CleanService {
   const { store } = world;
   clean = createClean({
     store,
-    clock: systemClock,
+    clock,
     log: silentLog,
     openDestination: open,
     ranges: (tenantId, sets, pieces) =>
@@ -296,6 +301,165 @@ describe('cleaning', () => {
     expect(kept()).toContain('BACKUP PIECE 1 it is being validated');
     task(4, 'TENANT', 0, 'RESTORE');
     expect(kept()).toContain('BACKUP SET 1 a drill is restored from it');
+  });
+
+  describe('where objects are locked', () => {
+    /** Long before the clock of the tests gets there by itself. */
+    const LOCK_NS = 3_600_000_000_000n;
+    /** Two looks at what is due, and some time. */
+    const TICKS_MS = 2500;
+    let lockEndNs: bigint;
+    let aheadNs: bigint;
+    let asked: number;
+    let removed: string[];
+    const clock = { ...systemClock, nowNs: () => systemClock.nowNs() + aheadNs };
+    const pass = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+    /** File destinations on which nothing goes before the lock has ended. @param of.tells whether one can ask for that */
+    const locking =
+      (of: { tells: boolean; isSpared?: (name: string) => boolean }) =>
+      (uri: DestinationUri): Destination => {
+        const target = openDestination(uri);
+        const check = (name: string) => {
+          if (clock.nowNs() >= lockEndNs || of.isSpared?.(name)) return;
+          throw fail('OBJECT_LOCKED_BY_WORM', { object: name, until: lockEndText(lockEndNs) });
+        };
+        const [remove, removeAll] = [target.remove.bind(target), target.removeAll.bind(target)];
+        return Object.assign(target, {
+          remove: async (name: string) => {
+            check(name);
+            removed.push(name);
+            await remove(name);
+          },
+          removeAll: async (name: string, keep?: ReadonlySet<string>) => {
+            check(name);
+            await removeAll(name, keep);
+          },
+          ...(of.tells
+            ? {
+                lockedUntilNs: async () => {
+                  asked++;
+                  return clock.nowNs() < lockEndNs ? lockEndNs : undefined;
+                },
+              }
+            : {}),
+        });
+      };
+
+    async function beginLocked(): Promise<void> {
+      await begin();
+      addPolicy();
+      await clean.stop();
+      aheadNs = 0n;
+      asked = 0;
+      removed = [];
+      lockEndNs = systemClock.nowNs() + LOCK_NS;
+    }
+
+    const tasks = () => world.store.deleteTasks.find({ tenantId: tenant.tenantId });
+    const waiting = (setId: number) =>
+      `the objects of set ${setId} are locked until ${lockEndText(lockEndNs)}: deleting goes on then`;
+
+    test('a job waits for the end of the lock, over a restart too, and touches nothing before', async () => {
+      await beginLocked();
+      const before = [...objectsAt('data'), ...objectsAt('archive')];
+      service(locking({ tells: true }), clock).start();
+      clean.deleteObsolete([tenant.tenantId], BY_TENANT);
+      await until('it waits', () => jobs()[0]?.comment === waiting(2));
+      expect(jobs()[0]).toMatchObject({ status: 'DOING', result: 0, successTaskCount: 0 });
+      expect(tasks()[0]).toMatchObject({ status: 'INIT', objectId: 2, comment: waiting(2) });
+      expect(fileStatuses().sets).toEqual(['EXPIRED', 'EXPIRED', 'AVAILABLE']);
+      await pass(TICKS_MS);
+      expect(asked).toBe(1);
+      await clean.stop();
+      service(locking({ tells: true }), clock).start();
+      await until('it has asked again', () => asked === 2);
+      expect([...objectsAt('data'), ...objectsAt('archive')]).toEqual(before);
+      aheadNs = LOCK_NS;
+      await ended();
+      expect(jobs()[0]).toMatchObject({ status: 'COMPLETED', comment: '', successTaskCount: 3 });
+      expect(tasks().map(({ status, comment }) => [status, comment])).toEqual(Array(3).fill(['COMPLETED', '']));
+      expect(fileStatuses()).toEqual(CLEANED);
+    });
+
+    test('a lock of which nobody tells is met in the middle, and the rest goes behind it', async () => {
+      await beginLocked();
+      service(locking({ tells: false, isSpared: (name) => name.startsWith('backup_sets/') }), clock).start();
+      clean.deleteObsolete([tenant.tenantId], BY_TENANT);
+      await until('it waits', () => jobs()[0]?.comment === waiting(2));
+      expect(removed.map((name) => name.split('_end')[0])).toEqual(['backup_sets/backup_set_2_inc']);
+      expect(fileStatuses().sets).toEqual(['EXPIRED', 'DELETING', 'AVAILABLE']);
+      for (const state of [states.behindFull, states.newest]) expect(await restored(state)).toBe('the same');
+      aheadNs = LOCK_NS;
+      await ended();
+      expect(fileStatuses()).toEqual(CLEANED);
+    });
+
+    test('a job that waits can be cancelled, and gives back what it did not touch', async () => {
+      await beginLocked();
+      service(locking({ tells: true }), clock).start();
+      clean.deleteObsolete([tenant.tenantId], BY_TENANT);
+      await until('it waits', () => jobs()[0]?.comment === waiting(2));
+      clean.cancel([tenant.tenantId]);
+      await ended();
+      expect(jobs()[0]).toMatchObject({ status: 'CANCELED', result: 4072 });
+      expect(fileStatuses().sets).toEqual(['AVAILABLE', 'AVAILABLE', 'AVAILABLE']);
+      // It learnt of the lock: the policy does not choose the set again, nor what it leans on.
+      const preview = clean.previewObsolete([tenant.tenantId]).filter(({ objectType }) => objectType === 'BACKUP SET');
+      expect(preview.map(({ objectId, isDeleted, because }) => [objectId, isDeleted, because])).toEqual([
+        [3, false, 'everything that is promised goes on from it'],
+        [2, false, `its objects are locked until ${lockEndText(lockEndNs)}`],
+        [1, false, `set 2, which leans on it, is locked until ${lockEndText(lockEndNs)}`],
+      ]);
+      clean.dropPolicy(tenant.tenantId, 'default');
+      expect(() => clean.deleteSets(tenant.tenantId, [2], BY_TENANT)).toThrow(
+        `id=2(its objects are locked until ${lockEndText(lockEndNs)})`,
+      );
+      aheadNs = LOCK_NS;
+      clean.deleteSets(tenant.tenantId, [1, 2], BY_TENANT);
+      await until('the second job ends', () => jobs()[1]?.status === 'COMPLETED');
+      expect(fileStatuses().sets).toEqual(['DELETED', 'DELETED', 'AVAILABLE']);
+    });
+  });
+
+  test('labels objects where the bucket removes them, and nobody takes them for whole any more', async () => {
+    await begin();
+    addPolicy();
+    await clean.stop();
+    const labelled: string[] = [];
+    service((uri) => {
+      const target = openDestination(uri);
+      const removeAll = async (prefix: string, keep?: ReadonlySet<string>) => {
+        for (const { name } of await target.list(prefix)) if (!keep?.has(name)) labelled.push(name);
+      };
+      const remove = async (name: string) => void labelled.push(name);
+      return Object.assign(target, { can: { ...target.can, tagsRemoved: true }, remove, removeAll });
+    }).start();
+    const before = [...objectsAt('data'), ...objectsAt('archive')];
+    clean.deleteObsolete([tenant.tenantId], BY_TENANT);
+    await ended();
+    expect(fileStatuses()).toEqual(CLEANED);
+    const now = [...objectsAt('data'), ...objectsAt('archive')];
+    const deleted = ['sets/backup_set_1_full', 'sets/backup_set_2_inc', 'pieces/piece_d1001r1p1'];
+    expect(now.filter((name) => !before.includes(name))).toHaveLength(deleted.length);
+    for (const of of deleted) {
+      const isOf = (name: string) => name.includes(of.split('/')[1]!);
+      const marker = now.find((name) => isOf(name) && name.includes('_deleted.'))!;
+      // Every object of it, and the one that says so last.
+      expect(new Set(labelled.filter(isOf))).toEqual(new Set(now.filter(isOf)));
+      expect(labelled.filter(isOf).at(-1)).toBe(marker);
+    }
+    for (const state of [states.behindFull, states.newest]) expect(await restored(state)).toBe('the same');
+    expect(await restored(states.old)).toBe(9119);
+    const rebuild = createRebuild({
+      ...{ store: world.store, clock: systemClock, log: silentLog, openDestination: (uri) => openDestination(uri) },
+    });
+    const request = {
+      uris: world.uris(tenant.name),
+      receiver: { kind: 'source' as const },
+      signal: new AbortController().signal,
+    };
+    expect(await rebuild.rebuild(request)).toMatchObject({ sets: { found: 1 }, pieces: { found: 2 }, warnings: [] });
   });
 
   describe('from sys', () => {

@@ -52,6 +52,8 @@ class Clean implements CleanService {
   readonly #open: TenantJobs<DeleteJob>;
   readonly #sysJobs: SysJobs;
   readonly #jobs: JobWorkers<JobRef, CleanWorker>;
+  /** By tenant: the job that waits for a lock, and when that ends. */
+  readonly #waiting = new Map<number, { jobId: number; untilNs: bigint }>();
   #tick: NodeJS.Timeout | undefined;
   #checkedMs = Number.NEGATIVE_INFINITY;
 
@@ -63,11 +65,12 @@ class Clean implements CleanService {
     this.#sysJobs = new SysJobs(deps, jobs);
     this.#jobs = new JobWorkers({
       ...{ workersMax: WORKING_JOBS_MAX, noun: 'delete', log: deps.log },
-      open: () => this.#open,
+      open: () => this.#ready(),
       keyOf: ({ tenantId }) => tenantId,
       isCanceling: (job) => this.#open.row(job).status === 'CANCELING',
       isOpen: (job) => this.#open.isOpen(job),
-      newWorker: (job) => new CleanWorker(deps, job),
+      newWorker: ({ tenantId, jobId }) =>
+        new CleanWorker(deps, { tenantId, jobId }, (untilNs) => this.#waiting.set(tenantId, { jobId, untilNs })),
       onEnd: (job) => this.#sysJobs.noteEnd(this.#open.row(job)),
     });
   }
@@ -162,6 +165,16 @@ class Clean implements CleanService {
     await this.#jobs.ended(tenantId);
   }
 
+  /** Jobs that may work: those that wait for a lock come again when it has ended, or when they are cancelled. */
+  *#ready(): Generator<JobRef> {
+    const nowNs = this.#deps.clock.nowNs();
+    for (const job of this.#open) {
+      const waiting = this.#waiting.get(job.tenantId);
+      const isReady = waiting?.jobId !== job.jobId || waiting.untilNs <= nowNs;
+      if (isReady || this.#open.row(job).status === 'CANCELING') yield job;
+    }
+  }
+
   /** A job whose worker broke is taken up again here, and not in a tight loop. */
   #onTick(): void {
     this.#jobs.pump();
@@ -197,7 +210,9 @@ class Clean implements CleanService {
   }
 
   #facts(tenantId: number) {
-    return readFacts(this.#deps.store, tenantId, (sets, pieces) => this.#deps.ranges(tenantId, sets, pieces));
+    const { store, clock, ranges } = this.#deps;
+    const nowNs = clock.nowNs();
+    return readFacts(store, tenantId, { ranges: (sets, pieces) => ranges(tenantId, sets, pieces), nowNs });
   }
 
   /** What the tenant's policy deletes and keeps now. @throws ENTRY_NOT_EXIST (4018) */

@@ -7,15 +7,29 @@ import {
   PIECES_DIRECTORY,
   type PieceRef,
   parseObjectName,
+  pieceDeletedName,
   pieceDirectory,
   pieceInfoName,
   type RoundRef,
+  roundDeletedName,
   roundEndName,
   roundStartName,
   type SetRef,
+  setDeletedName,
   setDirectory,
   setStartName,
 } from '../format/layout.ts';
+
+/**
+ * Where removing only labels objects, an object of its own says that what they are of is deleted: before the first of them
+ * is labelled, and it is labelled last. May be repeated.
+ */
+async function deleteAs(destination: Destination, deletedName: string, remove: () => Promise<void>): Promise<void> {
+  if (!destination.can.tagsRemoved) return await remove();
+  if ((await destination.size(deletedName)) === undefined) await destination.put(deletedName, new Uint8Array(0));
+  await remove();
+  await destination.remove(deletedName);
+}
 
 /** Names below a directory of placeholders that mean the same object. */
 async function placeholders(
@@ -47,10 +61,12 @@ export async function deleteSet(destination: Destination, ref: SetRef): Promise<
     const parsed = parseObjectName(name);
     return parsed?.kind === 'set-end' && parsed.backupSetId === ref.backupSetId && parsed.type === ref.type;
   };
-  for (const name of await placeholders(destination, BACKUP_SETS_DIRECTORY, isEnd)) await destination.remove(name);
-  await destination.remove(manifestName(ref));
-  await destination.removeAll(setDirectory(ref));
-  await destination.remove(setStartName(ref));
+  await deleteAs(destination, setDeletedName(ref), async () => {
+    for (const name of await placeholders(destination, BACKUP_SETS_DIRECTORY, isEnd)) await destination.remove(name);
+    await destination.remove(manifestName(ref));
+    await destination.removeAll(setDirectory(ref));
+    await destination.remove(setStartName(ref));
+  });
 }
 
 /**
@@ -69,17 +85,21 @@ export async function deletePiece(destination: Destination, ref: PieceRef): Prom
     );
   };
   const info = pieceInfoName(ref);
-  for (const name of await placeholders(destination, PIECES_DIRECTORY, isOf('piece-end')))
-    await destination.remove(name);
-  await destination.removeAll(pieceDirectory(ref), new Set([info]));
-  for (const name of await placeholders(destination, PIECES_DIRECTORY, isOf('piece-start')))
-    await destination.remove(name);
-  await destination.remove(info);
-  await destination.removeAll(pieceDirectory(ref));
+  await deleteAs(destination, pieceDeletedName(ref), async () => {
+    for (const name of await placeholders(destination, PIECES_DIRECTORY, isOf('piece-end')))
+      await destination.remove(name);
+    await destination.removeAll(pieceDirectory(ref), new Set([info]));
+    for (const name of await placeholders(destination, PIECES_DIRECTORY, isOf('piece-start')))
+      await destination.remove(name);
+    await destination.remove(info);
+    await destination.removeAll(pieceDirectory(ref));
+  });
 }
 
 /** What is left of a round whose pieces are all gone. May be repeated. @throws the destination's errors */
 export async function deleteRound(destination: Destination, ref: RoundRef): Promise<void> {
-  await destination.remove(roundStartName(ref));
-  await destination.remove(roundEndName(ref));
+  await deleteAs(destination, roundDeletedName(ref), async () => {
+    await destination.remove(roundStartName(ref));
+    await destination.remove(roundEndName(ref));
+  });
 }

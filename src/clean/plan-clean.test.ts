@@ -6,6 +6,7 @@ import type { BackupSet } from '../model/backup-job.ts';
 import { toScn } from '../model/scn.ts';
 import { storedWindows } from '../restore/stored-windows.ts';
 import type { CleanFacts, CleanPlan, PolicyAt } from './clean-facts.ts';
+import { keptByLocks } from './locked.ts';
 import { leftBy, planObsolete } from './plan-clean.ts';
 
 const HERE = 'file:///data';
@@ -48,6 +49,7 @@ function fullSet(backupSetId: number, roundId: number, when: number, patch: Part
     endNs: BigInt(when) * 1000n,
     status: 'SUCCESS',
     fileStatus: 'AVAILABLE',
+    lockedUntilNs: 0n,
     uri: HERE,
     ...patch,
   } as BackupSet;
@@ -81,6 +83,7 @@ function randomWorld(random: (below: number) => number): World {
         checkpointScn: toScn(scn(now) - 1n),
         maxScn: toScn(scn(now) - 1n),
         endScn: scn(now),
+        lockedUntilNs: 0n,
         uri: LOG,
       } as ArchivePiece);
     }
@@ -122,6 +125,12 @@ function addSet(world: World, random: (below: number) => number, { roundId, now 
     const prev = { prevFullBackupSetId, prevIncBackupSetId: parent.backupSetId };
     world.sets.push(fullSet(id, roundId, now, { backupType: 'INC', ...prev }));
   }
+}
+
+/** Locks that end at any time: whoever set them had another window in mind. */
+function lockSome({ sets, pieces, end }: World, random: (below: number) => number): void {
+  for (const set of sets) set.lockedUntilNs = set.startNs + scn(random(end));
+  for (const piece of pieces) piece.lockedUntilNs = piece.endScn + scn(random(end));
 }
 
 // ## The model: one point after the other
@@ -187,14 +196,13 @@ function* stages(plan: CleanPlan, facts: CleanFacts): Generator<Left> {
   for (let count = 1; count <= pieces.length; count++) yield leftBy({ sets, pieces: pieces.slice(0, count) }, facts);
 }
 
-function factsOf({ sets, pieces, rounds }: World): CleanFacts {
+function factsOf({ sets, pieces, rounds, end }: World): CleanFacts {
   return {
     sets,
     pieces,
     dataUri: HERE,
     archiveUri: LOG,
-    setsInUse: new Map(),
-    piecesInUse: new Map(),
+    ...keptByLocks({ sets, pieces }, scn(end)),
     ranges: (s, p) => storedWindows({ sets: s, pieces: p, rounds, liveCheckpointScn: undefined }),
   };
 }
@@ -216,11 +224,12 @@ const deletedIds = (plan: CleanPlan) => ({
 });
 
 describe('what a policy deletes', () => {
-  test(`keeps every promised point, at every moment of the deletion (seed ${SEED})`, () => {
+  test(`keeps every promised point, at every moment of the deletion, and what is locked (seed ${SEED})`, () => {
     const random = randomOf(SEED);
-    let [deleted, obsolete] = [0, 0];
+    let [deleted, obsolete, locked] = [0, 0, 0];
     for (let n = 0; n < WORLDS; n++) {
       const world = randomWorld(random);
+      if (n % 3 === 0) lockSome(world, random);
       const facts = factsOf(world);
       const windowStart = random(world.end + 2);
       const hasWindow = random(4) !== 0;
@@ -250,6 +259,10 @@ describe('what a policy deletes', () => {
       const fullsLeft = fulls.filter((set) => isThere(left.sets.find((s) => s.backupSetId === set.backupSetId)!));
       expect(fullsLeft.length, what).toBeGreaterThanOrEqual(Math.min(fulls.length, policy.redundancy ?? 1));
       for (const piece of left.pieces) if (piece.status === 'ACTIVE') expect(isGone(piece), what).toBe(false);
+      for (const { of, isDeleted } of [...plan.sets, ...plan.pieces]) {
+        if (isDeleted) expect(of.lockedUntilNs, what).toBeLessThanOrEqual(scn(world.end));
+        else locked += Number(of.lockedUntilNs > scn(world.end));
+      }
       const ids = deletedIds(plan);
       expect(ids.sets, what).toEqual(ids.sets.toSorted((a, b) => b - a));
       expect(ids.pieces, what).toEqual(world.pieces.slice(0, ids.pieces.length).map(({ pieceId }) => pieceId));
@@ -259,6 +272,7 @@ describe('what a policy deletes', () => {
     // A planner that keeps everything keeps every promise, too.
     expect(obsolete).toBeGreaterThan(WORLDS / 5);
     expect(deleted).toBeGreaterThan(WORLDS);
+    expect(locked).toBeGreaterThan(WORLDS);
   });
 
   const daily = (n: number) => n * 24;

@@ -9,6 +9,7 @@ import { parseDurationUs } from '../model/size-text.ts';
 import { VALIDATE_TASK_MOVES, type ValidateTaskStatus, type ValidateTaskType } from '../model/validate-job.ts';
 import type { Store } from '../store/store.ts';
 import type { CleanFacts, PolicyAt, RestorableRanges } from './clean-facts.ts';
+import { keptByLocks } from './locked.ts';
 import { isUsable, withAncestors } from './set-chains.ts';
 
 const NS_PER_US = 1_000n;
@@ -60,15 +61,22 @@ function setsOfTask(taskType: ValidateTaskType, objectId: number, sets: readonly
     .slice(0, NEWEST_OF_DRILL);
 }
 
-export function readFacts(store: Store, tenantId: number, ranges: RestorableRanges): CleanFacts {
+export function readFacts(
+  store: Store,
+  tenantId: number,
+  { ranges, nowNs }: { ranges: RestorableRanges; nowNs: bigint },
+): CleanFacts {
   const sets = store.backupSets.find({ tenantId });
   const pieces = store.pieces.find({ tenantId });
+  const locked = keptByLocks({ sets, pieces }, nowNs);
+  const used = inUse(store, tenantId, { sets, pieces });
   return {
     sets,
     pieces,
     dataUri: store.dataDests.get({ tenantId })?.uri ?? null,
     archiveUri: store.archiveDests.get({ tenantId })?.uri ?? null,
-    ...inUse(store, tenantId, { sets, pieces }),
+    setsInUse: new Map([...locked.setsInUse, ...used.setsInUse]),
+    piecesInUse: new Map([...locked.piecesInUse, ...used.piecesInUse]),
     ranges,
   };
 }

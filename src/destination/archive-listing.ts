@@ -70,9 +70,12 @@ function collectPieces(objects: readonly ObjectInfo[]): ArchivedPiece[] {
     }
     return piece;
   };
+  const deleted = new Set<string>();
   for (const { name, sizeBytes } of objects) {
     const parsed = parseObjectName(name);
-    if (parsed?.kind === 'segment') pieceOf(parsed).segments.push({ segmentNo: parsed.segmentNo, name, sizeBytes });
+    if (parsed?.kind === 'piece-deleted') deleted.add(idOf(parsed));
+    else if (parsed?.kind === 'segment')
+      pieceOf(parsed).segments.push({ segmentNo: parsed.segmentNo, name, sizeBytes });
     else if (parsed?.kind === 'compacted-segment') {
       const id = idOf(pieceOf(parsed));
       const own = compacted.get(id) ?? [];
@@ -81,6 +84,8 @@ function collectPieces(objects: readonly ObjectInfo[]): ArchivedPiece[] {
     } else if (parsed?.kind === 'piece-info') pieceOf(parsed).isFrozen = true;
     else if (parsed?.kind === 'piece-start') pieceOf(parsed).startName = name;
   }
+  // Their objects only wait for a rule of their bucket.
+  for (const id of deleted) pieces.delete(id);
   for (const [id, piece] of pieces) {
     const bySegment = (a: SegmentObject, b: SegmentObject) => a.segmentNo - b.segmentNo;
     piece.segments.sort(bySegment);
@@ -125,13 +130,16 @@ export async function listArchive(destination: Destination): Promise<ArchiveList
   const objects = await listObjects(destination, '');
   const rounds: RoundRef[] = [];
   const ends = new Set<string>();
+  const deleted = new Set<string>();
   for (const { name } of objects) {
     const parsed = parseObjectName(name);
     if (parsed?.kind === 'round-start') rounds.push({ destId: parsed.destId, roundId: parsed.roundId });
     else if (parsed?.kind === 'round-end') ends.add(name);
+    else if (parsed?.kind === 'round-deleted') deleted.add(roundStartName(parsed));
   }
-  rounds.sort((a, b) => a.roundId - b.roundId || a.destId - b.destId);
-  return { rounds, pieces: collectPieces(objects), hasEnd: (round) => ends.has(roundEndName(round)) };
+  const left = rounds.filter((round) => !deleted.has(roundStartName(round)));
+  left.sort((a, b) => a.roundId - b.roundId || a.destId - b.destId);
+  return { rounds: left, pieces: collectPieces(objects), hasEnd: (round) => ends.has(roundEndName(round)) };
 }
 
 /**

@@ -62,17 +62,20 @@ async function inspectDestination(inspection: Inspection): Promise<void> {
 async function inspectSets(inspection: Inspection): Promise<void> {
   const complete = new Map<string, SetRef>();
   const begun = new Map<string, SetRef>();
+  const deleted = new Set<string>();
   for (const { name } of await inspection.destination.list('')) {
     const parsed = parseObjectName(name);
     if (!parsed || !('backupSetId' in parsed)) continue;
     const ref = { backupSetId: parsed.backupSetId, type: parsed.type };
+    if (parsed.kind === 'set-deleted') deleted.add(setDirectory(ref));
     // A set is shown complete only after its manifest is there.
     const isComplete = parsed.kind === 'manifest' || parsed.kind === 'set-end' || parsed.kind === 'set-interval';
     (isComplete ? complete : begun).set(setDirectory(ref), ref);
   }
   const all = new Map([...begun, ...complete]);
   for (const [directory, ref] of [...all].sort(([, a], [, b]) => a.backupSetId - b.backupSetId)) {
-    if (complete.has(directory)) await inspectSet(inspection, ref, ALL_PARTS);
+    if (deleted.has(directory)) await inspection.print(line('deletedSet', directory, {}, 0));
+    else if (complete.has(directory)) await inspectSet(inspection, ref, ALL_PARTS);
     else await inspection.print(line('unfinishedSet', directory, {}, 0));
   }
 }

@@ -5,6 +5,7 @@ import { fail, isFailure } from '../base/errors.ts';
 import { readManifest, SETS_MAX } from '../destination/backup-set-reader.ts';
 import { checkObjects } from '../destination/check-objects.ts';
 import type { Destination } from '../destination/destination.ts';
+import { completeSets } from '../destination/set-listing.ts';
 import { type BackupSetManifest, manifestSha256, type SetSource } from '../format/backup-set-manifest.ts';
 import { manifestName, parseObjectName, type SetRef, setDirectory } from '../format/layout.ts';
 import { type FoundRows, type FoundSet, isStorable } from './found-rows.ts';
@@ -46,28 +47,27 @@ export async function readSets(
   rows.sets.push(...[...found.values()].map(({ row }) => row));
 }
 
-/** Sets with a manifest, ascending by id; also notes every id that a name holds. */
+/** Complete sets, ascending by id; also notes every id that a name holds, that of a deleted set too. */
 async function listSets(
   { destination }: Source,
   of: { rows: FoundRows; warnings: RebuildWarnings },
 ): Promise<SetRef[]> {
-  const refs: SetRef[] = [];
-  for (const { name } of await destination.list('')) {
+  const objects = await destination.list('');
+  for (const { name } of objects) {
     const parsed = parseObjectName(name);
     if (!parsed || !('backupSetId' in parsed)) continue;
-    const { backupSetId, type } = parsed;
+    const { backupSetId } = parsed;
     if (backupSetId > ID_MAX) {
       if (parsed.kind === 'manifest') of.warnings.damaged(name, 'no backup set has such a number', destination);
       continue;
     }
     const { taken } = of.rows;
     taken.backupSetId = Math.max(taken.backupSetId, backupSetId);
-    if (parsed.kind !== 'manifest') continue;
-    of.rows.present.sets.add(backupSetId);
-    refs.push({ backupSetId, type });
   }
+  const refs = completeSets(objects).filter(({ backupSetId }) => backupSetId <= ID_MAX);
+  for (const { backupSetId } of refs) of.rows.present.sets.add(backupSetId);
   if (refs.length > SETS_MAX) throw fail('NOT_SUPPORTED', { what: `a destination of ${refs.length} backup sets is` });
-  return refs.sort((a, b) => a.backupSetId - b.backupSetId);
+  return refs;
 }
 
 /** @throws BACKUP_DATA_CORRUPT (9010) when no server has such numbers */

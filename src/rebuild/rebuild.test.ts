@@ -185,6 +185,7 @@ describe('recording on another cluster', () => {
     const [first] = other.backupSets.find({ tenantId: TENANT_ID });
     expect(first).toEqual({
       ...{ tenantId: TENANT_ID, backupSetId: 1, destId: 1002, backupType: 'FULL', roundId: 1 },
+      lockedUntilNs: 0n,
       ...{ prevFullBackupSetId: 0, prevIncBackupSetId: 0, status: 'SUCCESS', fileStatus: 'AVAILABLE' },
       ...{ startNs: START_NS + 1_000_000n, endNs: START_NS + 1_000_005n, isPlusArchivelog: false },
       ...{ consistentScn: START_NS + 1_000_000n, startReplayScn: START_NS + 1_000_000n },

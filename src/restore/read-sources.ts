@@ -7,9 +7,10 @@ import { readManifest, SETS_MAX } from '../destination/backup-set-reader.ts';
 import { readFormatFile } from '../destination/claim-destination.ts';
 import type { Destination, OpenDestination } from '../destination/destination.ts';
 import { joinDestinations } from '../destination/joined-destination.ts';
+import { completeSets } from '../destination/set-listing.ts';
 import { type BackupSetManifest, manifestSha256 } from '../format/backup-set-manifest.ts';
 import type { FormatFile } from '../format/format-file.ts';
-import { manifestName, type PieceRef, parseObjectName, type SetRef, setDirectory } from '../format/layout.ts';
+import { manifestName, type PieceRef, type SetRef, setDirectory } from '../format/layout.ts';
 import type { DestinationUri } from '../model/destination-uri.ts';
 import type { DamagedSet, PlanFacts, PlanSet } from './plan-facts.ts';
 import { damageOf, type FoundRun, readRuns } from './read-log.ts';
@@ -160,16 +161,12 @@ async function readEach(
   return { sets, damagedSets };
 }
 
-/** Complete sets, ascending by id: those with a manifest, and those asked for by name whatever is there. */
+/** Complete sets, ascending by id; and those asked for by name whatever is there. */
 async function listSets(source: Source): Promise<SetRef[]> {
   if (source.sets !== null) return [...source.sets].sort((a, b) => a.backupSetId - b.backupSetId);
-  const refs: SetRef[] = [];
-  for (const { name } of await source.destination.list('')) {
-    const parsed = parseObjectName(name);
-    if (parsed?.kind === 'manifest') refs.push({ backupSetId: parsed.backupSetId, type: parsed.type });
-  }
+  const refs = completeSets(await source.destination.list(''));
   if (refs.length > SETS_MAX) throw fail('NOT_SUPPORTED', { what: `a destination of ${refs.length} backup sets is` });
-  return refs.sort((a, b) => a.backupSetId - b.backupSetId);
+  return refs;
 }
 
 async function readSet({ destination, shown, format }: Source, ref: SetRef): Promise<FoundSet> {

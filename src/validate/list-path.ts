@@ -3,13 +3,8 @@ import { fail } from '../base/errors.ts';
 import { listPieces } from '../destination/archive-listing.ts';
 import { readFormatFile } from '../destination/claim-destination.ts';
 import type { Destination } from '../destination/destination.ts';
-import {
-  parseObjectName,
-  parsePieceDirectory,
-  parseSetDirectory,
-  pieceDirectory,
-  setDirectory,
-} from '../format/layout.ts';
+import { completeSets } from '../destination/set-listing.ts';
+import { parsePieceDirectory, parseSetDirectory, pieceDirectory, setDirectory } from '../format/layout.ts';
 import {
   type DestinationUri,
   formatDestinationUri,
@@ -39,21 +34,19 @@ export function splitValidatePath(path: string): { uri: DestinationUri; only: st
 
 async function setsAt(destination: Destination): Promise<Target[]> {
   const uri = formatDestinationUri(destination.uri);
+  const objects = await destination.list('');
   const bytes = new Map<string, bigint>();
-  const targets: Target[] = [];
-  for (const { name, sizeBytes } of await destination.list('')) {
+  for (const { name, sizeBytes } of objects) {
     const [directory = ''] = name.split('/');
     bytes.set(directory, (bytes.get(directory) ?? 0n) + BigInt(sizeBytes));
-    const parsed = parseObjectName(name);
-    if (parsed?.kind !== 'manifest') continue;
-    targets.push({
-      ...{ taskType: 'BACKUP SET', objectId: parsed.backupSetId, directory: setDirectory(parsed), uri, destId: 0 },
-      ...{ pathType: 'BACKUP_DEST', archiveUri: '', roundId: 0, bytes: 0n },
-    });
   }
-  return targets
-    .map((target) => ({ ...target, bytes: bytes.get(target.directory) ?? 0n }))
-    .sort((a, b) => a.objectId - b.objectId);
+  return completeSets(objects).map((ref) => {
+    const directory = setDirectory(ref);
+    return {
+      ...{ taskType: 'BACKUP SET' as const, objectId: ref.backupSetId, directory, uri, destId: 0 },
+      ...{ pathType: 'BACKUP_DEST' as const, archiveUri: '', roundId: 0, bytes: bytes.get(directory) ?? 0n },
+    };
+  });
 }
 
 async function piecesAt(destination: Destination): Promise<Target[]> {

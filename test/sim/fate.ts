@@ -144,6 +144,9 @@ export class MortalDestination implements Destination {
   create(name: string): ReturnType<Destination['create']> {
     return this.#inner.create(name);
   }
+  lockedUntilNs(name: string): Promise<bigint | undefined> {
+    return this.#fate.later(async () => await this.#inner.lockedUntilNs?.(name));
+  }
   async openAppend(name: string): Promise<ObjectAppender> {
     const appender = await this.#write(name, () => this.#inner.openAppend(name));
     return {

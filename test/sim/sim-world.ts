@@ -29,6 +29,8 @@ export const DAY_US = 86_400_000_000n;
 export const ARCHIVE_URI = 'file:///memory/archive';
 export const DATA_URI = 'file:///memory/data';
 const WAIT_MS_MAX = 20_000;
+/** Longer than the life of a simulated tenant, whose clock goes on by days. */
+const LOCK_MS = 365 * 86_400_000;
 const TIMING: Partial<ArchiveTiming> = { persistMs: 10, retryMsMin: 5, retryMsMax: 20, detachMs: 300, finishMs: 300 };
 
 /** A state that was called archived: restoring to `scn` must give these bytes. */
@@ -55,14 +57,20 @@ export class SimWorld implements AsyncDisposable {
   #keys = 0;
   #restores = 0;
 
-  private constructor() {
+  readonly #isLocking: boolean;
+
+  private constructor(isLocking: boolean) {
+    this.#isLocking = isLocking;
     this.store = openStore(join(this.#directory, 'meta'), { clusterName: 'c1', clusterId: 1, timeZone: '+08:00' });
     this.#life = this.#build(new Fate());
   }
 
-  /** @param of.isEncrypted the tenant's sets and log are encrypted with a key of his */
-  static async make(of: { isEncrypted?: boolean } = {}): Promise<SimWorld> {
-    const world = new SimWorld();
+  /**
+   * @param of.isEncrypted the tenant's sets and log are encrypted with a key of his
+   * @param of.isLocking its destinations are buckets that can not append, let nothing go and spend a name for ever
+   */
+  static async make(of: { isEncrypted?: boolean; isLocking?: boolean } = {}): Promise<SimWorld> {
+    const world = new SimWorld(of.isLocking ?? false);
     // The tenant's id is taken as the first statement would take it.
     world.store.nextId(SYS_TENANT_ID, 'tenant');
     world.store.tenants.insert(world.#row());
@@ -93,7 +101,9 @@ export class SimWorld implements AsyncDisposable {
   }
 
   destination(uri: string): MemoryDestination {
-    return new MemoryDestination(`${this.#directory}${uri.slice('file://'.length)}`);
+    const worm = { clock: this.clock, retainMs: LOCK_MS };
+    const options = this.#isLocking ? { append: false, worm } : {};
+    return new MemoryDestination(`${this.#directory}${uri.slice('file://'.length)}`, options);
   }
 
   #row(): Tenant {

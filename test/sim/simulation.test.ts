@@ -82,9 +82,9 @@ async function check(world: SimWorld, points: readonly Point[]): Promise<{ resto
 }
 
 /** @returns whether the life was over before the effect */
-async function dieAt(effect: number, death: Death): Promise<boolean> {
+async function dieAt(effect: number, death: Death, isLocking: boolean): Promise<boolean> {
   // Every other life is encrypted, with a key that changes on the way.
-  await using world = await SimWorld.make({ isEncrypted: effect % 2 === 0 });
+  await using world = await SimWorld.make({ isEncrypted: effect % 2 === 0, isLocking });
   world.start();
   const { fate } = world;
   fate.diesAt = effect;
@@ -108,20 +108,26 @@ async function dieAt(effect: number, death: Death): Promise<boolean> {
 }
 
 describe('a server that dies', () => {
-  for (const death of ['before', 'after', 'half way through'] as const) {
-    test(`${death} any effect of archive, backup, repair or restore goes on without loss`, async () => {
+  // In a bucket that locks its objects nothing of the dead one can be removed, and none of its names is free again.
+  const cases = [
+    ...(['before', 'after', 'half way through'] as const).map((death) => ({ death, isLocking: false })),
+    ...(['before', 'after'] as const).map((death) => ({ death, isLocking: true })),
+  ];
+  for (const { death, isLocking } of cases) {
+    const where = isLocking ? 'in a bucket that lets nothing go' : 'where it can append';
+    test(`${death} any effect of archive, backup, repair or restore goes on without loss, ${where}`, async () => {
       console.log(`HOLDFAST_SEED=${SEED}`);
       const stride = ALL ? 1 : STRIDE;
       let deaths = 0;
       for (let effect = ALL ? 1 : 1 + (SEED % STRIDE); ; effect += stride) {
-        const isOver = await dieAt(effect, death).catch((cause) =>
+        const isOver = await dieAt(effect, death, isLocking).catch((cause) =>
           Promise.reject(new Error(`seed ${SEED}, effect ${effect}`, { cause })),
         );
         if (isOver) break;
         deaths++;
         expect(effect).toBeLessThan(EFFECTS_MAX);
       }
-      console.log(`${deaths} deaths ${death} an effect`);
+      console.log(`${deaths} deaths ${death} an effect, ${where}`);
       expect(deaths).toBeGreaterThan(2);
     }, 3_600_000);
   }
