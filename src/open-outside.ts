@@ -1,7 +1,9 @@
 // Opens destinations for tenants: with the options, access keys and limits that the store has for them, as they are at
 // each moment, and with the rules that their connections go by.
+import { systemClock } from './base/clock.ts';
 import { fail } from './base/errors.ts';
 import { SYS_TENANT_ID } from './base/limits.ts';
+import { retentionMs } from './clean/retention.ts';
 import type { OpenDestination } from './destination/destination.ts';
 import { openDestination } from './destination/open-destination.ts';
 import { refuseOwnFiles } from './destination/real-place.ts';
@@ -9,6 +11,9 @@ import { limitsOf } from './model/destination-options.ts';
 import { formatDestinationUri, type ObjectStoreUri } from './model/destination-uri.ts';
 import { findAccess, isApprovedPlace, isListedPlace } from './store/destination-access.ts';
 import type { Store } from './store/store.ts';
+
+/** A delete policy that was changed holds for what is written so much later. */
+const RETENTION_FRESH_MS = 60_000;
 
 /** What the store says, read again only when it may say another thing. */
 function live<T>(store: Store, read: () => T): () => T {
@@ -20,6 +25,21 @@ function live<T>(store: Store, read: () => T): () => T {
       seen = store.destinationsVersion;
     }
     return value;
+  };
+}
+
+/** As the tenant's delete policy and his full sets say: asked for with every object, looked up now and then. */
+function liveRetention(store: Store, tenantId: number): () => number {
+  let lookedMs = Number.NEGATIVE_INFINITY;
+  let ms = 0;
+  return () => {
+    const nowMs = systemClock.monotonicMs();
+    if (nowMs - lookedMs < RETENTION_FRESH_MS) return ms;
+    lookedMs = nowMs;
+    const fulls = store.backupSets.find({ tenantId, backupType: 'FULL', status: 'SUCCESS' });
+    const fullNs = fulls.map(({ startNs }) => startNs);
+    ms = retentionMs(store.deletePolicies.get({ tenantId }), fullNs, systemClock.nowNs());
+    return ms;
   };
 }
 
@@ -52,6 +72,6 @@ export function destinationOpener(dataDir: string, store: Store): OpenDestinatio
     if (uri.scheme === 'file') return openDestination(uri, limits);
     const opened = withAccess(store, { ...uri, options }, tenantId);
     const access = uri.access ? undefined : live(store, () => findAccess(store, tenantId, uri));
-    return openDestination(opened, limits, access);
+    return openDestination(opened, limits, { access, retainMs: liveRetention(store, tenantId) });
   };
 }

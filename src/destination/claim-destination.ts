@@ -124,14 +124,19 @@ async function proveAccess(destination: Destination, { tenantId }: Owner): Promi
   const bytes = randomBytes(CHECK_BYTES);
   await destination.put(name, bytes);
   const read = await destination.get(name);
+  if ((await destination.lockedUntilNs?.(name)) !== undefined) throw wormFailure();
   await destination.remove(name).catch((error: unknown) => {
-    if (!isFailure(error, 'OBJECT_LOCKED_BY_WORM')) throw error;
-    const what = 'set backup dest: parameter enable_worm=true is required for bucket with worm';
-    throw fail('INVALID_ARGUMENT', { what }, { cause: error });
+    throw isFailure(error, 'OBJECT_LOCKED_BY_WORM') ? wormFailure(error) : error;
   });
   if (sameBytes(read, bytes)) return;
   const because = 'it does not give back what was written';
   throw fail('BACKUP_DEST_NOT_CONNECT', { uri: formatDestinationUri(destination.uri), because });
+}
+
+/** @source OceanBase 4.3.5, set backup dest */
+function wormFailure(cause?: unknown): Error {
+  const what = 'set backup dest: parameter enable_worm=true is required for bucket with worm';
+  return fail('INVALID_ARGUMENT', { what }, { cause });
 }
 
 /** A directory of our own may not exist yet. */

@@ -13,14 +13,15 @@ import { throttledDestination } from './throttled-destination.ts';
 /**
  * Opens a destination; touches nothing yet.
  * @param limits what it may be asked for, as it is at each call; left out: what its uri says
- * @param access the key of an object store, as it is at each request; left out: that of its uri
+ * @param live of an object store, as it is at each request: its key, left out: that of its uri; and how long objects are
+ *        locked that are written now, where `enable_worm=true` asks for it
  */
 export function openDestination(
   uri: DestinationUri,
   limits?: () => DestinationLimits | undefined,
-  access?: () => AccessKey | undefined,
+  live: { access?: (() => AccessKey | undefined) | undefined; retainMs?: () => number | undefined } = {},
 ): Destination {
-  const destination = uri.scheme === 'file' ? new FileDestination(uri) : new S3Destination(uri, { access });
+  const destination = uri.scheme === 'file' ? new FileDestination(uri) : new S3Destination(uri, live);
   return limits ? throttledDestination(destination, new Throttle(limits)) : withinLimits(destination, limitsOf(uri));
 }
 
@@ -30,7 +31,7 @@ export function openDestinationSpec(spec: DestinationSpec): Destination {
     case 'file':
       return withinLimits(new FileDestination({ scheme: 'file', path: spec.path, options: {} }), spec.limits);
     case 'objectStore':
-      return withinLimits(new S3Destination(spec.uri, { retainMs: spec.retainMs }), spec.limits);
+      return withinLimits(new S3Destination(spec.uri, { retainMs: () => spec.retainMs }), spec.limits);
     case 'memory':
       return new MemoryDestination(spec.id);
     case 'joined':

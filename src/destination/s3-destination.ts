@@ -6,6 +6,7 @@ import { limitsOf } from '../model/destination-options.ts';
 import type { ObjectStoreUri } from '../model/destination-uri.ts';
 import type {
   Destination,
+  DestinationCan,
   DestinationSpec,
   ObjectAppender,
   ObjectInfo,
@@ -25,29 +26,31 @@ const NONE: ReadonlySet<string> = new Set();
 
 export class S3Destination implements Destination {
   readonly uri: ObjectStoreUri;
-  readonly can = { append: false } as const;
-  readonly spec: DestinationSpec;
+  readonly can: DestinationCan;
   readonly #calls: S3Calls;
   readonly #clock: Clock;
   readonly #writing: WriteFacts;
   readonly #removing: RemoveMode;
+  readonly #retainMs: () => number | undefined;
   /** The bucket is there. */
   #isReached = false;
 
   /**
    * @param uri with the access key; without one the environment or the role of the machine gives it
    * @param options.access the key as it is at each request; left out: that of the uri
-   * @param options.retainMs how long objects are locked from when they are written; asks for `enable_worm=true`
+   * @param options.retainMs how long objects are locked from when they are written, as it is at each write; without
+   *        `enable_worm=true` they are not
    */
   constructor(
     uri: ObjectStoreUri,
-    options: { retainMs?: number | undefined; clock?: Clock; access?: ReadAccess | undefined } = {},
+    options: { retainMs?: () => number | undefined; clock?: Clock; access?: ReadAccess | undefined } = {},
   ) {
-    const { retainMs, clock = systemClock, access } = options;
+    const { retainMs = () => undefined, clock = systemClock, access } = options;
     const { delete_mode: deleteMode, enable_worm: worm, checksum_type: checksumType = 'md5' } = uri.options;
     const isLocking = worm === 'true';
     this.uri = uri;
-    this.spec = { kind: 'objectStore', uri, limits: limitsOf(uri), retainMs };
+    this.#retainMs = isLocking ? retainMs : () => undefined;
+    this.can = { append: false, tagsRemoved: deleteMode === 'tagging' };
     this.#clock = clock;
     this.#calls = new S3Calls(uri, access);
     this.#removing = deleteMode === 'tagging' ? 'tag' : isLocking ? 'deleteVersions' : 'delete';
@@ -57,8 +60,24 @@ export class S3Destination implements Destination {
       checksum: isLocking && checksum === 'no_checksum' ? 'md5' : checksum,
       isConditional: hasConditionalWrites(uri),
       hasNoConditions: false,
-      lockUntil: () => (isLocking && retainMs !== undefined ? new Date(this.#nowMs() + retainMs) : undefined),
+      lockUntil: () => {
+        const lockMs = this.#retainMs();
+        return lockMs === undefined ? undefined : new Date(this.#nowMs() + lockMs);
+      },
     };
+  }
+
+  get spec(): DestinationSpec {
+    const { uri } = this;
+    return { kind: 'objectStore', uri, limits: limitsOf(uri), retainMs: this.#retainMs() };
+  }
+
+  /** A legal hold has no end: that it is held, a deletion tells. */
+  async lockedUntilNs(name: string): Promise<bigint | undefined> {
+    checkObjectName(name);
+    const untilMs = (await statObject(this.#calls, name))?.lockedUntilMs;
+    if (untilMs === undefined || !Number.isFinite(untilMs) || untilMs <= this.#nowMs()) return undefined;
+    return BigInt(untilMs) * NS_PER_MS;
   }
 
   async put(name: string, bytes: Uint8Array): Promise<void> {
