@@ -89,16 +89,23 @@ const TIMING: Partial<ArchiveTiming> = {
   pressureMs: 10,
 };
 
+/** Longer than any test's clock goes on. */
+const LOCK_MS = 365 * 86_400_000;
+
 /** A world with one NORMAL tenant that does not archive yet. */
 export async function makeWorld(
-  options: { canAppend?: boolean; timing?: Partial<ArchiveTiming> } = {},
+  options: { canAppend?: boolean; isLocking?: boolean; timing?: Partial<ArchiveTiming> } = {},
 ): Promise<World> {
   const directory = mkdtempSync(join(tmpdir(), 'archive-'));
   const store = openStore(join(directory, 'meta'), { clusterName: 'c1', clusterId: 1, timeZone: '+08:00' });
   const clock = new ManualClock();
   const tenant = engineTenant(directory, TENANT_ID);
   const id = directory;
-  const memory = new MemoryDestination(id, { append: options.canAppend ?? true });
+  const worm = { clock, retainMs: LOCK_MS };
+  const memory = new MemoryDestination(id, {
+    append: options.canAppend ?? true,
+    ...(options.isLocking ? { worm } : {}),
+  });
   const destinationAt = ({ path }: DestinationUri) =>
     `file://${path}` === URI ? memory : new MemoryDestination(`${id}${path}`);
   let key = 0;

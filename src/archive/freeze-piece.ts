@@ -1,7 +1,8 @@
 // Freezes a piece at its destination: its segments are compacted, and a list of them becomes what readers go by.
 import { isFailure } from '../base/errors.ts';
 import type { Destination } from '../destination/destination.ts';
-import { lockedUntil } from '../destination/locks.ts';
+import { extendLocks, lockedUntil } from '../destination/locks.ts';
+import { FORMAT_FILE_NAME, pieceStartName, roundStartName } from '../format/layout.ts';
 import type { ArchivePiece } from '../model/archive-round.ts';
 import type { ArchiveContext } from './archive-context.ts';
 import { readPieceContent, writePieceInfo } from './archive-files.ts';
@@ -34,6 +35,8 @@ export async function freezePiece(
     const frozenNs = clock.nowNs();
     const info = await writePieceInfo(destination, { owner, piece, content, frozenNs });
     await removeReplaced(destination, info, log);
+    // Written once and long ago, they are needed as long as this piece.
+    await extendLocks(destination, [FORMAT_FILE_NAME, roundStartName(piece), pieceStartName(piece, piece.startScn)]);
     const { outputBytes } = info;
     const lockedUntilNs = lockedUntil(destination, clock.nowNs());
     // A validation may have found damage in it that freezing does not look for.

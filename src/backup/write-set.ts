@@ -6,11 +6,13 @@ import type { Clock } from '../base/clock.ts';
 import { isFailure } from '../base/errors.ts';
 import { checkObjects } from '../destination/check-objects.ts';
 import type { Destination } from '../destination/destination.ts';
+import { extendLocks } from '../destination/locks.ts';
 import type { Snapshot } from '../engine/engine-driver.ts';
 import { type BackupSetIndex, encodeIndex } from '../format/backup-set-index.ts';
 import { type BackupSetManifest, encodeManifest, type SetSource } from '../format/backup-set-manifest.ts';
 import { entriesOf, successorIndex } from '../format/index-pages.ts';
 import {
+  FORMAT_FILE_NAME,
   indexName,
   manifestName,
   pageMapName,
@@ -125,6 +127,8 @@ export async function putPlaceholders(
 ): Promise<void> {
   await putNew(destination, setIntervalName(ref, startNs, endNs), new Uint8Array(0));
   await putNew(destination, setEndName(ref, endNs), new Uint8Array(0));
+  // Written once and long ago, it is needed as long as this set.
+  await extendLocks(destination, [FORMAT_FILE_NAME]);
 }
 
 function manifestOf(
@@ -187,7 +191,9 @@ export async function clearAttempt(
   row: BackupSet,
   keep?: ReadonlySet<string>,
 ): Promise<void> {
-  await findOwnManifest(destination, ref, row);
+  const manifest = await findOwnManifest(destination, ref, row);
+  // One that came late and is labelled would go some day, though it may be the one that counts in the end.
+  if (manifest && destination.can.tagsRemoved) return;
   await destination.remove(manifestName(ref));
   await destination.removeAll(setDirectory(ref), keep);
 }

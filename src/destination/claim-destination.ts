@@ -50,6 +50,7 @@ export async function claimDestination(destination: Destination, owner: FormatFi
     return claimDestination(destination, owner);
   }
   await destination.put(checkFileName(owner.tenantId, owner.createdNs), encodeFormatFile(owner));
+  if (!(await readFormatFile(destination))) throw notGivenBack(destination);
   return owner;
 }
 
@@ -115,11 +116,11 @@ function checkOwner(destination: Destination, there: FormatFile, owner: Owner): 
 }
 
 /**
- * Writes, reads back and removes a small object. Where that would stay locked, the format file is what was written and read.
+ * Writes, reads back and removes a small object. Where that would stay, the format file is what was written and read.
  * @throws INVALID_ARGUMENT (4002) when the bucket locks it and nobody said so
  */
 async function proveAccess(destination: Destination, { tenantId }: Owner): Promise<void> {
-  if (locksObjects(destination)) return;
+  if (locksObjects(destination) || destination.can.tagsRemoved) return;
   const name = `check_file/${tenantId}_access_${randomBytes(8).toString('hex')}.obbak`;
   const bytes = randomBytes(CHECK_BYTES);
   await destination.put(name, bytes);
@@ -128,9 +129,12 @@ async function proveAccess(destination: Destination, { tenantId }: Owner): Promi
   await destination.remove(name).catch((error: unknown) => {
     throw isFailure(error, 'OBJECT_LOCKED_BY_WORM') ? wormFailure(error) : error;
   });
-  if (sameBytes(read, bytes)) return;
+  if (!sameBytes(read, bytes)) throw notGivenBack(destination);
+}
+
+function notGivenBack({ uri }: Destination): Error {
   const because = 'it does not give back what was written';
-  throw fail('BACKUP_DEST_NOT_CONNECT', { uri: formatDestinationUri(destination.uri), because });
+  return fail('BACKUP_DEST_NOT_CONNECT', { uri: formatDestinationUri(uri), because });
 }
 
 /** @source OceanBase 4.3.5, set backup dest */

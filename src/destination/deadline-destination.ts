@@ -5,7 +5,7 @@
 import { fail } from '../base/errors.ts';
 import { formatDestinationUri } from '../model/destination-uri.ts';
 import type { Destination, ObjectAppender, ObjectReader, ObjectWriter } from './destination.ts';
-import { lockReading } from './locks.ts';
+import { lockVerbs } from './locks.ts';
 
 /** Runs one call within the bound. @param onLate what to do with a value that comes when nobody waits any more */
 type Bounded = <T>(what: string, call: () => Promise<T>, onLate?: (value: T) => Promise<void>) => Promise<T>;
@@ -35,7 +35,7 @@ export class DestinationDeadlines {
       remove: (name) => bounded('remove', () => inner.remove(name)),
       removeAll: (prefix, keep) => bounded('removeAll', () => inner.removeAll(prefix, keep)),
       sweep: () => bounded('sweep', async () => await inner.sweep?.()),
-      ...lockReading(inner, (call) => bounded('lockedUntilNs', call)),
+      ...lockVerbs(inner, (call) => bounded('lock', call)),
       async create(name) {
         const call = () => inner.create(name);
         const writer = await bounded('create', call, (late) => late.abort());

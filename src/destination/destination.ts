@@ -72,6 +72,8 @@ export interface Destination extends AsyncDisposable {
   removeAll(prefix: string, keep?: ReadonlySet<string>): Promise<void>;
   /** When the lock on an object ends, in ns since 1970; undefined when it has none, and where there are none. */
   lockedUntilNs?(name: string): Promise<bigint | undefined>;
+  /** Locks an object as long as one that is written now, when it is locked for less. One that is not there: fine. */
+  extendLock?(name: string): Promise<void>;
   /** Streams a new object; it appears, durable, under its name when `finish` resolves. */
   create(name: string): Promise<ObjectWriter>;
   /** Opens an object for many reads; it stays readable until closed. @throws BACKUP_FILE_NOT_EXIST */

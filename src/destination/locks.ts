@@ -35,13 +35,20 @@ function retainMsOf(spec: DestinationSpec): number | undefined {
   return spec.kind === 'memory' || spec.kind === 'objectStore' ? spec.retainMs : undefined;
 }
 
-/** For a wrapper: the verb that only some destinations have. */
-export function lockReading(
+/** Locks objects anew that are needed as long as what is written now, however old they are. */
+export async function extendLocks(destination: Destination, names: readonly string[]): Promise<void> {
+  if (locksObjects(destination)) for (const name of names) await destination.extendLock?.(name);
+}
+
+/** For a wrapper: the verbs that only some destinations have. */
+export function lockVerbs(
   inner: Destination,
   wrap: <T>(call: () => Promise<T>) => Promise<T>,
-): Pick<Destination, 'lockedUntilNs'> {
-  if (!inner.lockedUntilNs) return {};
-  return { lockedUntilNs: (name) => wrap(async () => await inner.lockedUntilNs?.(name)) };
+): Pick<Destination, 'lockedUntilNs' | 'extendLock'> {
+  return {
+    ...(inner.lockedUntilNs ? { lockedUntilNs: (name) => wrap(async () => await inner.lockedUntilNs?.(name)) } : {}),
+    ...(inner.extendLock ? { extendLock: (name) => wrap(async () => await inner.extendLock?.(name)) } : {}),
+  };
 }
 
 /**

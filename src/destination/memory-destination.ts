@@ -65,6 +65,11 @@ export class MemoryDestination implements Destination {
     return untilNs !== undefined && untilNs > this.#kept.locks!.clock.nowNs() ? untilNs : undefined;
   }
 
+  async extendLock(name: string): Promise<void> {
+    const { locks } = this.#kept;
+    if (locks && this.#objects.has(name)) this.#lock(name, locks);
+  }
+
   async put(name: string, bytes: Uint8Array): Promise<void> {
     this.#add(name, bytes);
   }
@@ -167,8 +172,14 @@ export class MemoryDestination implements Destination {
     // Code that would write a name again after it was removed would write over what a bucket with versions still holds.
     assert(!locks || this.#objects.has(name) || !lockedUntilNs.has(name), `the name ${name} is written once`);
     if (this.#objects.has(name)) throw this.#taken(name);
-    if (locks) lockedUntilNs.set(name, locks.clock.nowNs() + BigInt(locks.retainMs * NS_PER_MS));
+    if (locks) this.#lock(name, locks);
     this.#objects.set(name, new Uint8Array(bytes));
+  }
+
+  #lock(name: string, { clock, retainMs }: MemoryLocks): void {
+    const untilNs = clock.nowNs() + BigInt(retainMs * NS_PER_MS);
+    const beforeNs = this.#kept.lockedUntilNs.get(name) ?? 0n;
+    this.#kept.lockedUntilNs.set(name, untilNs > beforeNs ? untilNs : beforeNs);
   }
 
   #find(name: string): Uint8Array {

@@ -16,7 +16,7 @@ import type {
 import { checkObjectName, checkPrefix } from './object-name.ts';
 import { S3Calls } from './s3-calls.ts';
 import { hasConditionalWrites, type ReadAccess } from './s3-client.ts';
-import { checkBucket, listObjects, statObject } from './s3-objects.ts';
+import { checkBucket, listObjects, lockObject, statObject } from './s3-objects.ts';
 import { getObject, openObject } from './s3-read.ts';
 import { type RemoveMode, removeObject, removeObjects, sweepUploads } from './s3-remove.ts';
 import { putObject, S3Writer, type WriteFacts } from './s3-upload.ts';
@@ -65,6 +65,13 @@ export class S3Destination implements Destination {
         return lockMs === undefined ? undefined : new Date(this.#nowMs() + lockMs);
       },
     };
+  }
+
+  async extendLock(name: string): Promise<void> {
+    checkObjectName(name);
+    const until = this.#writing.lockUntil();
+    const found = until && (await statObject(this.#calls, name));
+    if (found && (found.lockedUntilMs ?? 0) < until.getTime()) await lockObject(this.#calls, name, until);
   }
 
   get spec(): DestinationSpec {

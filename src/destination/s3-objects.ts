@@ -38,6 +38,14 @@ export async function statObject(calls: S3Calls, name: string, versionId?: strin
   }
 }
 
+/** Locks an object until a moment, which is later than the end of the lock that it has. */
+export async function lockObject(calls: S3Calls, name: string, until: Date): Promise<void> {
+  const Retention = { Mode: 'COMPLIANCE' as const, RetainUntilDate: until };
+  const input = { ...calls.bucket, Key: calls.key(name), Retention };
+  const options = { what: `lock ${name}`, right: 's3:PutObjectRetention' };
+  await calls.call((s3, how) => s3.putObjectRetention(input, how), options);
+}
+
 /** @throws BACKUP_DEST_NOT_CONNECT (9070) when there is no bucket: to a HEAD that looks like an object that is missing */
 export async function checkBucket(calls: S3Calls): Promise<void> {
   const input = { ...calls.bucket, Prefix: calls.key(''), MaxKeys: 1 };

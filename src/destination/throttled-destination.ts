@@ -1,6 +1,6 @@
 // A destination that is asked for no more than its limits allow, which may change while it is open.
 import type { Destination, ObjectAppender, ObjectReader, ObjectWriter } from './destination.ts';
-import { lockReading } from './locks.ts';
+import { lockVerbs } from './locks.ts';
 import type { Throttle } from './throttle.ts';
 
 /** Every call takes its turn at the throttle; ending something is never held up. */
@@ -43,7 +43,7 @@ export function throttledDestination(inner: Destination, throttle: Throttle): De
     list: (prefix) => turn(() => inner.list(prefix)),
     remove: (name) => turn(() => inner.remove(name)),
     removeAll: (prefix, keep) => turn(() => inner.removeAll(prefix, keep)),
-    ...lockReading(inner, turn),
+    ...lockVerbs(inner, turn),
     create: async (name) => writer(await turn(() => inner.create(name))),
     openRead: async (name) => reader(await turn(() => inner.openRead(name))),
     openAppend: async (name) => appender(await turn(() => inner.openAppend(name))),

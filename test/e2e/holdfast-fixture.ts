@@ -244,7 +244,7 @@ export async function archiveTenant(sys: Connection, fixture: HoldfastFixture, t
   await waitForDoing(sys, tenant);
 }
 
-async function waitForDoing(sys: Connection, tenant: string): Promise<void> {
+export async function waitForDoing(sys: Connection, tenant: string): Promise<void> {
   await waitFor(
     sys,
     `SELECT a.STATUS FROM oceanbase.CDB_OB_ARCHIVELOG a JOIN oceanbase.DBA_OB_TENANTS t USING (TENANT_ID) WHERE t.TENANT_NAME = '${tenant}'`,

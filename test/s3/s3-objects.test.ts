@@ -43,7 +43,7 @@ describe.skipIf(!hasS3Server)(`objects of a store ${SKIPPED}`, () => {
   test.each(['put', 'in parts'])('a locked object stays until its time, and says so: %s', async (how) => {
     const bucket = await server.newBucket({ isLockable: true });
     const uri = server.uri(bucket, { options: { enable_worm: 'true', checksum_type: 'no_checksum' } });
-    await using destination = new S3Destination(uri, { retainMs: DAY_MS });
+    await using destination = new S3Destination(uri, { retainMs: () => DAY_MS });
     const bytes = randomBytes(9 * MIB);
     if (how === 'put') await destination.put('set/x', bytes);
     else {

@@ -147,6 +147,9 @@ export class MortalDestination implements Destination {
   lockedUntilNs(name: string): Promise<bigint | undefined> {
     return this.#fate.later(async () => await this.#inner.lockedUntilNs?.(name));
   }
+  extendLock(name: string): Promise<void> {
+    return this.#write(name, async () => await this.#inner.extendLock?.(name));
+  }
   async openAppend(name: string): Promise<ObjectAppender> {
     const appender = await this.#write(name, () => this.#inner.openAppend(name));
     return {
