@@ -39,9 +39,10 @@ export async function statObject(calls: S3Calls, name: string, versionId?: strin
 }
 
 /** Locks an object until a moment, which is later than the end of the lock that it has. */
-export async function lockObject(calls: S3Calls, name: string, until: Date): Promise<void> {
+export async function lockObject(calls: S3Calls, name: string, until: Date, versionId?: string): Promise<void> {
   const Retention = { Mode: 'COMPLIANCE' as const, RetainUntilDate: until };
-  const input = { ...calls.bucket, Key: calls.key(name), Retention };
+  const version = versionId === undefined ? {} : { VersionId: versionId };
+  const input = { ...calls.bucket, Key: calls.key(name), ...version, Retention };
   const options = { what: `lock ${name}`, right: 's3:PutObjectRetention' };
   await calls.call((s3, how) => s3.putObjectRetention(input, how), options);
 }

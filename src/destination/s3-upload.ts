@@ -7,7 +7,7 @@ import { MIB } from '../base/limits.ts';
 import type { ObjectWriter } from './destination.ts';
 import type { S3Calls } from './s3-calls.ts';
 import { answerOf, isMissing, isNotImplemented, isPreconditionFailed } from './s3-errors.ts';
-import { listVersions, PUT_ID, statObject } from './s3-objects.ts';
+import { listVersions, lockObject, PUT_ID, statObject } from './s3-objects.ts';
 import { abortUpload, removeObject } from './s3-remove.ts';
 
 /** One part: stores take at least 5 MiB and 10000 parts, so that an object may have 80 GB. */
@@ -125,11 +125,7 @@ class NewObject {
   async #lock(lockedUntilMs: number | undefined, version: string | undefined): Promise<void> {
     const until = this.facts.lockUntil();
     if (!until || (lockedUntilMs ?? 0) > until.getTime() - LOCK_LATE_MS_MAX) return;
-    const Retention = { Mode: 'COMPLIANCE' as const, RetainUntilDate: until };
-    const input = { ...this.key, ...(version === undefined ? {} : { VersionId: version }), Retention };
-    await this.calls.call((s3, how) => s3.putObjectRetention(input, how), {
-      ...{ what: `lock ${this.name}`, right: 's3:PutObjectRetention' },
-    });
+    await lockObject(this.calls, this.name, until, version);
   }
 
   /**

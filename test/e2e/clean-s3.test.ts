@@ -26,10 +26,6 @@ describe.skipIf(!hasS3Server)(`cleaning in an object store ${SKIPPED}`, () => {
   beforeAll(async () => {
     server = await S3Server.start();
     client = server.client();
-    Object.assign(process.env, {
-      AWS_ACCESS_KEY_ID: server.owner.accessId,
-      AWS_SECRET_ACCESS_KEY: server.owner.accessKey,
-    });
     fixture = await HoldfastFixture.start();
     sys = await fixture.login('root@sys');
   }, 120_000);
