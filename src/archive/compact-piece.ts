@@ -107,8 +107,9 @@ export async function removeReplaced(destination: Destination, info: PieceInfo, 
   const listed = new Set(info.segments.map(({ name }) => `${directory}/${name}`));
   const isCompacted = [...listed].some((name) => parseObjectName(name)?.kind === 'compacted-segment');
   if (!isCompacted) return;
-  const logDirectory = pieceLogDirectory({ destId, roundId, pieceId });
-  const stays = await removeIfAllowed(() => destination.removeAll(logDirectory, listed));
+  const stays = await removeIfAllowed(() =>
+    destination.removeAll(pieceLogDirectory({ destId, roundId, pieceId }), listed),
+  );
   if (stays !== undefined) log.warn('segments that were compacted stay', { roundId, pieceId, stays });
 }
 
@@ -117,22 +118,10 @@ async function findPieceInfo(destination: Destination, piece: PieceRef): Promise
   return await readPieceInfo(destination, piece);
 }
 
-/** Every segment of a piece that lies there. */
-async function segmentsOf(
-  destination: Destination,
-  piece: PieceRef,
-): Promise<Array<{ name: string; segmentNo: number; isCompacted: boolean }>> {
-  return (await destination.list(pieceLogDirectory(piece))).flatMap(({ name }) => {
-    const parsed = parseObjectName(name);
-    if (parsed?.kind !== 'segment' && parsed?.kind !== 'compacted-segment') return [];
-    return [{ name, segmentNo: parsed.segmentNo, isCompacted: parsed.kind === 'compacted-segment' }];
-  });
-}
-
 /** A name that an earlier attempt has taken stays taken. */
 async function lastCompacted(destination: Destination, piece: PieceRef): Promise<number> {
-  const segments = await segmentsOf(destination, piece);
-  return segments.reduce((last, { segmentNo, isCompacted }) => (isCompacted ? Math.max(last, segmentNo) : last), 0);
+  const names = (await destination.list(pieceLogDirectory(piece))).map(({ name }) => parseObjectName(name));
+  return names.reduce((last, of) => (of?.kind === 'compacted-segment' ? Math.max(last, of.segmentNo) : last), 0);
 }
 
 interface Merge {
