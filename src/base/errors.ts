@@ -480,7 +480,7 @@ export const ERRORS = {
     9070,
     'HY000',
     (f) => `can not connect to backup destination '${f.uri}': ${f.because}`,
-    'Check that the path is mounted and reachable from the server.',
+    'Check that the path is mounted, or the store running, and reachable from the server.',
   ),
   BACKUP_PERMISSION_DENIED: def<{ uri: string; because: string }>(
     9071,

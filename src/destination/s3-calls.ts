@@ -3,7 +3,7 @@ import { setMaxListeners } from 'node:events';
 import { fail } from '../base/errors.ts';
 import { formatDestinationUri, type ObjectStoreUri } from '../model/destination-uri.ts';
 import { openS3, type ReadAccess, type S3 } from './s3-client.ts';
-import { isTransient, s3Failure } from './s3-errors.ts';
+import { isTransient, LateAnswer, s3Failure } from './s3-errors.ts';
 import { attemptMs, retrying } from './s3-retry.ts';
 
 /** Requests of one destination that are under way at once; the others wait. */
@@ -109,11 +109,17 @@ export class S3Calls {
     const s3 = await this.#client;
     const ending = new AbortController();
     const end = () => ending.abort();
-    const timer = setTimeout(end, attemptMs(of.bytes));
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      end();
+    }, attemptMs(of.bytes));
     of.signal.addEventListener('abort', end);
     if (of.signal.aborted) end();
     try {
       return await attempt(s3, { abortSignal: ending.signal }, of.number);
+    } catch (error) {
+      throw isLate ? new LateAnswer() : error;
     } finally {
       clearTimeout(timer);
       of.signal.removeEventListener('abort', end);

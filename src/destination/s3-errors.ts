@@ -61,6 +61,11 @@ export class BodyMismatch extends Error {
   }
 }
 
+/** An attempt that took too long: as the client library names one whose connection was silent. */
+export class LateAnswer extends Error {
+  override readonly name = 'TimeoutError';
+}
+
 /** @returns undefined for a failure of our own */
 export function answerOf(error: unknown): S3Answer | undefined {
   if (!(error instanceof Error) || error instanceof HoldfastError) return undefined;

@@ -93,31 +93,37 @@ interface VersionMarker {
   VersionIdMarker?: string;
 }
 
-/** Versions of the objects whose keys begin so, each object's newest first; then its deletions, likewise. */
-export async function listVersions(calls: S3Calls, prefix: string): Promise<Version[]> {
+/**
+ * Versions of an object, newest first; then its deletions, likewise.
+ * @param name of an object; or a directory that ends in a slash, `''` for everything: then of each object in it
+ */
+export async function listVersions(calls: S3Calls, name: string): Promise<Version[]> {
+  const isDirectory = name === '' || name.endsWith('/');
   const root = calls.key('');
-  const input = { ...calls.bucket, Prefix: calls.key(prefix), MaxKeys: PAGE_ENTRIES };
+  const input = { ...calls.bucket, Prefix: calls.key(name), MaxKeys: PAGE_ENTRIES };
   const versions: Version[] = [];
   for (let from: VersionMarker | undefined = {}; from; ) {
     const marker: VersionMarker = from;
     const page = await calls.call((s3, options) => s3.listObjectVersions({ ...input, ...marker }, options), {
-      ...{ what: `list the versions of ${prefix || 'everything'}`, right: 's3:ListBucketVersions' },
+      ...{ what: `list the versions of ${name || 'everything'}`, right: 's3:ListBucketVersions' },
     });
     const found = [
       ...(page.Versions ?? []).map((version) => ({ ...version, isMarker: false })),
       ...(page.DeleteMarkers ?? []).map((version) => ({ ...version, isMarker: true })),
     ];
+    let isPast = false;
     for (const { Key = '', VersionId, isMarker, LastModified } of found) {
-      const name = Key.slice(root.length);
-      const writtenMs = LastModified?.getTime() ?? 0;
-      if (VersionId !== undefined && isObjectName(name))
-        versions.push({ name, versionId: VersionId, isMarker, writtenMs });
+      const object = Key.slice(root.length);
+      // Keys come in order: the object before those whose names only begin like its own.
+      if (!isDirectory && object !== name) isPast = true;
+      else if (VersionId !== undefined && isObjectName(object))
+        versions.push({ name: object, versionId: VersionId, isMarker, writtenMs: LastModified?.getTime() ?? 0 });
     }
     if (versions.length > LIST_OBJECTS_MAX)
       throw fail('BACKUP_DEST_NOT_CONNECT', { uri: calls.shown, because: `more than ${LIST_OBJECTS_MAX} versions` });
     const { NextKeyMarker: KeyMarker, NextVersionIdMarker: VersionIdMarker } = page;
     from =
-      page.IsTruncated && KeyMarker !== undefined
+      page.IsTruncated && KeyMarker !== undefined && !isPast
         ? { KeyMarker, ...(VersionIdMarker === undefined ? {} : { VersionIdMarker }) }
         : undefined;
   }

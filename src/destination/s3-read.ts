@@ -37,6 +37,11 @@ const isRange = ({ offset, length }: Range) =>
 const endsBefore = (object: string, { offset, length }: Range) =>
   fail('BACKUP_DATA_CORRUPT', { object, because: `it ends before byte ${offset + length}` });
 
+function checkReadable(object: string, length: number): void {
+  if (length <= READ_BYTES_MAX) return;
+  throw fail('BACKUP_DATA_CORRUPT', { object, because: `${length} bytes are too many to read at once` });
+}
+
 /** Reads exactly what `into` has room for. */
 function readBody(body: Readable, into: Uint8Array, object: string): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -156,14 +161,10 @@ export async function getObject(
   sizeOf: SizeOf,
 ): Promise<Uint8Array> {
   const object = calls.showObject(name);
-  const check = (length: number) => {
-    if (length <= READ_BYTES_MAX) return;
-    throw fail('BACKUP_DATA_CORRUPT', { object, because: `${length} bytes are too many to read at once` });
-  };
   if (!range) {
     const { first, sizeBytes, etag } = await readFirst(calls, name, Buffer.allocUnsafeSlow(FIRST_BYTES), sizeOf);
     if (first.length === sizeBytes) return new Uint8Array(first);
-    check(sizeBytes);
+    checkReadable(object, sizeBytes);
     const bytes = Buffer.allocUnsafeSlow(sizeBytes);
     bytes.set(first);
     await readRange(calls, { name, offset: first.length, into: bytes.subarray(first.length), etag });
@@ -171,7 +172,7 @@ export async function getObject(
   }
   assert(isRange(range), 'a range has an offset and a length');
   const { offset, length } = range;
-  check(length);
+  checkReadable(object, length);
   if (length === 0) {
     const sizeBytes = await sizeOf(name);
     if (sizeBytes === undefined) throw fail('BACKUP_FILE_NOT_EXIST', { file: object });
@@ -224,8 +225,9 @@ class S3Reader implements ObjectReader {
     const range = { offset, length };
     assert(!this.#closing.signal.aborted, 'an object is read while it is open');
     assert(isRange(range), 'a range has an offset and a length');
-    if (length > READ_BYTES_MAX || offset + length > this.sizeBytes)
-      throw endsBefore(this.#calls.showObject(this.#name), range);
+    const object = this.#calls.showObject(this.#name);
+    checkReadable(object, length);
+    if (offset + length > this.sizeBytes) throw endsBefore(object, range);
     const bytes = into?.subarray(0, length) ?? Buffer.allocUnsafeSlow(length);
     assert(bytes.length === length, 'there is room for the range');
     if (offset + length <= this.#first.length) bytes.set(this.#first.subarray(offset, offset + length));

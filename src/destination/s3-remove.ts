@@ -48,8 +48,7 @@ async function each<T>(items: readonly T[], work: (item: T) => Promise<void>): P
 export async function removeObject(calls: S3Calls, name: string, mode: RemoveMode): Promise<void> {
   if (mode === 'tag') return tagObject(calls, name);
   if (mode === 'delete') return deleteObject(calls, name);
-  const versions = (await listVersions(calls, name)).filter((version) => version.name === name);
-  await deleteVersions(calls, versions);
+  await deleteVersions(calls, await listVersions(calls, name));
 }
 
 /** Removes what lies below a directory, `''` for everything, but for what is kept. */

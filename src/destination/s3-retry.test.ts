@@ -76,6 +76,6 @@ it('does not ask again once it is ended', async () => {
 
 it('gives an attempt more time the more bytes it carries, and pauses no longer than five seconds', () => {
   expect(attemptMs(0)).toBe(20_000);
-  expect(attemptMs(8 * 1024 * 1024)).toBe(52_000);
+  expect(attemptMs(8 * 1024 * 1024)).toBe(148_000);
   expect(backoffMs(30)).toBe(5_000);
 });

@@ -6,7 +6,7 @@ import { fail, HoldfastError } from '../base/errors.ts';
 import { MIB } from '../base/limits.ts';
 import type { ObjectWriter } from './destination.ts';
 import type { S3Calls } from './s3-calls.ts';
-import { answerOf, isMissing, isNotImplemented, isPreconditionFailed } from './s3-errors.ts';
+import { answerOf, isMissing, isNotImplemented, isPreconditionFailed, s3Failure } from './s3-errors.ts';
 import { listVersions, lockObject, PUT_ID, statObject } from './s3-objects.ts';
 import { abortUpload, removeObject } from './s3-remove.ts';
 
@@ -96,7 +96,10 @@ class NewObject {
         facts.hasNoConditions = true;
         return this.publish(sizeBytes, publish);
       }
-      if (isNotImplemented(error)) throw fail('CHECKSUM_TYPE_NOT_SUPPORTED', { type: facts.checksum });
+      if (isNotImplemented(error) && facts.checksum === 'crc32')
+        throw fail('CHECKSUM_TYPE_NOT_SUPPORTED', { type: facts.checksum });
+      if (isNotImplemented(error))
+        throw s3Failure(error, { uri: calls.shown, what: `write ${name}`, right: PUT_RIGHT });
       if (!isPreconditionFailed(error) && !isMissing(error)) throw error;
       // The answer to a success may get lost; its repeat then finds the name taken, or the upload gone.
       if (await this.isMine(sizeBytes)) return undefined;
@@ -133,7 +136,7 @@ class NewObject {
    * @throws ENTRY_EXISTS for the other, whose version is removed
    */
   async #checkFirst(version: string): Promise<void> {
-    const versions = (await listVersions(this.calls, this.name)).filter(({ name }) => name === this.name);
+    const versions = await listVersions(this.calls, this.name);
     const deletedMs = Math.max(...versions.map(({ isMarker, writtenMs }) => (isMarker ? writtenMs : -1)));
     const mine = versions.findIndex(({ versionId }) => versionId === version);
     for (const { versionId, isMarker, writtenMs } of versions.slice(mine + 1)) {

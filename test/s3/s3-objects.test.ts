@@ -68,12 +68,13 @@ describe.skipIf(!hasS3Server)(`objects of a store ${SKIPPED}`, () => {
     const bucket = await server.newBucket({ isLockable: true });
     const uri = server.uri(bucket, { options: { enable_worm: 'true' } });
     await using destination = new S3Destination(uri);
+    await destination.put('a/xy', randomBytes(10));
     for (let life = 0; life < 2; life++) {
       await destination.put('a/x', randomBytes(10));
       await destination.put('a/kept', randomBytes(10)).catch((error) => expect(error).toEqual(named('ENTRY_EXISTS')));
       if (life === 0) await destination.remove('a/x');
     }
-    expect((await versionsOf(bucket)).sort()).toEqual(['base/a/kept', 'base/a/x']);
+    expect((await versionsOf(bucket)).sort()).toEqual(['base/a/kept', 'base/a/x', 'base/a/xy']);
     await destination.removeAll('a', new Set(['a/kept']));
     expect(await versionsOf(bucket)).toEqual(['base/a/kept']);
   });
