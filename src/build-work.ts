@@ -30,7 +30,9 @@ import { VERSION } from './version.ts';
 /** What the recovery of tables asks of restores. */
 function auxiliaryRestores(restore: RestoreService): RecoverDependencies<RestoreRequest>['restore'] {
   return {
-    start: (source, { tenantName, onRecord }) => restore.restore({ ...source, tenantName, auxiliary: { onRecord } }),
+    async start(source, { tenantName, onRecord }) {
+      await restore.restore({ ...source, tenantName, auxiliary: { onRecord } });
+    },
     cancel: (tenantName) => restore.cancel(tenantName),
   };
 }
