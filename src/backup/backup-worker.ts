@@ -15,10 +15,13 @@ import { parseDestinationUri } from '../model/destination-uri.ts';
 import { checkMove, isFinal } from '../model/moves.ts';
 import { ceilToMicrosecond, toScn } from '../model/scn.ts';
 import type { Tenant } from '../model/tenant.ts';
+import { planCopies } from '../store/data-places.ts';
 import { Attempt, type Distrust } from './attempt.ts';
 import type { BackupDependencies } from './backup-dependencies.ts';
+import { awaitCopies, lackingCopies } from './await-copies.ts';
 import { openJobKeys, uuidOf } from './backup-keys.ts';
 import { commentText, joinRemarks, NO_FIGURES, newSet, WITHOUT_KEYS } from './backup-records.ts';
+import { choosePlace } from './choose-place.ts';
 import { becameFull, predecessorIds } from './choose-parent.ts';
 import { copyOptions, workersFor } from './copy-options.ts';
 import { type Leftover, removeUnused, takeLeftover } from './finished-packs.ts';
@@ -37,19 +40,23 @@ export class BackupWorker {
   readonly #taskKey: { tenantId: number; taskId: number };
   #set: SetRef;
   readonly #controller = new AbortController();
-  readonly #destination: Destination;
+  #destination: Destination;
   #attempt: Attempt | undefined;
   #parent: OpenParent | undefined;
   /** What was found wrong with the log: it does not tell the pages of an increment any more. */
   #distrust: Distrust | undefined;
   /** Packs of an attempt before a crash. */
   #leftover: Leftover | null = null;
+  readonly #onPublish: (tenantId: number) => void;
   #isCommitting = false;
+  #isAwaitingCopies = false;
   /** The state in the set that was made. */
   #made: PageMapPoint | undefined;
 
-  constructor(deps: BackupDependencies, job: BackupJob) {
+  /** @param onPublish told when the set is whole and its copies are planned */
+  constructor(deps: BackupDependencies, job: BackupJob, onPublish: (tenantId: number) => void = () => {}) {
     this.#deps = deps;
+    this.#onPublish = onPublish;
     const { tenantId, jobId, backupSetId } = job;
     this.#key = { tenantId, jobId };
     const task = deps.store.backupTasks.find(this.#key)[0];
@@ -62,6 +69,11 @@ export class BackupWorker {
   /** True once the manifest is being written: too late to cancel. */
   get isCommitting(): boolean {
     return this.#isCommitting;
+  }
+
+  /** True while the set is whole and only copies of it are waited for: others may work meanwhile. */
+  get isAwaitingCopies(): boolean {
+    return this.#isAwaitingCopies;
   }
 
   /** Keeps the page map of the set that was made beside the server: once the job has ended, and nobody waits. */
@@ -85,7 +97,9 @@ export class BackupWorker {
       await this.#work();
     } catch (error) {
       if (this.#controller.signal.reason instanceof ServerStopping) return;
-      await this.#end(error);
+      // A whole set is not taken back because of its copies.
+      if (this.#deps.store.backupSets.get(this.#setKey)?.status === 'SUCCESS') this.#completeJob(toComment(error));
+      else await this.#end(error);
     } finally {
       await this.#closeAttempt();
       await this.#destination[Symbol.asyncDispose]();
@@ -163,8 +177,26 @@ export class BackupWorker {
     return tenant;
   }
 
+  /** Another destination than the job was to write to, where that does not answer. */
+  async #choosePlace(task: BackupTask): Promise<void> {
+    const { store, openDestination, log } = this.#deps;
+    const { tenantId, uri, comment } = this.#job;
+    const chosen = await choosePlace(this.#deps, { tenantId, uri });
+    if (!chosen) return;
+    const { place, because } = chosen;
+    const remark = `the set was written to ${place.uri}, because ${because}`;
+    store.transaction(() => {
+      store.backupJobs.change(this.#key, { uri: place.uri, comment: joinRemarks([remark, comment]) });
+      store.backupTasks.change(this.#taskKey, { uri: place.uri }, { status: task.status });
+    });
+    await this.#destination[Symbol.asyncDispose]();
+    this.#destination = openDestination(parseDestinationUri(place.uri), tenantId);
+    log.warn('backup is written to a copy', { ...this.#key, uri: place.uri, because });
+  }
+
   async #begin(task: BackupTask): Promise<void> {
     const { store, clock } = this.#deps;
+    await this.#choosePlace(task);
     const parent = await this.#readParent();
     this.#controller.signal.throwIfAborted();
     store.transaction(() => {
@@ -338,7 +370,7 @@ export class BackupWorker {
       clock,
     });
     const { roundId, consistentScn } = this.#row;
-    this.#complete(task, written);
+    await this.#publish(written);
     // From a state that the log does not have no repair of the log may go on.
     if (attempt.logFault === null) this.#made = { roundId, scn: consistentScn, map: copied.map };
   }
@@ -350,25 +382,46 @@ export class BackupWorker {
     this.#isCommitting = true;
     const { set, objects, outputBytes } = manifest;
     await putPlaceholders(this.#destination, this.#set, set);
-    this.#complete(task, { endNs: set.endNs, fileCount: objects.length + 1, outputBytes });
+    await this.#publish({ endNs: set.endNs, fileCount: objects.length + 1, outputBytes });
   }
 
-  #complete(task: BackupTask, of: { endNs: bigint; fileCount: number; outputBytes: bigint }): void {
+  /** The set is whole: it is known as such, and its copies are planned, before any of them is waited for. */
+  async #publish(of: { endNs: bigint; fileCount: number; outputBytes: bigint }): Promise<void> {
     const { store, log } = this.#deps;
     const { endNs, fileCount, outputBytes } = of;
     store.transaction(() => {
-      const done = { endNs, fileCount, outputBytes };
-      store.finishedPacks.remove(this.#setKey);
-      store.backupSets.change(
-        this.#setKey,
-        { ...done, status: 'SUCCESS', fileStatus: 'AVAILABLE' },
-        { status: 'DOING' },
-      );
-      this.#move(task, 'COMPLETED', done);
-      store.backupJobs.change(this.#key, { status: 'COMPLETED', endNs, ...WITHOUT_KEYS }, { status: 'DOING' });
-      recordJobEnd(store, this.#job, { ...this.#job, endNs });
+      // A server before may have come so far.
+      if (this.#row.status === 'DOING') {
+        const done = { endNs, fileCount, outputBytes };
+        store.finishedPacks.remove(this.#setKey);
+        const whole = { ...done, status: 'SUCCESS', fileStatus: 'AVAILABLE' } as const;
+        store.backupSets.change(this.#setKey, whole, { status: 'DOING' });
+        store.backupTasks.change(this.#taskKey, { fileCount, outputBytes }, { status: this.#task.status });
+        planCopies(store, this.#row);
+      }
+      if (lackingCopies(this.#deps, this.#row).length === 0) this.#completeJob('');
     });
     log.info('backup set available', { ...this.#setKey, jobId: this.#key.jobId, outputBytes });
+    this.#isAwaitingCopies = true;
+    this.#onPublish(this.#key.tenantId);
+    if (isFinal(TASK_MOVES, this.#task.status)) return;
+    this.#completeJob(await awaitCopies(this.#deps, this.#row, this.#controller.signal));
+  }
+
+  #completeJob(remark: string): void {
+    const { store, clock } = this.#deps;
+    const { endNs: setEndNs } = this.#row;
+    const now = clock.nowNs();
+    // Without copies the job ends with its set.
+    const endNs = this.#isAwaitingCopies && setEndNs !== null && now > setEndNs ? now : setEndNs!;
+    store.transaction(() => {
+      const comment = joinRemarks([remark, this.#job.comment]);
+      const status = checkMove('backup task', TASK_MOVES, this.#task.status, 'COMPLETED');
+      store.backupTasks.change(this.#taskKey, { status, endNs }, { status: this.#task.status });
+      const done = { status: 'COMPLETED', endNs, comment, ...WITHOUT_KEYS } as const;
+      store.backupJobs.change(this.#key, done, { status: 'DOING' });
+      recordJobEnd(store, this.#job, { ...this.#job, endNs });
+    });
   }
 
   /** Ends a job that was cancelled or failed: its set is INCOMPLETE and leaves no half-written files. */

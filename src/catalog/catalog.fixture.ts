@@ -305,6 +305,12 @@ export function addRows(store: Store): void {
       state: 'ENABLE',
     });
     store.dataDests.insert({ tenantId, destId: 1003, uri: `${uri}/data` });
+    const copied = { destId: 1005, uri: `${uri}/copy` };
+    store.dataDestCopies.insert({ tenantId, destNo: 1, ...copied, binding: 'OPTIONAL' });
+    store.setCopies.insert({
+      ...{ tenantId, backupSetId: 1, ...copied, status: 'AVAILABLE', totalBytes: 5n, copiedBytes: 5n },
+      ...{ startNs: at(290), endNs: at(294), result: 0, comment: '' },
+    });
     addDestinations(store, tenantId, uri);
     store.rounds.insert(roundRow(tenantId, 1, { status: 'STOP' }));
     store.rounds.insert(roundRow(tenantId, 2));

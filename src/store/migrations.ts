@@ -215,4 +215,14 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (tenant_id, uri)) STRICT;
   CREATE INDEX destination_access_by_uri ON destination_access (uri);
   `,
+  /* 19 */ `
+  CREATE TABLE data_dest_copy (
+    tenant_id INTEGER NOT NULL, dest_no INTEGER NOT NULL, dest_id INTEGER NOT NULL, uri TEXT NOT NULL,
+    binding TEXT NOT NULL, PRIMARY KEY (tenant_id, dest_no)) STRICT;
+  CREATE TABLE backup_set_copy (
+    tenant_id INTEGER NOT NULL, backup_set_id INTEGER NOT NULL, dest_id INTEGER NOT NULL, uri TEXT NOT NULL,
+    status TEXT NOT NULL, total_bytes INTEGER NOT NULL, copied_bytes INTEGER NOT NULL, start_ns INTEGER, end_ns INTEGER,
+    result INTEGER NOT NULL, comment TEXT NOT NULL, PRIMARY KEY (tenant_id, backup_set_id, dest_id)) STRICT;
+  CREATE INDEX backup_set_copy_by_status ON backup_set_copy (status);
+  `,
 ];

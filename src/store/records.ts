@@ -9,6 +9,7 @@ import type { Grant } from '../model/privilege.ts';
 import type { ImportJob, ImportTask, RecoverJob } from '../model/recover-job.ts';
 import type { RestoreJob } from '../model/restore-job.ts';
 import type { Schedule } from '../model/schedule.ts';
+import type { DataDestCopy, SetCopy } from '../model/set-copy.ts';
 import type { Scn } from '../model/scn.ts';
 import type { Standby } from '../model/standby.ts';
 import type { ResourcePool, ResourceUnit, Tenant } from '../model/tenant.ts';
@@ -251,6 +252,21 @@ function archiveTables(db: Statements) {
       ['tenantId'],
     ),
     dataDests: new Table<DataDest>(db, 'data_dest', { tenantId: int, destId: int, uri: text }, ['tenantId']),
+    dataDestCopies: new Table<DataDestCopy>(
+      db,
+      'data_dest_copy',
+      { tenantId: int, destNo: int, destId: int, uri: text, binding: text },
+      ['tenantId', 'destNo'],
+    ),
+    setCopies: new Table<SetCopy>(
+      db,
+      'backup_set_copy',
+      {
+        ...{ tenantId: int, backupSetId: int, destId: int, uri: text, status: text },
+        ...{ totalBytes: big, copiedBytes: big, startNs: orNull(big), endNs: orNull(big), result: int, comment: text },
+      },
+      ['tenantId', 'backupSetId', 'destId'],
+    ),
     rounds: new Table<ArchiveRound>(
       db,
       'archive_round',

@@ -53,6 +53,7 @@ const OF_TENANTS = [
   'archive_dest',
   'archive_rest',
   'data_dest',
+  'data_dest_copy',
   'destination_history',
   'destination_access',
   'finished_pack',
