@@ -90,6 +90,7 @@ export function buildWork(dataDir: string, store: Store, log: Log) {
   });
   const clean = createClean({
     ...common,
+    pumpCopies: () => backup.pumpCopies(),
     ranges: (tenantId, sets, pieces) =>
       storedWindows({ sets, pieces, rounds: store.rounds.find({ tenantId }), liveCheckpointScn: undefined }),
   });

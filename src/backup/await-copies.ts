@@ -14,7 +14,10 @@ const POLL_MS = 100;
 type Awaiting = Pick<BackupDependencies, 'store' | 'clock' | 'copyTiming'>;
 
 /** MANDATORY copies of a set that are not complete. */
-export function lackingCopies({ store }: Pick<Awaiting, 'store'>, { tenantId, backupSetId }: Pick<BackupSet, 'tenantId' | 'backupSetId'>) {
+export function lackingCopies(
+  { store }: Pick<Awaiting, 'store'>,
+  { tenantId, backupSetId }: Pick<BackupSet, 'tenantId' | 'backupSetId'>,
+) {
   const mandatory = dataPlaces(store, tenantId).filter((place) => place.binding === 'MANDATORY');
   return store.setCopies
     .find({ tenantId, backupSetId })

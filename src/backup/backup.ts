@@ -11,8 +11,8 @@ import { type BackupJob, JOB_MOVES } from '../model/backup-job.ts';
 import { checkDescription } from '../model/description.ts';
 import { checkMove, isFinal } from '../model/moves.ts';
 import type { Tenant } from '../model/tenant.ts';
-import type { TenantKeyRecord } from '../store/records.ts';
 import { dataPlaces, urisOfSet } from '../store/data-places.ts';
+import type { TenantKeyRecord } from '../store/records.ts';
 import { keyInUse } from '../store/tenant-keys.ts';
 import type { BackupDependencies } from './backup-dependencies.ts';
 import { mayCarryOn, newJobKeys, StatementKeys } from './backup-keys.ts';
@@ -107,7 +107,11 @@ class Backup implements BackupService {
     this.#copies.pump(tenantId);
   }
 
-  async setDataDestCopy(tenantId: number, destNo: number, dest: { uri: string; binding: Binding } | null): Promise<void> {
+  async setDataDestCopy(
+    tenantId: number,
+    destNo: number,
+    dest: { uri: string; binding: Binding } | null,
+  ): Promise<void> {
     await setDataDestCopy(this.#deps, { tenantId, destNo, dest });
     this.#copies.pump(tenantId);
   }

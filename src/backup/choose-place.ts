@@ -1,7 +1,8 @@
 // Which destination a backup writes its set to: DATA_BACKUP_DEST when it answers, else the first copy that does.
+
+import { isFailure } from '../base/errors.ts';
 import { proveOwner } from '../destination/claim-destination.ts';
 import { isAway } from '../destination/fall-over.ts';
-import { isFailure } from '../base/errors.ts';
 import { parseDestinationUri } from '../model/destination-uri.ts';
 import type { DataPlace } from '../model/set-copy.ts';
 import { dataPlaces } from '../store/data-places.ts';

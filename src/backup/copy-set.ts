@@ -113,8 +113,7 @@ async function copyFrom(
   const reader = await source.openRead(object);
   let written = 0;
   try {
-    if (reader.sizeBytes !== listed.size)
-      throw damaged(`it has ${reader.sizeBytes} bytes instead of ${listed.size}`);
+    if (reader.sizeBytes !== listed.size) throw damaged(`it has ${reader.sizeBytes} bytes instead of ${listed.size}`);
     const writer = await target.create(object);
     try {
       const hash = new Xxh3();

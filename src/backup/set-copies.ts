@@ -128,7 +128,11 @@ class TenantCopier {
 
   async run(): Promise<void> {
     const { signal } = this.#controller;
-    for (let copy = this.#copies.next(this.#tenantId); copy && !signal.aborted; copy = this.#copies.next(this.#tenantId)) {
+    for (
+      let copy = this.#copies.next(this.#tenantId);
+      copy && !signal.aborted;
+      copy = this.#copies.next(this.#tenantId)
+    ) {
       try {
         await this.#carryOut(copy);
         this.#copies.noteOutcome(copy, false);
@@ -151,7 +155,8 @@ class TenantCopier {
       await removeCopy(target, ref, set.endNs);
       return this.#move(copy, 'DELETED', { endNs: clock.nowNs(), result: 0, comment: '' });
     }
-    if (copy.status === 'WAITING') this.#move(copy, 'COPYING', { startNs: copy.startNs ?? clock.nowNs(), copiedBytes: 0n });
+    if (copy.status === 'WAITING')
+      this.#move(copy, 'COPYING', { startNs: copy.startNs ?? clock.nowNs(), copiedBytes: 0n });
     const sources = urisOfSet(store, set).map((uri) => openDestination(parseDestinationUri(uri), copy.tenantId));
     try {
       await copySet({ sources, target, ref, owner, ...this.#progressOf(copy), signal: this.#controller.signal });
@@ -214,7 +219,8 @@ class TenantCopier {
     const status = now.status === 'COPYING' ? checkMove('set copy', SET_COPY_MOVES, now.status, 'WAITING') : now.status;
     const comment = toComment(error);
     const { tenantId, backupSetId, destId, uri } = copy;
-    if (!(error instanceof HoldfastError)) log.error('copy of a backup set met a bug', { tenantId, backupSetId, error });
+    if (!(error instanceof HoldfastError))
+      log.error('copy of a backup set met a bug', { tenantId, backupSetId, error });
     store.transaction(() => {
       store.setCopies.change(keyOf(copy), { status, result: toResult(error), comment });
       if (comment === now.comment) return;
@@ -224,4 +230,3 @@ class TenantCopier {
     });
   }
 }
-

@@ -431,7 +431,16 @@ function addValidation(store: Store, tenantId: number, uri: string): void {
     });
   }
   store.verifications.insert({
-    ...{ tenantId, objectType: 'BACKUP SET', objectId: 1, level: 'physical', jobId: 5, lastNs: at(311), result: 0 },
+    ...{
+      tenantId,
+      objectType: 'BACKUP SET',
+      objectId: 1,
+      level: 'physical',
+      uri: '',
+      jobId: 5,
+      lastNs: at(311),
+      result: 0,
+    },
     ...{ comment: '', isProved: true, provedNs: at(311), provedScn: scnAt(290) },
   });
 }

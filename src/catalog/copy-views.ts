@@ -10,7 +10,10 @@ const CDB_HF_BACKUP_SET_COPIES = view({
   columns: {
     TENANT_ID: bigint('The tenant.'),
     BACKUP_SET_ID: bigint('The set.'),
-    DEST_NO: bigint('1 to 3 for DATA_BACKUP_DEST_1 to _3; 0 for DATA_BACKUP_DEST; NULL: no destination any more.', NULLABLE),
+    DEST_NO: bigint(
+      '1 to 3 for DATA_BACKUP_DEST_1 to _3; 0 for DATA_BACKUP_DEST; NULL: no destination any more.',
+      NULLABLE,
+    ),
     DEST_ID: bigint('Number of the destination, from 1001.'),
     PATH: varchar(4096, 'Destination, without credentials.'),
     BINDING: varchar(9, 'MANDATORY: the job waits for the copy; OPTIONAL: it does not.', NULLABLE),

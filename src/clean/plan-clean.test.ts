@@ -191,7 +191,7 @@ function factsOf({ sets, pieces, rounds }: World): CleanFacts {
   return {
     sets,
     pieces,
-    dataUri: HERE,
+    dataUris: new Set([HERE]),
     archiveUri: LOG,
     setsInUse: new Map(),
     piecesInUse: new Map(),

@@ -81,7 +81,8 @@ describe('copies of backup sets', () => {
     for (const no of [1, 2])
       for (const directory of ['backup_set_1_full', 'backup_set_2_inc', 'backup_sets'])
         expect(objectsAt(copyUri(no), directory)).toEqual(objectsAt(data(), directory));
-    for (const { copiedBytes, totalBytes } of copies()) expect([copiedBytes > 0n, copiedBytes]).toEqual([true, totalBytes]);
+    for (const { copiedBytes, totalBytes } of copies())
+      expect([copiedBytes > 0n, copiedBytes]).toEqual([true, totalBytes]);
   });
 
   test('a path that is a destination already, or of somebody else, is refused', async () => {
@@ -184,7 +185,8 @@ describe('a restore from several data destinations', () => {
   }
 
   const all = () => [data(), copyUri(1), world.uri('app', 'archive')];
-  const objectFiles = (uri: string, set: string) => Object.keys(objectsAt(uri, set)).map((name) => join(path(uri), set, name));
+  const objectFiles = (uri: string, set: string) =>
+    Object.keys(objectsAt(uri, set)).map((name) => join(path(uri), set, name));
 
   test('takes what is missing or damaged in one from the other, object by object', async () => {
     const state = await twoSets();

@@ -345,7 +345,8 @@ function remarksOf({ away }: FoundSources): string[] {
 /** Whether VALIDATE found a set damaged at a place. */
 function brokenPlaces(store: RestoreDependencies['store'], tenantId: number): (setId: number, uri: string) => boolean {
   const broken = store.backupSets.find({ tenantId, fileStatus: 'BROKEN' });
-  const found = new Set(broken.map(({ backupSetId, uri }) => `${backupSetId} ${uri}`));
+  const brokenCopies = store.setCopies.find({ tenantId, status: 'BROKEN' });
+  const found = new Set([...broken, ...brokenCopies].map(({ backupSetId, uri }) => `${backupSetId} ${uri}`));
   return (setId, uri) => found.has(`${setId} ${uri}`);
 }
 

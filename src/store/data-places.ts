@@ -52,7 +52,10 @@ export function forgetUnplaced(store: Places, tenantId: number): void {
 }
 
 /** To the caller's transaction: with a set its copies go; whoever copies removes their objects. */
-export function deleteCopies({ setCopies }: Places, { tenantId, backupSetId }: Pick<BackupSet, 'tenantId' | 'backupSetId'>): void {
+export function deleteCopies(
+  { setCopies }: Places,
+  { tenantId, backupSetId }: Pick<BackupSet, 'tenantId' | 'backupSetId'>,
+): void {
   for (const { destId, status } of setCopies.find({ tenantId, backupSetId })) {
     if (status === 'DELETED' || status === 'DELETING') continue;
     setCopies.change({ tenantId, backupSetId, destId }, { status: 'DELETING' }, { status });

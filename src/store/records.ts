@@ -9,8 +9,8 @@ import type { Grant } from '../model/privilege.ts';
 import type { ImportJob, ImportTask, RecoverJob } from '../model/recover-job.ts';
 import type { RestoreJob } from '../model/restore-job.ts';
 import type { Schedule } from '../model/schedule.ts';
-import type { DataDestCopy, SetCopy } from '../model/set-copy.ts';
 import type { Scn } from '../model/scn.ts';
+import type { DataDestCopy, SetCopy } from '../model/set-copy.ts';
 import type { Standby } from '../model/standby.ts';
 import type { ResourcePool, ResourceUnit, Tenant } from '../model/tenant.ts';
 import type { ValidateJob, ValidateTask, Verification } from '../model/validate-job.ts';
@@ -507,6 +507,7 @@ function validateTables(db: Statements) {
         objectType: text,
         objectId: int,
         level: text,
+        uri: text,
         jobId: int,
         lastNs: big,
         result: int,
@@ -515,7 +516,7 @@ function validateTables(db: Statements) {
         provedNs: orNull(big),
         provedScn: big,
       },
-      ['tenantId', 'objectType', 'objectId', 'level'],
+      ['tenantId', 'objectType', 'objectId', 'level', 'uri'],
     ),
   };
 }
