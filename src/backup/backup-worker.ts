@@ -15,17 +15,17 @@ import { parseDestinationUri } from '../model/destination-uri.ts';
 import { checkMove, isFinal } from '../model/moves.ts';
 import { ceilToMicrosecond, toScn } from '../model/scn.ts';
 import type { Tenant } from '../model/tenant.ts';
-import { planCopies } from '../store/data-places.ts';
 import { Attempt, type Distrust } from './attempt.ts';
 import { awaitCopies, lackingCopies } from './await-copies.ts';
 import type { BackupDependencies } from './backup-dependencies.ts';
 import { openJobKeys, uuidOf } from './backup-keys.ts';
 import { commentText, joinRemarks, NO_FIGURES, newSet, WITHOUT_KEYS } from './backup-records.ts';
-import { becameFull, predecessorIds } from './choose-parent.ts';
-import { choosePlace } from './choose-place.ts';
+import { predecessorIds } from './choose-parent.ts';
+import { moveJob } from './choose-place.ts';
 import { copyOptions, workersFor } from './copy-options.ts';
+import { becomeFull, completeJob, type KeysOfJob, publishSet } from './finish-job.ts';
 import { type Leftover, removeUnused, takeLeftover } from './finished-packs.ts';
-import { recordBecameFull, recordJobEnd } from './job-events.ts';
+import { recordJobEnd } from './job-events.ts';
 import { damageText, type OpenParent, openParent } from './open-parent.ts';
 import { savePageMap } from './save-page-map.ts';
 import { attachedCapture, awaitLog } from './watch-archive.ts';
@@ -49,7 +49,8 @@ export class BackupWorker {
   #leftover: Leftover | null = null;
   readonly #onPublish: (tenantId: number) => void;
   #isCommitting = false;
-  #isAwaitingCopies = false;
+  /** True while the set is whole and only copies of it are waited for: others may work meanwhile. */
+  isAwaitingCopies = false;
   /** The state in the set that was made. */
   #made: PageMapPoint | undefined;
 
@@ -69,11 +70,6 @@ export class BackupWorker {
   /** True once the manifest is being written: too late to cancel. */
   get isCommitting(): boolean {
     return this.#isCommitting;
-  }
-
-  /** True while the set is whole and only copies of it are waited for: others may work meanwhile. */
-  get isAwaitingCopies(): boolean {
-    return this.#isAwaitingCopies;
   }
 
   /** Keeps the page map of the set that was made beside the server: once the job has ended, and nobody waits. */
@@ -153,7 +149,7 @@ export class BackupWorker {
       case 'BEFORE_BACKUP_LOG':
         return this.#attempt ? this.#awaitLog(task, this.#attempt) : this.#startOver(task);
       case 'BACKUP_LOG':
-        return this.#attempt ? this.#finish(task, this.#attempt) : this.#finishOrStartOver(task);
+        return this.#attempt ? this.#finish(this.#attempt) : this.#finishOrStartOver(task);
       case 'CANCELING':
         throw fail('CANCELED', {});
       case 'COMPLETED':
@@ -177,26 +173,13 @@ export class BackupWorker {
     return tenant;
   }
 
-  /** Another destination than the job was to write to, where that does not answer. */
-  async #choosePlace(task: BackupTask): Promise<void> {
-    const { store, openDestination, log } = this.#deps;
-    const { tenantId, uri, comment } = this.#job;
-    const chosen = await choosePlace(this.#deps, { tenantId, uri });
-    if (!chosen) return;
-    const { place, because } = chosen;
-    const remark = `the set was written to ${place.uri}, because ${because}`;
-    store.transaction(() => {
-      store.backupJobs.change(this.#key, { uri: place.uri, comment: joinRemarks([remark, comment]) });
-      store.backupTasks.change(this.#taskKey, { uri: place.uri }, { status: task.status });
-    });
-    await this.#destination[Symbol.asyncDispose]();
-    this.#destination = openDestination(parseDestinationUri(place.uri), tenantId);
-    log.warn('backup is written to a copy', { ...this.#key, uri: place.uri, because });
-  }
-
   async #begin(task: BackupTask): Promise<void> {
     const { store, clock } = this.#deps;
-    await this.#choosePlace(task);
+    const place = await moveJob(this.#deps, this.#job, this.#taskKey);
+    if (place) {
+      await this.#destination[Symbol.asyncDispose]();
+      this.#destination = this.#deps.openDestination(parseDestinationUri(place.uri), this.#key.tenantId);
+    }
     const parent = await this.#readParent();
     this.#controller.signal.throwIfAborted();
     store.transaction(() => {
@@ -229,18 +212,10 @@ export class BackupWorker {
     }
   }
 
-  /** The rows say so first. What the increment has begun at the destination goes with the next clearing. */
+  /** What the increment has begun at the destination goes with the next clearing. */
   #becomeFull(because: string): void {
-    const { store, log, clock } = this.#deps;
-    const comment = joinRemarks([becameFull(because), this.#job.comment]);
-    store.transaction(() => {
-      recordBecameFull(store, this.#job, { nowNs: clock.nowNs(), because: comment });
-      store.backupJobs.change(this.#key, { backupType: 'FULL', comment }, { status: this.#job.status });
-      const none = { prevFullBackupSetId: 0, prevIncBackupSetId: 0 };
-      if (store.backupSets.get(this.#setKey)) store.backupSets.change(this.#setKey, { ...none, backupType: 'FULL' });
-    });
+    becomeFull(this.#deps, this.#keys, because);
     this.#set = { ...this.#set, type: 'FULL' };
-    log.warn('incremental backup became a full one', { ...this.#key, because });
   }
 
   /** Nothing else of an earlier attempt is left afterwards, nor of an increment that became a full backup. */
@@ -350,7 +325,7 @@ export class BackupWorker {
     });
   }
 
-  async #finish(task: BackupTask, attempt: Attempt): Promise<void> {
+  async #finish(attempt: Attempt): Promise<void> {
     const { copied, keys, snapshot, increment } = attempt;
     const { store, clock, driver } = this.#deps;
     this.#isCommitting = true;
@@ -387,42 +362,27 @@ export class BackupWorker {
 
   /** The set is whole: it is known as such, and its copies are planned, before any of them is waited for. */
   async #publish(of: { endNs: bigint; fileCount: number; outputBytes: bigint }): Promise<void> {
-    const { store, log } = this.#deps;
-    const { endNs, fileCount, outputBytes } = of;
-    store.transaction(() => {
-      // A server before may have come so far.
-      if (this.#row.status === 'DOING') {
-        const done = { endNs, fileCount, outputBytes };
-        store.finishedPacks.remove(this.#setKey);
-        const whole = { ...done, status: 'SUCCESS', fileStatus: 'AVAILABLE' } as const;
-        store.backupSets.change(this.#setKey, whole, { status: 'DOING' });
-        store.backupTasks.change(this.#taskKey, { fileCount, outputBytes }, { status: this.#task.status });
-        planCopies(store, this.#row);
-      }
+    this.#deps.store.transaction(() => {
+      publishSet(this.#deps, this.#keys, of);
       if (lackingCopies(this.#deps, this.#row).length === 0) this.#completeJob('');
     });
-    log.info('backup set available', { ...this.#setKey, jobId: this.#key.jobId, outputBytes });
-    this.#isAwaitingCopies = true;
+    this.#deps.log.info('backup set available', {
+      ...this.#setKey,
+      jobId: this.#key.jobId,
+      outputBytes: of.outputBytes,
+    });
+    this.isAwaitingCopies = true;
     this.#onPublish(this.#key.tenantId);
     if (isFinal(TASK_MOVES, this.#task.status)) return;
     this.#completeJob(await awaitCopies(this.#deps, this.#row, this.#controller.signal));
   }
 
-  #completeJob(remark: string): void {
-    const { store, clock } = this.#deps;
-    const { endNs: setEndNs } = this.#row;
-    const now = clock.nowNs();
-    // Without copies the job ends with its set.
-    const endNs = this.#isAwaitingCopies && setEndNs !== null && now > setEndNs ? now : setEndNs!;
-    store.transaction(() => {
-      const comment = joinRemarks([remark, this.#job.comment]);
-      const status = checkMove('backup task', TASK_MOVES, this.#task.status, 'COMPLETED');
-      store.backupTasks.change(this.#taskKey, { status, endNs }, { status: this.#task.status });
-      const done = { status: 'COMPLETED', endNs, comment, ...WITHOUT_KEYS } as const;
-      store.backupJobs.change(this.#key, done, { status: 'DOING' });
-      recordJobEnd(store, this.#job, { ...this.#job, endNs });
-    });
+  get #keys(): KeysOfJob {
+    return { key: this.#key, taskKey: this.#taskKey, setKey: this.#setKey };
   }
+
+  #completeJob = (remark: string): void =>
+    completeJob(this.#deps, this.#keys, { remark, hasWaited: this.isAwaitingCopies });
 
   /** Ends a job that was cancelled or failed: its set is INCOMPLETE and leaves no half-written files. */
   async #end(error: unknown): Promise<void> {

@@ -9,14 +9,14 @@ import type { PasswordKey } from '../format/key-slot.ts';
 import type { Binding } from '../model/archive-round.ts';
 import { type BackupJob, JOB_MOVES } from '../model/backup-job.ts';
 import { checkDescription } from '../model/description.ts';
-import { checkMove, isFinal } from '../model/moves.ts';
+import { checkMove } from '../model/moves.ts';
 import type { Tenant } from '../model/tenant.ts';
 import { dataPlaces, urisOfSet } from '../store/data-places.ts';
 import type { TenantKeyRecord } from '../store/records.ts';
 import { keyInUse } from '../store/tenant-keys.ts';
 import type { BackupDependencies } from './backup-dependencies.ts';
 import { mayCarryOn, newJobKeys, StatementKeys } from './backup-keys.ts';
-import { childJob, neverExported, newTask, sysJob, sysOutcome, WITHOUT_KEYS } from './backup-records.ts';
+import { childJob, neverExported, newTask, sysJob, WITHOUT_KEYS } from './backup-records.ts';
 import {
   type BackupRequest,
   type BackupService,
@@ -26,11 +26,12 @@ import {
   type UnexportedKey,
 } from './backup-service.ts';
 import { BackupWorker } from './backup-worker.ts';
-import { findParents, type ParentAnswer } from './find-parents.ts';
+import { findParents, isCarriedOn, type ParentAnswer } from './find-parents.ts';
 import { recordJobCancel, recordJobEnd, recordJobStart } from './job-events.ts';
-import { type OpenJob, OpenJobs } from './open-jobs.ts';
+import { byTurn, type OpenJob, OpenJobs } from './open-jobs.ts';
 import { SetCopies } from './set-copies.ts';
 import { setDataDest, setDataDestCopy } from './set-data-dest.ts';
+import { settleSys } from './settle-sys.ts';
 
 /** Tenants that are backed up at once: more would only share the same cores and the same destination. */
 const WORKING_JOBS_MAX = 2;
@@ -405,41 +406,7 @@ class Backup implements BackupService {
     this.#running.set(key, { tenantId: job.tenantId, worker, ended });
   }
 
-  /** Ends the sys tenant's row once all its children have ended. */
   #settleSys(jobId: number): void {
-    const { store, clock, log } = this.#deps;
-    if (this.#open.hasChildren(jobId)) return;
-    store.transaction(() => {
-      const key = { tenantId: SYS_TENANT_ID, jobId };
-      const sys = store.backupJobs.get(key);
-      if (!sys || isFinal(JOB_MOVES, sys.status)) return;
-      const children = store.backupJobs
-        .find({ initiatorTenantId: SYS_TENANT_ID, initiatorJobId: jobId })
-        .filter(({ tenantId }) => tenantId !== SYS_TENANT_ID);
-      const outcome = sysOutcome(sys, children);
-      if (!outcome) return;
-      // Children that were all cancelled before they began leave it in INIT; it did stand for work all the same.
-      if (sys.status === 'INIT') store.backupJobs.change(key, { status: 'DOING' }, { status: 'INIT' });
-      const from = sys.status === 'INIT' ? 'DOING' : sys.status;
-      const status = checkMove('backup job', JOB_MOVES, from, outcome.status);
-      const ended = { ...outcome, status, endNs: clock.nowNs() };
-      store.backupJobs.change(key, ended);
-      recordJobEnd(store, sys, ended);
-      log.info('backup statement ended', { jobId, status, result: outcome.result });
-    });
+    if (!this.#open.hasChildren(jobId)) settleSys(this.#deps, jobId);
   }
-}
-
-/** Whether every set is wrapped under the key of the one before it, so that no other is needed. */
-function isCarriedOn(parents: ReadonlyMap<number, ParentAnswer>): boolean {
-  const answers = [...parents.values()];
-  return answers.length > 0 && answers.every((answer) => 'passwordKey' in answer && mayCarryOn(answer.passwordKey));
-}
-
-/** Cancelled jobs first, then in the order of their statements. */
-function byTurn(a: BackupJob, b: BackupJob): number {
-  const isCanceling = (job: BackupJob) => (job.status === 'CANCELING' ? 0 : 1);
-  if (isCanceling(a) !== isCanceling(b)) return isCanceling(a) - isCanceling(b);
-  if (a.startNs !== b.startNs) return a.startNs < b.startNs ? -1 : 1;
-  return a.tenantId - b.tenantId || a.jobId - b.jobId;
 }

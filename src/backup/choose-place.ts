@@ -3,10 +3,12 @@
 import { isFailure } from '../base/errors.ts';
 import { proveOwner } from '../destination/claim-destination.ts';
 import { isAway } from '../destination/fall-over.ts';
+import type { BackupJob } from '../model/backup-job.ts';
 import { parseDestinationUri } from '../model/destination-uri.ts';
 import type { DataPlace } from '../model/set-copy.ts';
 import { dataPlaces } from '../store/data-places.ts';
 import type { BackupDependencies } from './backup-dependencies.ts';
+import { joinRemarks } from './backup-records.ts';
 
 /** Whether a destination is not there; an empty mount has no format file. */
 export function isNotThere(error: unknown): error is Error {
@@ -17,7 +19,7 @@ export function isNotThere(error: unknown): error is Error {
  * @param uri where the job was to write
  * @returns another place that answers while that does not, and why; null when it does, or none does: the job tells then
  */
-export async function choosePlace(
+async function choosePlace(
   { store, openDestination }: Pick<BackupDependencies, 'store' | 'openDestination'>,
   { tenantId, uri }: { tenantId: number; uri: string },
 ): Promise<{ place: DataPlace; because: string } | null> {
@@ -38,4 +40,25 @@ export async function choosePlace(
   if (because === null) return null;
   for (const place of others) if ((await obstacleAt(place.uri)) === null) return { place, because };
   return null;
+}
+
+/**
+ * Makes a job write to another destination than it was to, where that does not answer. Its rows say so.
+ * @returns the other destination; null when the job stays where it is
+ */
+export async function moveJob(
+  deps: Pick<BackupDependencies, 'store' | 'openDestination' | 'log'>,
+  { tenantId, jobId, uri, comment }: Pick<BackupJob, 'tenantId' | 'jobId' | 'uri' | 'comment'>,
+  taskKey: { tenantId: number; taskId: number },
+): Promise<DataPlace | null> {
+  const chosen = await choosePlace(deps, { tenantId, uri });
+  if (!chosen) return null;
+  const { place, because } = chosen;
+  const remark = `the set was written to ${place.uri}, because ${because}`;
+  deps.store.transaction(() => {
+    deps.store.backupJobs.change({ tenantId, jobId }, { uri: place.uri, comment: joinRemarks([remark, comment]) });
+    deps.store.backupTasks.change(taskKey, { uri: place.uri });
+  });
+  deps.log.warn('backup is written to a copy', { tenantId, jobId, uri: place.uri, because });
+  return place;
 }

@@ -13,7 +13,7 @@ import { parseDestinationUri } from '../model/destination-uri.ts';
 import { dataPlaces, setsAt } from '../store/data-places.ts';
 import { findTenantKey, keyInUse } from '../store/tenant-keys.ts';
 import type { BackupDependencies } from './backup-dependencies.ts';
-import { type StatementKeys, sealDataKey } from './backup-keys.ts';
+import { mayCarryOn, type StatementKeys, sealDataKey } from './backup-keys.ts';
 import { chooseParent, parentObstacle } from './choose-parent.ts';
 import { isNotThere } from './choose-place.ts';
 
@@ -119,4 +119,10 @@ function openWithTenantKey(store: Finding['store'], manifest: BackupSetManifest,
     if (dataKey) return dataKey;
   }
   return undefined;
+}
+
+/** Whether every set is wrapped under the key of the one before it, so that no other is needed. */
+export function isCarriedOn(parents: ReadonlyMap<number, ParentAnswer>): boolean {
+  const answers = [...parents.values()];
+  return answers.length > 0 && answers.every((answer) => 'passwordKey' in answer && mayCarryOn(answer.passwordKey));
 }

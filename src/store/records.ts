@@ -252,21 +252,6 @@ function archiveTables(db: Statements) {
       ['tenantId'],
     ),
     dataDests: new Table<DataDest>(db, 'data_dest', { tenantId: int, destId: int, uri: text }, ['tenantId']),
-    dataDestCopies: new Table<DataDestCopy>(
-      db,
-      'data_dest_copy',
-      { tenantId: int, destNo: int, destId: int, uri: text, binding: text },
-      ['tenantId', 'destNo'],
-    ),
-    setCopies: new Table<SetCopy>(
-      db,
-      'backup_set_copy',
-      {
-        ...{ tenantId: int, backupSetId: int, destId: int, uri: text, status: text },
-        ...{ totalBytes: big, copiedBytes: big, startNs: orNull(big), endNs: orNull(big), result: int, comment: text },
-      },
-      ['tenantId', 'backupSetId', 'destId'],
-    ),
     rounds: new Table<ArchiveRound>(
       db,
       'archive_round',
@@ -620,6 +605,26 @@ function keyTables(db: Statements) {
   };
 }
 
+function copyTables(db: Statements) {
+  return {
+    dataDestCopies: new Table<DataDestCopy>(
+      db,
+      'data_dest_copy',
+      { tenantId: int, destNo: int, destId: int, uri: text, binding: text },
+      ['tenantId', 'destNo'],
+    ),
+    setCopies: new Table<SetCopy>(
+      db,
+      'backup_set_copy',
+      {
+        ...{ tenantId: int, backupSetId: int, destId: int, uri: text, status: text },
+        ...{ totalBytes: big, copiedBytes: big, startNs: orNull(big), endNs: orNull(big), result: int, comment: text },
+      },
+      ['tenantId', 'backupSetId', 'destId'],
+    ),
+  };
+}
+
 function recoverTables(db: Statements) {
   return {
     recoverJobs: new Table<RecoverJob>(
@@ -696,6 +701,7 @@ export function tables(db: Statements) {
     ...scheduleTables(db),
     ...validateTables(db),
     ...keyTables(db),
+    ...copyTables(db),
     ...recoverTables(db),
   };
 }
