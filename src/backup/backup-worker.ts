@@ -19,7 +19,7 @@ import { Attempt, type Distrust } from './attempt.ts';
 import { awaitCopies, lackingCopies } from './await-copies.ts';
 import type { BackupDependencies } from './backup-dependencies.ts';
 import { openJobKeys, uuidOf } from './backup-keys.ts';
-import { commentText, joinRemarks, NO_FIGURES, newSet, WITHOUT_KEYS } from './backup-records.ts';
+import { commentText, joinRemarks, NO_FIGURES, NO_ROUND, newSet, WITHOUT_KEYS } from './backup-records.ts';
 import { predecessorIds } from './choose-parent.ts';
 import { moveJob } from './choose-place.ts';
 import { copyOptions, workersFor } from './copy-options.ts';
@@ -30,9 +30,6 @@ import { damageText, type OpenParent, openParent } from './open-parent.ts';
 import { savePageMap } from './save-page-map.ts';
 import { attachedCapture, awaitLog } from './watch-archive.ts';
 import { clearAttempt, clearIncrement, findOwnManifest, putNew, putPlaceholders, writeSet } from './write-set.ts';
-
-/** Round of a set that no log continues. */
-const NO_ROUND = 0;
 
 export class BackupWorker {
   readonly #deps: BackupDependencies;
@@ -54,7 +51,6 @@ export class BackupWorker {
   /** The state in the set that was made. */
   #made: PageMapPoint | undefined;
 
-  /** @param onPublish told when the set is whole and its copies are planned */
   constructor(deps: BackupDependencies, job: BackupJob, onPublish: (tenantId: number) => void = () => {}) {
     this.#deps = deps;
     this.#onPublish = onPublish;
