@@ -13,12 +13,12 @@ const POLL_MS = 100;
 
 type Awaiting = Pick<BackupDependencies, 'store' | 'clock' | 'copyTiming'>;
 
-/** MANDATORY copies of a set that are not complete. */
+/** MANDATORY copies of a set that are not complete. DATA_BACKUP_DEST that was away is caught up with later. */
 export function lackingCopies(
   { store }: Pick<Awaiting, 'store'>,
   { tenantId, backupSetId }: Pick<BackupSet, 'tenantId' | 'backupSetId'>,
 ) {
-  const mandatory = dataPlaces(store, tenantId).filter((place) => place.binding === 'MANDATORY');
+  const mandatory = dataPlaces(store, tenantId).filter(({ destNo, binding }) => destNo > 0 && binding === 'MANDATORY');
   return store.setCopies
     .find({ tenantId, backupSetId })
     .filter(({ status, uri }) => isOpenCopy(status) && status !== 'DELETING' && mandatory.some((at) => at.uri === uri));

@@ -1,9 +1,10 @@
 // Goal: sets that lie at several destinations serve whoever has one of them. Method: one server with file destinations and
 // copies of them; places go away, lose objects and have bytes changed.
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { HoldfastError } from '../base/errors.ts';
+import { segmentName } from '../format/layout.ts';
 import type { Tenant } from '../model/tenant.ts';
 import { type KnownState, until, World } from './world.fixture.ts';
 
@@ -167,6 +168,39 @@ describe('copies of backup sets', () => {
     expect(copies()).toEqual([]);
     comeBack();
     expect(existsSync(join(path(copyUri(1)), 'backup_set_1_full'))).toBe(false);
+  });
+});
+
+describe('a restore from several archives', () => {
+  test('takes each batch and each image from whichever copy has it', async () => {
+    await world.commit(source, { first: 'x'.repeat(3000) });
+    await world.backUp(source);
+    const archive = world.archive(source.tenantId);
+    let state: KnownState | undefined;
+    for (const name of ['a', 'b', 'c']) {
+      await world.commit(source, { [name]: name.repeat(2000) });
+      state = await world.commit(source, { [`${name}2`]: name.repeat(1000) });
+      await archive.switchPiece();
+    }
+    const copy = `file://${join(world.root, 'archive-copy')}`;
+    cpSync(path(world.uri('app', 'archive')), path(copy), { recursive: true });
+    const segment = (uri: string, piece: number) => join(path(uri), segmentName(`piece_d1001r1p${piece}`, 1));
+    // One copy has lost a piece, the other images at the ends of the others.
+    rmSync(segment(world.uri('app', 'archive'), 1));
+    for (const piece of [2, 3]) {
+      const damaged = readFileSync(segment(copy, piece));
+      damaged[damaged.length - 3] = damaged.at(-3)! ^ 1;
+      writeFileSync(segment(copy, piece), damaged);
+    }
+    const start = join(path(copy), 'rounds');
+    rmSync(start, { recursive: true });
+    const job = await expectRestored('mixed', [data(), copy, world.uri('app', 'archive')], state!);
+    expect(job.comment).toContain('piece_d1001r1p');
+    for (const archiveUri of [copy, world.uri('app', 'archive')]) {
+      const target = { kind: 'scn', scn: state!.scn } as const;
+      const alone = await world.restoreTo('alone', { uris: [data(), archiveUri], target }).catch(() => null);
+      expect(alone?.status).not.toBe('RESTORE_SUCCESS');
+    }
   });
 });
 
