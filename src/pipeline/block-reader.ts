@@ -54,7 +54,8 @@ export class BlockReader {
     const ask = () => run?.reader.willRead?.(run.from, run.to - run.from);
     for (const item of items) {
       const { offset, storedBytes } = item.kind === 'set' ? item.block : item;
-      const { reader } = await (item.kind === 'set' ? this.#openSet(item) : this.#openLog(item));
+      const reader = await this.#opened(item);
+      if (!reader) continue;
       const end = offset + storedBytes;
       // Numbers that can not be true are told when they are read.
       if (!(storedBytes > 0 && storedBytes <= STORED_BYTES_MAX && end <= reader.sizeBytes)) continue;
@@ -65,6 +66,16 @@ export class BlockReader {
       }
     }
     ask();
+  }
+
+  /** What an item is read from; undefined where it can not be opened: that is told when it is read, perhaps elsewhere. */
+  async #opened(item: SetBlockItem | LogBlockItem): Promise<ObjectReader | undefined> {
+    try {
+      return (await (item.kind === 'set' ? this.#openSet(item) : this.#openLog(item))).reader;
+    } catch (error) {
+      if (mayLieElsewhere(error)) return undefined;
+      throw error;
+    }
   }
 
   /**

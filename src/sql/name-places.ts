@@ -17,7 +17,8 @@ import type { Tenant } from '../model/tenant.ts';
 import { isListedPlace } from '../store/destination-access.ts';
 import { splitValidatePath } from '../validate/list-path.ts';
 import { isSys, ownTenant, type SqlDependencies } from './dependencies.ts';
-import type { Statement, StatementKind, TenantSelection } from './grammar/statement.ts';
+import { parseDataDestCopy } from './grammar/data-dest.ts';
+import type { Statement, StatementKind, StatementOf, TenantSelection } from './grammar/statement.ts';
 import type { Session } from './session.ts';
 
 /** Statements that only the sys tenant may run. */
@@ -32,6 +33,11 @@ const inRestore = (uris: readonly string[] | null, withKey: { from: string } | n
   ...(withKey ? [() => keyFilePlace(withKey.from).directory] : []),
 ];
 
+/** @returns '' for a copy that is taken away */
+function dataDestOf({ destNo, value }: StatementOf<'setDataBackupDest'>): string {
+  return destNo === 0 ? value : (parseDataDestCopy(value)?.uri ?? '');
+}
+
 /** Readers of the places that a statement names, which throw where there is none. */
 function readersOf(statement: Statement): Array<() => DestinationUri> {
   switch (statement.kind) {
@@ -40,7 +46,7 @@ function readersOf(statement: Statement): Array<() => DestinationUri> {
     case 'setLogRestoreSource':
       return locationsIn(statement.source).map((text) => () => parse(text));
     case 'setDataBackupDest':
-      return [() => parse(statement.uri)];
+      return [() => parse(dataDestOf(statement))];
     case 'validate':
       return [statement.dataBackupDest, statement.logArchiveDest]
         .filter((path) => path !== null)
