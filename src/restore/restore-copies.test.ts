@@ -3,6 +3,7 @@
 import { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { CopyTiming } from '../backup/backup-dependencies.ts';
 import { HoldfastError } from '../base/errors.ts';
 import { segmentName } from '../format/layout.ts';
 import type { Tenant } from '../model/tenant.ts';
@@ -10,9 +11,11 @@ import { type KnownState, until, World } from './world.fixture.ts';
 
 let world: World;
 let source: Tenant;
+let timing: CopyTiming;
 
 beforeEach(async () => {
-  world = new World({ copyTiming: { retryMs: 20, retryMsMax: 40, stallMsMax: 300 } });
+  timing = { retryMs: 20, retryMsMax: 40 };
+  world = new World({ copyTiming: timing });
   source = await world.addReadyTenant('app');
   world.start();
 });
@@ -117,6 +120,7 @@ describe('copies of backup sets', () => {
   test('one that is away neither stops the job nor the others, and is caught up with', async () => {
     await setCopy(1);
     await setCopy(2, 'MANDATORY');
+    timing.stallMsMax = 300;
     const comeBack = [goAway(copyUri(1)), goAway(copyUri(2))];
     await world.commit(source, { a: '1' });
     const job = await world.backUp(source);
