@@ -21,7 +21,7 @@ import type { RestoreRequest, RestoreService } from './restore/restore-service.t
 import { createStandby } from './restore/standby.ts';
 import { storedWindows } from './restore/stored-windows.ts';
 import { createSchedule } from './schedule/schedule.ts';
-import { scheduledBackups, scheduledReadings } from './scheduled-work.ts';
+import { scheduledWorks } from './scheduled-work.ts';
 import type { Store } from './store/store.ts';
 import { createTenantService } from './tenant/tenant-service.ts';
 import { createValidate } from './validate/validate.ts';
@@ -30,7 +30,9 @@ import { VERSION } from './version.ts';
 /** What the recovery of tables asks of restores. */
 function auxiliaryRestores(restore: RestoreService): RecoverDependencies<RestoreRequest>['restore'] {
   return {
-    start: (source, { tenantName, onRecord }) => restore.restore({ ...source, tenantName, auxiliary: { onRecord } }),
+    async start(source, { tenantName, onRecord }) {
+      await restore.restore({ ...source, tenantName, auxiliary: { onRecord } });
+    },
     cancel: (tenantName) => restore.cancel(tenantName),
   };
 }
@@ -88,6 +90,7 @@ export function buildWork(dataDir: string, store: Store, log: Log) {
   });
   const clean = createClean({
     ...common,
+    pumpCopies: () => backup.pumpCopies(),
     ranges: (tenantId, sets, pieces) =>
       storedWindows({ sets, pieces, rounds: store.rounds.find({ tenantId }), liveCheckpointScn: undefined }),
   });
@@ -96,10 +99,7 @@ export function buildWork(dataDir: string, store: Store, log: Log) {
     ...{ ...common, pipeline, scratchDir: join(dataDir, 'drills') },
     rehearse: (request) => restore.rehearse(request),
   });
-  const backups = scheduledBackups(store, backup);
-  const readings = scheduledReadings(store, validate);
-  const works = { FULL: backups, INCREMENTAL: backups, VALIDATE: readings, DRILL: readings };
-  const schedule = createSchedule({ store, clock, log, works });
+  const schedule = createSchedule({ store, clock, log, works: scheduledWorks(store, { backup, validate }) });
   const audit = createAudit(common);
   const keys = createKeys(common);
   return {

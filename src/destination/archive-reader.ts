@@ -45,6 +45,25 @@ export interface LogEnd {
   /** Header of the last batch; undefined when there was none. */
   last: HashedBatchHeader | undefined;
   torn: TornTail | undefined;
+  /** The last batches, where they are kept back: a longer copy may say that others count. */
+  held?: readonly ReadBatch[];
+}
+
+/** A piece with the destination that it is read from. */
+export interface LocatedPiece {
+  destination: Destination;
+  piece: ArchivedPiece;
+}
+
+/** What a walk over copies asks for besides. */
+export interface LocatedWalkOptions extends WalkOptions {
+  mayEndTorn?: boolean;
+  /** `from` lies inside the first piece: batches up to it were walked in another copy. */
+  isRejoining?: boolean;
+  /** The last batch is not yielded but returned. */
+  keepsHeld?: boolean;
+  /** Told before a piece is read, by its place in the list. */
+  onPiece?: (index: number) => void;
 }
 
 /** Whose log is read, and what opens what of it is encrypted. */
@@ -69,7 +88,7 @@ export interface WalkOptions {
 }
 
 /** Reads ranges of one object through a window, because headers are small and lie one after another. */
-function windowed(reader: ObjectReader, sizeBytes: number): ReadRange {
+export function windowed(reader: ObjectReader, sizeBytes: number): ReadRange {
   let window: Uint8Array = new Uint8Array(0);
   let windowAt = 0;
   return async (offset, length) => {
@@ -83,7 +102,7 @@ function windowed(reader: ObjectReader, sizeBytes: number): ReadRange {
 }
 
 /** Whether the bytes from `offset` to the end can be what an unfinished append leaves: a prefix of a batch, or zeros. */
-async function isUnfinished(readRange: ReadRange, segment: SegmentObject, offset: number): Promise<boolean> {
+export async function isUnfinished(readRange: ReadRange, segment: SegmentObject, offset: number): Promise<boolean> {
   const left = segment.sizeBytes - offset;
   if (left < LOG_BATCH_HEADER_BYTES) return true;
   const tail = await readRange(segment.sizeBytes - ZERO_TAIL_BYTES, ZERO_TAIL_BYTES);
@@ -287,9 +306,9 @@ async function firstPieceId(
 }
 
 /** Hash of the batch before a piece, from its start file; undefined when there is no such file. */
-async function hashBefore(destination: Destination, piece: ArchivedPiece | undefined): Promise<Uint8Array | undefined> {
-  if (piece?.startName === undefined) return undefined;
-  const { prevBatchHash } = await readPieceStart(destination, piece);
+async function hashBefore(first: LocatedPiece | undefined): Promise<Uint8Array | undefined> {
+  if (first?.piece.startName === undefined) return undefined;
+  const { prevBatchHash } = await readPieceStart(first.destination, first.piece);
   return prevBatchHash ?? ROUND_START.hash;
 }
 
@@ -297,16 +316,31 @@ async function hashBefore(destination: Destination, piece: ArchivedPiece | undef
  * Walks the batches of pieces that follow each other in one round, as `walkPiece` does those of one. Whether the log may
  * end with an unfinished append is by default a matter of the last.
  */
-export async function* walkPieces(
+export function walkPieces(
   destination: Destination,
   pieces: readonly ArchivedPiece[],
   from: ChainPosition | undefined,
   options: WalkOptions & { mayEndTorn?: boolean },
 ): AsyncGenerator<ReadBatch, LogEnd> {
-  const mayEndTorn = options.mayEndTorn ?? pieces.at(-1)?.isFrozen !== true;
-  const chain = new BatchChain(from, from ? undefined : await hashBefore(destination, pieces[0]));
-  for (const piece of pieces) {
-    const walk = { ...options, chain, isLastPiece: piece === pieces.at(-1) };
+  return walkLocated(
+    pieces.map((piece) => ({ destination, piece })),
+    from,
+    options,
+  );
+}
+
+/** As `walkPieces`, of pieces that lie at several destinations. */
+export async function* walkLocated(
+  pieces: readonly LocatedPiece[],
+  from: ChainPosition | undefined,
+  options: LocatedWalkOptions,
+): AsyncGenerator<ReadBatch, LogEnd> {
+  const mayEndTorn = options.mayEndTorn ?? pieces.at(-1)?.piece.isFrozen !== true;
+  const chain = new BatchChain(from, from ? undefined : await hashBefore(pieces[0]));
+  for (const [index, { destination, piece }] of pieces.entries()) {
+    options.onPiece?.(index);
+    const isRejoining = index === 0 && options.isRejoining === true;
+    const walk = { ...options, chain, isLastPiece: index === pieces.length - 1, isRejoining };
     try {
       yield* walkSegments(destination, piece, walk);
     } catch (error) {
@@ -321,9 +355,11 @@ export async function* walkPieces(
   if (fault && !(mayEndTorn && (fault.isTorn || options.acceptsDamagedTail)))
     throw damagedLog(fault.object, `at offset ${fault.offset}: ${fault.because}`);
   if (stray && !mayEndTorn) throw damagedLog(stray.object, stray.because);
-  yield* chain.release();
   const end = fault ?? stray;
   const torn = end && { object: end.object, offset: end.offset, because: end.because };
+  const held = chain.release();
+  if (options.keepsHeld) return { position: chain.position, last: chain.last, torn, held };
+  yield* held;
   return { position: chain.position, last: chain.last, torn };
 }
 
