@@ -20,13 +20,12 @@ import { Attempt, type Distrust } from './attempt.ts';
 import { awaitCopies, lackingCopies } from './await-copies.ts';
 import type { BackupDependencies } from './backup-dependencies.ts';
 import { openJobKeys, uuidOf } from './backup-keys.ts';
-import { commentText, joinRemarks, NO_FIGURES, NO_ROUND, newSet, WITHOUT_KEYS } from './backup-records.ts';
+import { commentText, joinRemarks, NO_FIGURES, NO_ROUND, newSet } from './backup-records.ts';
 import { predecessorIds } from './choose-parent.ts';
 import { moveJob } from './choose-place.ts';
 import { copyOptions, workersFor } from './copy-options.ts';
-import { becomeFull, completeJob, type KeysOfJob, publishSet } from './finish-job.ts';
+import { becomeFull, completeJob, endWithoutSet, type KeysOfJob, publishSet } from './finish-job.ts';
 import { type Leftover, removeUnused, takeLeftover } from './finished-packs.ts';
-import { recordJobEnd } from './job-events.ts';
 import { damageText, type OpenParent, openParent } from './open-parent.ts';
 import { savePageMap } from './save-page-map.ts';
 import { attachedCapture, awaitLog } from './watch-archive.ts';
@@ -407,18 +406,7 @@ export class BackupWorker {
     if (store.backupSets.get(this.#setKey)?.status === 'SUCCESS') return this.#completeJob(comment);
     log.warn('backup ended without a set', { ...this.#key, isCanceled, error: cause });
     const ended = { endNs: clock.nowNs(), result: toResult(cause), comment: commentText(comment) };
-    store.transaction(() => {
-      const status = isCanceled ? 'CANCELED' : 'FAILED';
-      const task = this.#task;
-      if (isCanceled && task.status !== 'CANCELING')
-        store.backupTasks.change(this.#taskKey, {
-          status: checkMove('backup task', TASK_MOVES, task.status, 'CANCELING'),
-        });
-      store.backupTasks.change(this.#taskKey, { ...ended, status });
-      if (set) store.backupSets.change(this.#setKey, { ...ended, status: 'FAILED', fileStatus: 'INCOMPLETE' });
-      store.backupJobs.change(this.#key, { ...ended, status, ...WITHOUT_KEYS }, { status: this.#job.status });
-      recordJobEnd(store, this.#job, { ...ended, status });
-    });
+    endWithoutSet(this.#deps, this.#keys, { ...ended, status: isCanceled ? 'CANCELED' : 'FAILED' });
   }
 
   async #closeAttempt(): Promise<void> {

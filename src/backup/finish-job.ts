@@ -74,3 +74,24 @@ export function completeJob(
     recordJobEnd(store, job, { ...job, ...done });
   });
 }
+
+/** The job was cancelled or failed: its set, when it got as far as one, is INCOMPLETE. */
+export function endWithoutSet(
+  { store }: Finishing,
+  { key, taskKey, setKey }: KeysOfJob,
+  end: { endNs: bigint; result: number; comment: string; status: 'CANCELED' | 'FAILED' },
+): void {
+  const { status, ...ended } = end;
+  store.transaction(() => {
+    const job = store.backupJobs.get(key);
+    const task = store.backupTasks.get(taskKey);
+    assert(job && task, 'a job that ends has rows');
+    if (status === 'CANCELED' && task.status !== 'CANCELING')
+      store.backupTasks.change(taskKey, { status: checkMove('backup task', TASK_MOVES, task.status, 'CANCELING') });
+    store.backupTasks.change(taskKey, end);
+    const set = { ...ended, status: 'FAILED', fileStatus: 'INCOMPLETE' } as const;
+    if (store.backupSets.get(setKey)) store.backupSets.change(setKey, set);
+    store.backupJobs.change(key, { ...end, ...WITHOUT_KEYS }, { status: job.status });
+    recordJobEnd(store, job, { ...job, ...end });
+  });
+}
