@@ -220,7 +220,7 @@ describe('cleaning', () => {
       await world[Symbol.asyncDispose]();
     }
     await begin();
-  }, 240_000);
+  }, 600_000);
 
   test('gives back what it did not come to, when it fails or is cancelled', async () => {
     await begin();
