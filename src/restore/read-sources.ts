@@ -11,7 +11,7 @@ import { completeSets } from '../destination/set-listing.ts';
 import { type BackupSetManifest, manifestSha256 } from '../format/backup-set-manifest.ts';
 import type { FormatFile } from '../format/format-file.ts';
 import { manifestName, type SetRef, setDirectory } from '../format/layout.ts';
-import type { DestinationUri } from '../model/destination-uri.ts';
+import { type DestinationUri, formatDestinationUri } from '../model/destination-uri.ts';
 import { mergeSets } from './merge-sets.ts';
 import type { DamagedSet, PlanFacts, PlanSet } from './plan-facts.ts';
 import { damageOf, type FoundRun, readRuns } from './read-log.ts';
@@ -59,6 +59,12 @@ export type OpenUri = (uri: DestinationUri) => Destination;
 /** RESTORE is a statement of the sys tenant: its sources are opened with that tenant's access keys. */
 export function openAsSys({ openDestination }: { openDestination: OpenDestination }): OpenUri {
   return (uri) => openDestination(uri, SYS_TENANT_ID);
+}
+
+/** As `openAsSys`, with the access keys that the uris of a statement give: before its job is recorded nothing keeps them. */
+export function openGiven({ openDestination }: { openDestination: OpenDestination }, uris: readonly string[]): OpenUri {
+  const given = new Map(groupSourceUris(uris).map(({ shown, uri }) => [shown, uri]));
+  return (uri) => openDestination(given.get(formatDestinationUri(uri)) ?? uri, SYS_TENANT_ID);
 }
 
 /**

@@ -20,7 +20,7 @@ import type { RestorePlan } from './plan-restore.ts';
 import { planSound } from './plan-sound.ts';
 import { provePresent } from './prove-present.ts';
 import type { FoundRun } from './read-log.ts';
-import { type FoundSet, type FoundSources, type OpenUri, openAsSys, readSources } from './read-sources.ts';
+import { type FoundSet, type FoundSources, openAsSys, openGiven, readSources } from './read-sources.ts';
 import { rehearse } from './rehearse.ts';
 import { idsOf, recordRestore } from './restore-events.ts';
 import { parseRestoreOption, type RestoreOption, workersOf } from './restore-option.ts';
@@ -118,7 +118,8 @@ class Restore implements RestoreService {
     try {
       const uris = sources.archiveUris.map(uriOf(request.uris));
       const { owner } = sources;
-      await checkLogKeys(plan, { owner, openLog: () => new OpenedLog(uris, this.#open), findKey });
+      const open = openGiven(this.#deps, request.uris);
+      await checkLogKeys(plan, { owner, openLog: () => new OpenedLog(uris, open), findKey });
       const { store } = this.#deps;
       const tenantId = store.nextId(SYS_TENANT_ID, 'tenant');
       const location = option.location ?? this.#deps.tenantLocation(tenantId, name);
@@ -194,12 +195,8 @@ class Restore implements RestoreService {
     }
   }
 
-  get #open(): OpenUri {
-    return openAsSys(this.#deps);
-  }
-
   async #plan(request: Pick<RestoreRequest, 'uris' | 'target'>, isNewest = request.target.kind === 'newest') {
-    const sources = await readSources(request.uris, this.#open, (owner, archiveUris) =>
+    const sources = await readSources(request.uris, openAsSys(this.#deps), (owner, archiveUris) =>
       provePresent(this.#deps, { owner, archiveUris, isNewest }),
     );
     const [away] = sources.away;

@@ -102,7 +102,7 @@ const fileStatuses = () => [
 ];
 const SOUND = Array.from({ length: 6 }, () => 'AVAILABLE');
 const ledgerOf = (objectType: ValidateTask['taskType'], objectId: number, level: ValidateTask['level']) =>
-  world.store.verifications.get({ tenantId: tenant.tenantId, objectType, objectId, level });
+  world.store.verifications.get({ tenantId: tenant.tenantId, objectType, objectId, level, uri: '' });
 
 const pathOf = (kind: 'data' | 'archive', ...parts: string[]) =>
   join(parseDestinationUri(world.uri('shop', kind)).path, ...parts);

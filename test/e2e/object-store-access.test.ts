@@ -27,6 +27,7 @@ describe.skipIf(!hasS3Server)(`access to object stores ${SKIPPED}`, () => {
     sys = await fixture.login('root@sys');
     await sys.query('CREATE TENANT shop');
     await sys.query('CREATE TENANT other');
+    await sys.query("ALTER SYSTEM SET archive_lag_target = '1s' TENANT = shop");
     shop = await fixture.login('root@shop');
     await shop.query('CREATE TABLE t (id INTEGER PRIMARY KEY)');
   }, TIMEOUT_MS);
@@ -126,6 +127,23 @@ describe.skipIf(!hasS3Server)(`access to object stores ${SKIPPED}`, () => {
       const dest = (path: string) => `ALTER SYSTEM SET DATA_BACKUP_DEST = '${place(path)}'`;
       expect(await fails(back, dest('d'))).toMatch(/^9071 .*there is no access key for it/);
       expect(await fails(back, dest('a'))).toMatch(/^9081 /);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    'another server restores with the keys that the statement gives, which nothing has kept before',
+    async () => {
+      await using elsewhere = await HoldfastFixture.start();
+      const there = await elsewhere.login('root@sys');
+      const job = await restore(
+        there,
+        'moved',
+        `FROM '${keyed('d')},${place('a')}&${keyText(server.stranger)}' WITH ''`,
+      );
+      expect(job).toMatchObject({ STATUS: 'SUCCESS' });
+      const moved = await elsewhere.login('root@moved');
+      expect(await query(moved, 'SELECT id FROM t WHERE id = 1')).toEqual([{ id: '1' }]);
     },
     TIMEOUT_MS,
   );
