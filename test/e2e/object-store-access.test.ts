@@ -27,7 +27,6 @@ describe.skipIf(!hasS3Server)(`access to object stores ${SKIPPED}`, () => {
     sys = await fixture.login('root@sys');
     await sys.query('CREATE TENANT shop');
     await sys.query('CREATE TENANT other');
-    await sys.query("ALTER SYSTEM SET archive_lag_target = '1s' TENANT = shop");
     shop = await fixture.login('root@shop');
     await shop.query('CREATE TABLE t (id INTEGER PRIMARY KEY)');
   }, TIMEOUT_MS);
@@ -63,6 +62,7 @@ describe.skipIf(!hasS3Server)(`access to object stores ${SKIPPED}`, () => {
     'a key is kept with what it is for, and shown to nobody',
     async () => {
       await sys.query(`ALTER SYSTEM SET LOG_ARCHIVE_DEST = 'LOCATION=${keyed('a')}' TENANT = shop`);
+      await sys.query("ALTER SYSTEM SET archive_lag_target = '1s' TENANT = shop");
       await sys.query(`ALTER SYSTEM SET DATA_BACKUP_DEST = '${keyed('d')}' TENANT = shop`);
       const shown = await query(sys, 'SELECT * FROM oceanbase.CDB_OB_BACKUP_STORAGE_INFO ORDER BY DEST_ID');
       expect(shown.map(({ PATH, ENDPOINT, AUTHORIZATION }) => ({ PATH, ENDPOINT, AUTHORIZATION }))).toEqual(
