@@ -225,7 +225,7 @@ describe('a standby', () => {
     expect(await fails(sys, "ALTER SYSTEM RESTORE more WITH ''")).toContain('1210 ');
     const twice = `${fixture.uri('backup', 'app', 'data')},${fixture.uri('backup', 'warm', 'data')}`;
     expect(await fails(sys, `ALTER SYSTEM RESTORE more FROM '${twice}' WITH ''`)).toContain(
-      '1235 It is not support to restore from multiple tenant backup paths.',
+      '4179 restore from sources of different tenants is not allowed',
     );
   });
 
