@@ -41,7 +41,9 @@ function quietComment(round: ArchiveRound, isAttached: boolean): string {
 
 /** Why the round is over, and what keeps the next one from beginning. */
 function interruptedComment(round: ArchiveRound, because: string): string {
-  return because === '' ? round.comment : `${round.comment}; the next round can not begin: ${because}`;
+  return because === '' || because === round.comment
+    ? round.comment
+    : `${round.comment}; the next round can not begin: ${because}`;
 }
 
 export class HeldRound {

@@ -5,16 +5,22 @@ import { listedSegments, walkPiece } from '../destination/archive-reader.ts';
 import type { ReadBatch } from '../destination/batch-chain.ts';
 import { readFormatFile } from '../destination/claim-destination.ts';
 import type { Destination } from '../destination/destination.ts';
+import { findCounted } from '../destination/segment-generations.ts';
 import type { LogPosition } from '../engine/engine-driver.ts';
 import type { RoundRef } from '../format/layout.ts';
+import { decodeSegmentHeader, LOG_SEGMENT_HEADER_BYTES } from '../format/log-batch-header.ts';
 import { formatDestinationUri } from '../model/destination-uri.ts';
 import type { SegmentOwner } from './segment-writer.ts';
+
+const ALL_BATCHES = { beforeBatchNo: Number.POSITIVE_INFINITY };
 
 /** The end of a round's log. */
 export interface LogTail {
   /** Piece that the last batch lies in. */
   pieceId: number;
   position: LogPosition;
+  /** Of the writer of that batch. */
+  generation: number;
   /** The batches of the last segment, in order: a crash may have come before the store knew of the newest of them. */
   batches: TailBatch[];
 }
@@ -61,25 +67,27 @@ async function findPieceTail(
   owner: SegmentOwner,
 ): Promise<LogTail | undefined> {
   // Of a frozen piece, only its list tells which segments are the last: it may have been compacted.
-  const segments = piece.isFrozen ? listedSegments(piece, await readPieceInfo(destination, piece)) : piece.segments;
-  for (const segment of segments.toReversed()) {
+  const counted = piece.isFrozen
+    ? listedSegments(piece, await readPieceInfo(destination, piece)).map((segment) => ({ segment, ...ALL_BATCHES }))
+    : await findCounted(destination, piece.segments, 0);
+  for (const { segment, beforeBatchNo } of counted.toReversed()) {
     const alone = { ...piece, isFrozen: false, segments: [segment] };
     const walk = walkPiece(destination, alone, undefined, { owner, acceptsDamagedTail: true });
     const batches: TailBatch[] = [];
-    for (;;) {
-      const step = await walk.next();
-      if (!step.done) {
-        const { commitCount, lastScn, pageCount, pageSize, totalBytes } = step.value.header;
-        batches.push({ commitCount, lastScn, pageCount, pageSize, totalBytes });
-        continue;
-      }
-      const { last } = step.value;
-      if (!last) break;
-      await destination.sync(segment.name);
-      const { batchNo, hash, checkpointScn, position } = last;
-      const found = { batchNo, batchHash: hash, scn: checkpointScn, engine: position };
-      return { pieceId: piece.pieceId, position: found, batches };
+    let last: ReadBatch['header'] | undefined;
+    for await (const { header } of walk) {
+      if (header.batchNo >= beforeBatchNo) break;
+      const { commitCount, lastScn, pageCount, pageSize, totalBytes } = header;
+      batches.push({ commitCount, lastScn, pageCount, pageSize, totalBytes });
+      last = header;
     }
+    if (!last) continue;
+    await destination.sync(segment.name);
+    const { batchNo, hash, checkpointScn, position } = last;
+    const found = { batchNo, batchHash: hash, scn: checkpointScn, engine: position };
+    const bytes = await destination.get(segment.name, { offset: 0, length: LOG_SEGMENT_HEADER_BYTES });
+    const { generation = 0 } = decodeSegmentHeader(bytes, segment.name);
+    return { pieceId: piece.pieceId, position: found, generation, batches };
   }
   return undefined;
 }

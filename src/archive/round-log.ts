@@ -4,12 +4,13 @@
 import { AssertionFailure, assert } from '../base/assert.ts';
 import { fail, isFailure, toComment } from '../base/errors.ts';
 import { COMMENT_CHARS_MAX } from '../base/limits.ts';
-import { listPiece, readRoundStart } from '../destination/archive-listing.ts';
+import { listPiece } from '../destination/archive-listing.ts';
 import { roundStartPosition } from '../destination/batch-chain.ts';
 import type { Destination } from '../destination/destination.ts';
 import { findRepairScn } from '../destination/find-repair.ts';
 import type { CapturedBatch, LogPosition } from '../engine/engine-driver.ts';
 import type { RoundStartInfo } from '../format/archive-info.ts';
+import type { Lease } from '../lease/lease-service.ts';
 import {
   type ArchivePiece,
   type ArchiveRound,
@@ -24,10 +25,11 @@ import type { ArchiveContext } from './archive-context.ts';
 import { ArchiveDamaged } from './archive-damaged.ts';
 import { recordPieceFrozen } from './archive-events.ts';
 import { writePieceStart, writeRoundEnd } from './archive-files.ts';
-import { archiveOwner, segmentOwner } from './archive-owner.ts';
+import { archiveOwner, leaseArchive, segmentOwner } from './archive-owner.ts';
 import { freezePiece } from './freeze-piece.ts';
-import { checkArchiveDestination, findLogTail, type LogTail } from './log-tail.ts';
-import { type SegmentOwner, SegmentWriter } from './segment-writer.ts';
+import { checkArchiveDestination, type LogTail } from './log-tail.ts';
+import { checkNothingLost, findTail, readStart, throwDamaged } from './round-found.ts';
+import { SegmentWriter } from './segment-writer.ts';
 
 const NS_PER_US = 1000n;
 
@@ -51,6 +53,9 @@ export function newPiece(round: ArchiveRound, of: { pieceId: number; startScn: S
 export class RoundLog {
   readonly #context: ArchiveContext;
   readonly #destination: Destination;
+  readonly #lease: Lease;
+  /** Bytes of the newest batch, which is durable and not proved to count. */
+  #unprovedBytes: number | undefined;
   #round: ArchiveRound;
   #piece: ArchivePiece;
   #writer: SegmentWriter;
@@ -66,10 +71,11 @@ export class RoundLog {
 
   private constructor(
     context: ArchiveContext,
-    of: { destination: Destination; round: ArchiveRound; piece: ArchivePiece; writer: SegmentWriter },
+    of: { destination: Destination; lease: Lease; round: ArchiveRound; piece: ArchivePiece; writer: SegmentWriter },
   ) {
     this.#context = context;
     this.#destination = of.destination;
+    this.#lease = of.lease;
     this.#round = of.round;
     this.#piece = of.piece;
     this.#writer = of.writer;
@@ -78,7 +84,7 @@ export class RoundLog {
   /**
    * Opens a round where its destination says that it stands.
    * @returns the log, the round's start, and the position to resume from; null when the round has no batch yet
-   * @throws ArchiveDamaged; 9070, 9071, 9080, 9081 while the destination is away
+   * @throws ArchiveDamaged; 9070, 9071, 9080, 9081 while the destination is away; DESTINATION_HELD (4038)
    */
   static async open(
     context: ArchiveContext,
@@ -89,6 +95,11 @@ export class RoundLog {
     const destination = context.openDestination(parseDestinationUri(round.uri), tenantId);
     try {
       await checkArchiveDestination(destination, owner);
+      const lease = await leaseArchive(context, destination, round);
+      if (context.leases.isForeignRound(tenantId, round))
+        throw new ArchiveDamaged(
+          'the destination was taken over from another server, which may have gone on with this round',
+        );
       const start = await readStart(destination, round);
       const tail = await findTail(destination, round, owner);
       const piece = context.store.pieces.get({ tenantId, pieceId: round.usedPieceId });
@@ -99,8 +110,11 @@ export class RoundLog {
         ? { batchNo: tail.position.batchNo, hash: tail.position.batchHash }
         : roundStartPosition(start);
       const nextSegmentNo = (segments.at(-1)?.segmentNo ?? 0) + 1;
-      const writer = new SegmentWriter({ destination, owner, piece: refOf(piece), nextSegmentNo, position });
-      const log = new RoundLog(context, { destination, round, piece, writer });
+      const { generation } = lease;
+      const prevGeneration = tail?.pieceId === piece.pieceId ? tail.generation : undefined;
+      const of = { destination, owner, piece: refOf(piece), nextSegmentNo, position, generation, prevGeneration };
+      const writer = new SegmentWriter(of);
+      const log = new RoundLog(context, { destination, lease, round, piece, writer });
       await log.#takeUp(tail);
       return { log, start, resume: tail?.position ?? null };
     } catch (error) {
@@ -149,9 +163,13 @@ export class RoundLog {
   async deliver(batch: CapturedBatch): Promise<void> {
     if (this.#isClosed) throw fail('CANCELED', {});
     assert(this.#inFlight === undefined, 'one batch is delivered at a time');
-    const { batchNo, hash } = this.#writer.position;
-    if (batch.batchNo === batchNo && Buffer.compare(batch.position.batchHash, hash) === 0) return;
+    if (this.#isWritten(batch) && this.#unprovedBytes === undefined) return;
     await this.#exclusively(() => this.#write(batch));
+  }
+
+  #isWritten({ batchNo, position }: CapturedBatch): boolean {
+    const { batchNo: lastNo, hash } = this.#writer.position;
+    return batchNo === lastNo && Buffer.compare(position.batchHash, hash) === 0;
   }
 
   /** Everything up to here is archived, says the capture of an idle tenant. */
@@ -188,6 +206,7 @@ export class RoundLog {
   /** Writes the end of the round. Safe to repeat. The last piece is frozen. */
   async end(of: { status: 'STOP' | 'INTERRUPTED'; comment: string }): Promise<void> {
     const { tenantId, destId, roundId, startScn, checkpointScn, basePieceId, usedPieceId } = this.#round;
+    await this.#prove();
     await writeRoundEnd(this.#destination, {
       ...archiveOwner(this.#context, tenantId),
       ...{ destId, roundId, startScn, checkpointScn, basePieceId },
@@ -246,19 +265,38 @@ export class RoundLog {
     this.#reach(tail.position.scn);
   }
 
+  /**
+   * What was written before the call counts, whoever takes the destination over later.
+   * @throws ArchiveDamaged when somebody has done so: then this server is not to go on with the round
+   */
+  async #prove(): Promise<void> {
+    try {
+      await this.#lease.prove();
+    } catch (error) {
+      if (!isFailure(error, 'DESTINATION_HELD')) throw error;
+      throw new ArchiveDamaged(error.message, { cause: error });
+    }
+  }
+
   async #write(batch: CapturedBatch): Promise<void> {
+    if (!this.#isWritten(batch)) this.#unprovedBytes = await this.#append(batch);
+    await this.#prove();
+    this.#count({
+      maxScn: batch.commitCount > 0 ? batch.lastScn : this.#piece.maxScn,
+      input: batch.plainBytes,
+      output: this.#unprovedBytes ?? 0,
+    });
+    this.#unprovedBytes = undefined;
+    this.#reach(batch.checkpointScn);
+  }
+
+  async #append(batch: CapturedBatch): Promise<number> {
     const { firstScn, lastScn } = batch;
     if (this.#piece.status !== 'ACTIVE' || firstScn >= this.#piece.endScn) await this.#switchPiece(batch);
     if (!this.#isAnnounced) await this.#announcePiece();
     const isWithin = lastScn < this.#piece.endScn || batch.commitCount === 0;
     assert(isWithin, 'no batch holds commits of two pieces');
-    const written = await this.#writer.append(batch);
-    this.#count({
-      maxScn: batch.commitCount > 0 ? lastScn : this.#piece.maxScn,
-      input: batch.plainBytes,
-      output: written,
-    });
-    this.#reach(batch.checkpointScn);
+    return await this.#writer.append(batch);
   }
 
   #reach(scn: Scn): void {
@@ -308,6 +346,7 @@ export class RoundLog {
       piece: refOf(next),
       nextSegmentNo: 1,
       position: this.#writer.position,
+      generation: this.#lease.generation,
     });
     this.#isAnnounced = false;
     this.onCut?.(endScn);
@@ -333,7 +372,7 @@ export class RoundLog {
     }
     if (this.#piece.status !== 'FREEZING') return;
     if (!this.#isAnnounced) await this.#announcePiece();
-    const of = { destination: this.#destination, piece: this.#piece, writer: this.#writer };
+    const of = { destination: this.#destination, piece: this.#piece, writer: this.#writer, prove: () => this.#prove() };
     this.#movePiece('FROZEN', await freezePiece(this.#context, of));
   }
 
@@ -360,45 +399,6 @@ const refOf = ({ destId, roundId, pieceId }: ArchivePiece) => ({ destId, roundId
 export function raiseLastScn({ store }: ArchiveContext, tenantId: number, scn: Scn): void {
   const tenant = store.tenants.get({ tenantId });
   if (tenant && tenant.lastScn < scn) store.tenants.update({ tenantId }, { lastScn: scn });
-}
-
-/** What a round goes on from stands in its start. */
-async function readStart(destination: Destination, round: ArchiveRound): Promise<RoundStartInfo> {
-  try {
-    return await readRoundStart(destination, round);
-  } catch (error) {
-    if (!isFailure(error, 'BACKUP_DATA_CORRUPT') && !isFailure(error, 'BACKUP_FILE_NOT_EXIST')) throw error;
-    throw new ArchiveDamaged(`archived log is missing at the destination: ${toComment(error)}`, { cause: error });
-  }
-}
-
-async function findTail(
-  destination: Destination,
-  round: ArchiveRound,
-  owner: SegmentOwner,
-): Promise<LogTail | undefined> {
-  return await findLogTail(destination, round, owner).catch(throwDamaged);
-}
-
-function throwDamaged(error: unknown): never {
-  if (!isFailure(error, 'BACKUP_DATA_CORRUPT')) throw error;
-  throw new ArchiveDamaged(toComment(error), { cause: error });
-}
-
-/** What was acknowledged must be there: the store knows of it, and commits behind it were given greater scns. */
-function checkNothingLost({ store }: ArchiveContext, round: ArchiveRound, tail: LogTail | undefined): void {
-  const { tenantId, roundId } = round;
-  const pieces = store.pieces.find({ tenantId, roundId });
-  const known = pieces.reduce<ArchivePiece | undefined>(
-    (newest, piece) => (piece.maxScn > piece.startScn && piece.maxScn > (newest?.maxScn ?? 0n) ? piece : newest),
-    undefined,
-  );
-  const missing = 'archived log is missing at the destination: it ends';
-  if (known && (tail?.position.scn ?? 0n) < known.maxScn) {
-    const at = tail ? `at ${tail.position.scn}` : 'before its first batch';
-    throw new ArchiveDamaged(`${missing} ${at}, but commits up to ${known.maxScn} were archived`);
-  }
-  if (!tail && round.checkpointScn > round.startScn) throw new ArchiveDamaged(`${missing} before its first batch`);
 }
 
 /** For comments: what stopped a step. */

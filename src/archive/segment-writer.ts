@@ -34,6 +34,8 @@ export class SegmentWriter {
   readonly #destination: Destination;
   readonly #owner: SegmentOwner;
   readonly #piece: PieceRef;
+  readonly #generation: number;
+  #prevGeneration: number;
   #nextSegmentNo: number;
   #position: ChainPosition;
   #open: OpenSegment | undefined;
@@ -46,6 +48,8 @@ export class SegmentWriter {
   /**
    * @param of.nextSegmentNo greater than that of any segment in the piece
    * @param of.position where the log stands
+   * @param of.generation of the writer's lease; 0 where there are none
+   * @param of.prevGeneration of the segment that the log ends in; left out when that lies in another piece
    */
   constructor(of: {
     destination: Destination;
@@ -53,12 +57,16 @@ export class SegmentWriter {
     piece: PieceRef;
     nextSegmentNo: number;
     position: ChainPosition;
+    generation?: number;
+    prevGeneration?: number | undefined;
   }) {
     this.#destination = of.destination;
     this.#owner = of.owner;
     this.#piece = of.piece;
     this.#nextSegmentNo = of.nextSegmentNo;
     this.#position = of.position;
+    this.#generation = of.generation ?? 0;
+    this.#prevGeneration = of.prevGeneration ?? this.#generation;
     this.#isWhole = of.nextSegmentNo === 1;
   }
 
@@ -83,6 +91,7 @@ export class SegmentWriter {
     const written = this.#destination.can.append ? await this.#appendTo(batch) : await this.#putWhole(batch);
     this.#firstBatchHash ??= batch.position.batchHash;
     this.#position = { batchNo: batch.batchNo, hash: batch.position.batchHash };
+    this.#prevGeneration = this.#generation;
     return written;
   }
 
@@ -182,6 +191,8 @@ export class SegmentWriter {
       segmentNo,
       firstBatchNo: batchNo + 1,
       prevHash: hash,
+      generation: this.#generation,
+      prevGeneration: this.#prevGeneration,
     });
   }
 

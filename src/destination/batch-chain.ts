@@ -69,6 +69,7 @@ export class BatchChain {
   #repeats = false;
   #lastSegment: SegmentObject | undefined;
   #piece: ArchivedPiece | undefined;
+  #generation = 0;
 
   constructor(from: ChainPosition | undefined, hashBefore: Uint8Array | undefined) {
     this.#tip = from;
@@ -77,6 +78,11 @@ export class BatchChain {
 
   get fault(): Fault | undefined {
     return this.#fault;
+  }
+
+  /** Of the latest writer that was met: nothing of an earlier one counts behind his. */
+  get generation(): number {
+    return this.#generation;
   }
 
   /** @throws BACKUP_DATA_CORRUPT, BACKUP_FILE_NOT_EXIST naming what is damaged or missing */
@@ -91,6 +97,7 @@ export class BatchChain {
       sameBytes(header.prevHash, held.prevHash);
     if (!continues && !this.#repeats) throw this.#broken(tip, piece, segment, header);
     this.#tip = tip;
+    this.#generation = Math.max(this.#generation, header.generation ?? 0);
     this.#fault = undefined;
     this.#lastSegment = segment;
     this.#piece = piece;

@@ -36,6 +36,8 @@ const FLAG_CONTINUED = 2;
 const FLAG_SEALED = 4;
 const FLAGS_KNOWN = FLAG_CONTINUES | FLAG_CONTINUED | FLAG_SEALED;
 const SEAL_AT = 336;
+const GENERATION_AT = 136;
+const PREV_GENERATION_AT = 144;
 
 /** Who a batch belongs to (the engine's `LogOwner`). */
 export interface LogBatchOwner {
@@ -53,6 +55,10 @@ export interface LogSegmentHeader extends LogBatchOwner {
   firstBatchNo: number;
   /** Hash of the batch before that one; 32 zero bytes at the start of a round. */
   prevHash: Uint8Array;
+  /** Of the lease that its writer held; left out where there was none. */
+  generation?: number;
+  /** Of the segment with the batch before, where that lies in the same piece; its own otherwise. */
+  prevGeneration?: number;
 }
 
 export interface LogBatchHeader extends LogBatchOwner {
@@ -153,6 +159,8 @@ export function encodeSegmentHeader(header: LogSegmentHeader): Uint8Array {
   bytes.writeBigUInt64BE(BigInt(header.segmentNo), 88);
   bytes.writeBigUInt64BE(BigInt(header.firstBatchNo), 96);
   bytes.set(header.prevHash, 104);
+  bytes.writeBigUInt64BE(BigInt(header.generation ?? 0), GENERATION_AT);
+  bytes.writeBigUInt64BE(BigInt(header.prevGeneration ?? 0), PREV_GENERATION_AT);
   seal(bytes);
   return bytes;
 }
@@ -166,6 +174,7 @@ export function decodeSegmentHeader(given: Uint8Array, object: string): LogSegme
   const fault = headerFault(bytes, SEGMENT_MAGIC, LOG_SEGMENT_HEADER_BYTES, [LOG_FORMAT_VERSION]);
   if (fault) throw damagedLog(object, fault);
   if (bytes.readUInt32BE(12) !== LOG_SEGMENT_HEADER_BYTES) throw damagedLog(object, 'its header has a wrong length');
+  const generation = readCount(bytes, GENERATION_AT, object);
   return {
     ...readOwner(bytes, 16, object),
     destId: readCount(bytes, 72, object),
@@ -173,6 +182,7 @@ export function decodeSegmentHeader(given: Uint8Array, object: string): LogSegme
     segmentNo: readCount(bytes, 88, object),
     firstBatchNo: readCount(bytes, 96, object),
     prevHash: new Uint8Array(bytes.subarray(104, 136)),
+    ...(generation > 0 ? { generation, prevGeneration: readCount(bytes, PREV_GENERATION_AT, object) } : {}),
   };
 }
 

@@ -55,6 +55,7 @@ const OF_TENANTS = [
   'data_dest',
   'destination_history',
   'destination_access',
+  'lease',
   'finished_pack',
   'delete_policy',
   'backup_schedule',
