@@ -102,7 +102,7 @@ export async function takeOver(
   statement: StatementOf<'takeOver'>,
 ): Promise<StatementResult> {
   if (isSys(session) && statement.tenants === null)
-    throw fail('NOT_SUPPORTED', { what: 'TAKE OVER DESTINATION for the sys tenant (add TENANT = name or ALL)' });
+    throw fail('NOT_SUPPORTED', { what: 'TAKE OVER DESTINATION for the sys tenant (add TENANT = name or ALL) is' });
   const { tenants } = someTenants(deps, session, statement.tenants, 'TAKE OVER DESTINATION');
   let taken = 0;
   for (const { tenantId } of tenants) taken += await deps.takeOver.takeOver(tenantId);
