@@ -36,8 +36,8 @@ const FLAG_CONTINUED = 2;
 const FLAG_SEALED = 4;
 const FLAGS_KNOWN = FLAG_CONTINUES | FLAG_CONTINUED | FLAG_SEALED;
 const SEAL_AT = 336;
-const GENERATION_AT = 136;
-const PREV_GENERATION_AT = 144;
+const GENERATION_AT = 144;
+const PREV_GENERATION_AT = 152;
 
 /** Who a batch belongs to (the engine's `LogOwner`). */
 export interface LogBatchOwner {
