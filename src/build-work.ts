@@ -5,12 +5,16 @@ import { AccessSweep } from './access-sweep.ts';
 import { createArchive } from './archive/archive.ts';
 import { createAudit } from './audit/audit.ts';
 import { createBackup } from './backup/backup.ts';
+import type { BackupService } from './backup/backup-service.ts';
 import { systemClock } from './base/clock.ts';
 import type { Log } from './base/log.ts';
 import { createClean } from './clean/clean.ts';
 import { createSqliteDriver } from './engine/sqlite/sqlite-driver.ts';
 import { closeViewHost } from './engine/view-query.ts';
 import { createKeys } from './keys/keys.ts';
+import { loadInstance } from './lease/instance.ts';
+import { createLeases } from './lease/leases.ts';
+import { createTakeOver } from './lease/take-over.ts';
 import { destinationOpener } from './open-outside.ts';
 import { createPipeline } from './pipeline/create-pipeline.ts';
 import { createRebuild } from './rebuild/rebuild.ts';
@@ -25,6 +29,7 @@ import { scheduledBackups, scheduledReadings } from './scheduled-work.ts';
 import type { Store } from './store/store.ts';
 import { createTenantService } from './tenant/tenant-service.ts';
 import { createValidate } from './validate/validate.ts';
+import type { ValidateService } from './validate/validate-service.ts';
 import { VERSION } from './version.ts';
 
 /** What the recovery of tables asks of restores. */
@@ -33,6 +38,16 @@ function auxiliaryRestores(restore: RestoreService): RecoverDependencies<Restore
     start: (source, { tenantName, onRecord }) => restore.restore({ ...source, tenantName, auxiliary: { onRecord } }),
     cancel: (tenantName) => restore.cancel(tenantName),
   };
+}
+
+/** What a schedule of each type begins. */
+function scheduledWorks(
+  store: Store,
+  { backup, validate }: { backup: BackupService; validate: ValidateService },
+): Parameters<typeof createSchedule>[0]['works'] {
+  const backups = scheduledBackups(store, backup);
+  const readings = scheduledReadings(store, validate);
+  return { FULL: backups, INCREMENTAL: backups, VALIDATE: readings, DRILL: readings };
 }
 
 /** The rooms below SQL, wired to each other. */
@@ -62,6 +77,7 @@ export function buildWork(dataDir: string, store: Store, log: Log) {
     clock,
     log,
     openDestination: destinationOpener(dataDir, store),
+    leases: createLeases({ store, clock, log, me: loadInstance(dataDir, VERSION) }),
     driver: (name: string) => tenants.driver(name),
     engineTenant: tenants.engineTenant.bind(tenants),
     pageMapPath: (tenantId: number) => join(dataDir, 'page_maps', `${tenantId}.map`),
@@ -96,10 +112,8 @@ export function buildWork(dataDir: string, store: Store, log: Log) {
     ...{ ...common, pipeline, scratchDir: join(dataDir, 'drills') },
     rehearse: (request) => restore.rehearse(request),
   });
-  const backups = scheduledBackups(store, backup);
-  const readings = scheduledReadings(store, validate);
-  const works = { FULL: backups, INCREMENTAL: backups, VALIDATE: readings, DRILL: readings };
-  const schedule = createSchedule({ store, clock, log, works });
+  const schedule = createSchedule({ store, clock, log, works: scheduledWorks(store, { backup, validate }) });
+  const takeOver = createTakeOver({ ...common, onTaken: (tenantId) => archive.lookAgain(tenantId) });
   const audit = createAudit(common);
   const keys = createKeys(common);
   return {
@@ -118,6 +132,7 @@ export function buildWork(dataDir: string, store: Store, log: Log) {
     validate,
     audit,
     keys,
+    takeOver,
   };
 }
 

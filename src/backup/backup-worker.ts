@@ -22,6 +22,7 @@ import { openJobKeys, uuidOf } from './backup-keys.ts';
 import { commentText, joinRemarks, NO_FIGURES, newSet, WITHOUT_KEYS } from './backup-records.ts';
 import { becameFull, predecessorIds } from './choose-parent.ts';
 import { copyOptions, workersFor } from './copy-options.ts';
+import { DataLease } from './data-lease.ts';
 import { type Leftover, removeUnused, takeLeftover } from './finished-packs.ts';
 import { recordBecameFull, recordJobEnd } from './job-events.ts';
 import { damageText, type OpenParent, openParent } from './open-parent.ts';
@@ -40,6 +41,8 @@ export class BackupWorker {
   #set: SetRef;
   readonly #controller = new AbortController();
   readonly #destination: Destination;
+  /** Proved before anything is written, replaced or removed there. */
+  readonly #lease: DataLease;
   #attempt: Attempt | undefined;
   #parent: OpenParent | undefined;
   /** What was found wrong with the log: it does not tell the pages of an increment any more. */
@@ -59,6 +62,7 @@ export class BackupWorker {
     this.#taskKey = { tenantId, taskId: task.taskId };
     this.#set = { backupSetId, type: job.backupType };
     this.#destination = deps.openDestination(parseDestinationUri(job.uri), tenantId);
+    this.#lease = new DataLease(deps, this.#destination, job);
   }
 
   /** True once the manifest is being written: too late to cancel. */
@@ -84,6 +88,7 @@ export class BackupWorker {
       // Worker processes come up while it is planned; an increment is short and will want one.
       const workers = this.#set.type === 'INC' ? 1 : workersFor(this.#deps, this.#tenant());
       this.#deps.pipeline.prepare(workers, 'backup');
+      await this.#lease.prove();
       await this.#work();
     } catch (error) {
       if (this.#controller.signal.reason instanceof ServerStopping) return;
@@ -215,6 +220,7 @@ export class BackupWorker {
 
   /** Nothing else of an earlier attempt is left afterwards, nor of an increment that became a full backup. */
   async #clearFiles(set: BackupSet, keep: Leftover | null): Promise<void> {
+    await this.#lease.prove();
     if (!keep) this.#deps.store.finishedPacks.remove(this.#setKey);
     await clearAttempt(this.#destination, this.#set, set, keep?.names);
     if (this.#set.type === 'FULL' && this.#job.parent) await clearIncrement(this.#destination, set);
@@ -322,6 +328,7 @@ export class BackupWorker {
     const { copied, keys, snapshot, increment } = attempt;
     const { store, clock, driver } = this.#deps;
     this.#isCommitting = true;
+    await this.#lease.prove();
     const written = await writeSet({
       destination: this.#destination,
       ref: this.#set,
@@ -337,6 +344,7 @@ export class BackupWorker {
       keys,
       serverVersion: this.#deps.serverVersion ?? 'holdfast',
       clock,
+      prove: () => this.#lease.prove(),
     });
     const { roundId, consistentScn } = this.#row;
     this.#complete(task, { done: written });

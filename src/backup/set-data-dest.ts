@@ -2,14 +2,17 @@
 import { fail } from '../base/errors.ts';
 import { claimDestination, claimedFacts } from '../destination/claim-destination.ts';
 import { FORMAT_FILE_VERSION } from '../format/format-file.ts';
+import { NO_LEASES } from '../lease/lease-service.ts';
 import { formatDestinationUri, parseDestinationUri } from '../model/destination-uri.ts';
 import type { NewEvent } from '../model/event.ts';
 import { keepAccess } from '../store/destination-access.ts';
 import type { BackupDependencies } from './backup-dependencies.ts';
 
+type SetDataDestDependencies = Pick<BackupDependencies, 'store' | 'clock' | 'openDestination' | 'leases'>;
+
 /** @see BackupService.setDataDest */
 export async function setDataDest(
-  { store, clock, openDestination }: Pick<BackupDependencies, 'store' | 'clock' | 'openDestination'>,
+  { store, clock, openDestination, leases = NO_LEASES }: SetDataDestDependencies,
   { tenantId, uri, isBusy }: { tenantId: number; uri: string | null; isBusy: () => boolean },
 ): Promise<void> {
   const record = (event: string, facts: NewEvent['facts']) =>
@@ -39,6 +42,7 @@ export async function setDataDest(
     destId,
     createdNs: clock.nowNs(),
   });
+  await leases.hold(destination, { tenantId, uri: shown, destKind: 'backup_data' });
   store.transaction(() => {
     // The claim took time: a backup may have begun meanwhile, on the earlier destination.
     if (isBusy()) throw fail('BACKUP_IN_PROGRESS', {});

@@ -33,6 +33,7 @@ import {
   type TornTail,
 } from './batch-chain.ts';
 import type { Destination, ObjectReader } from './destination.ts';
+import { findCounted } from './segment-generations.ts';
 
 /** Read at once while walking headers: many small batches in one read, not much waste between large ones. */
 const READ_AHEAD_BYTES = 256 * KIB;
@@ -181,12 +182,26 @@ function checkHome(
 interface CountedSegment {
   name: string;
   listed: SegmentInfo | undefined;
+  /** Batches from this one on do not count: a later writer went on from before them. */
+  beforeBatchNo: number;
 }
 
-/** The segments of a piece that count: all of them while it is active, those of its own list when it is frozen. */
-function segmentsOf(piece: ArchivedPiece, info: PieceInfo | undefined): CountedSegment[] {
-  if (!info) return piece.segments.map(({ name }) => ({ name, listed: undefined }));
-  return info.segments.map((listed) => ({ name: `${piece.directory}/${listed.name}`, listed }));
+/** The segments that a frozen piece lists. */
+function listedOf(piece: ArchivedPiece, info: PieceInfo): CountedSegment[] {
+  return info.segments.map((listed) => {
+    return { name: `${piece.directory}/${listed.name}`, listed, beforeBatchNo: Number.POSITIVE_INFINITY };
+  });
+}
+
+/** The segments of a piece that count: those of its last writers while it is active, those of its own list when it is frozen. */
+async function segmentsOf(
+  destination: Destination,
+  piece: ArchivedPiece,
+  of: { info: PieceInfo | undefined; floor: number },
+): Promise<CountedSegment[]> {
+  if (of.info) return listedOf(piece, of.info);
+  const counted = await findCounted(destination, piece.segments, of.floor);
+  return counted.map(({ segment, beforeBatchNo }) => ({ name: segment.name, listed: undefined, beforeBatchNo }));
 }
 
 function findSegment(present: ReadonlyMap<string, SegmentObject>, { name, listed }: CountedSegment): SegmentObject {
@@ -203,7 +218,7 @@ function findSegment(present: ReadonlyMap<string, SegmentObject>, { name, listed
  */
 export function listedSegments(piece: ArchivedPiece, info: PieceInfo): SegmentObject[] {
   const present = new Map(piece.segments.map((segment) => [segment.name, segment]));
-  return segmentsOf(piece, info).map((counted) => findSegment(present, counted));
+  return listedOf(piece, info).map((counted) => findSegment(present, counted));
 }
 
 /**
@@ -348,7 +363,7 @@ async function* walkSegments(
 ): AsyncGenerator<ReadBatch, void> {
   const { chain, isSlice = false } = walk;
   const info = piece.isFrozen ? await readPieceInfo(destination, piece) : undefined;
-  const segments = segmentsOf(piece, info);
+  const segments = await segmentsOf(destination, piece, { info, floor: chain.generation });
   const present = new Map(piece.segments.map((segment) => [segment.name, segment]));
   const joint = walk.isRejoining ? chain.position : ROUND_START;
   for (const counted of segments) {
@@ -361,6 +376,7 @@ async function* walkSegments(
         if (item.header.firstBatchNo <= joint.batchNo) chain.rejoin(piece, segment);
         else if (!chain.openSegment(piece, segment, item.header, { mayBeStray: !info, isSlice })) break;
       } else if (item.kind === 'fault') chain.setFault(item.fault);
+      else if (item.batch.header.batchNo >= counted.beforeBatchNo) break;
       else if (item.batch.header.batchNo <= joint.batchNo) checkJoint(item.batch, joint);
       else {
         yield* chain.add(item.batch);

@@ -225,4 +225,10 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE backup_set ADD COLUMN locked_until_ns INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE archive_piece ADD COLUMN locked_until_ns INTEGER NOT NULL DEFAULT 0;
   `,
+  /* 21 */ `
+  CREATE TABLE lease (
+    tenant_id INTEGER NOT NULL, uri TEXT NOT NULL, dest_type TEXT NOT NULL, status TEXT NOT NULL,
+    generation INTEGER NOT NULL, host_name TEXT NOT NULL, data_dir TEXT NOT NULL, acquired_ns INTEGER,
+    foreign_round_id INTEGER NOT NULL, comment TEXT NOT NULL, PRIMARY KEY (tenant_id, uri)) STRICT;
+  `,
 ];

@@ -56,6 +56,7 @@ const OF_TENANTS = [
   'data_dest',
   'destination_history',
   'destination_access',
+  'lease',
   'finished_pack',
   'delete_policy',
   'backup_schedule',

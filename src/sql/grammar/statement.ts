@@ -133,6 +133,11 @@ export interface ChangeStorageDest {
   /** Ours: the manual has no such clause. */
   tenants: TenantSelection | null;
 }
+/** Makes this server the writer of a tenant's destinations. */
+export interface TakeOver {
+  kind: 'takeOver';
+  tenants: TenantSelection | null;
+}
 
 // ## Backup, cleaning, validation
 
@@ -621,6 +626,7 @@ export type AlterSystemStatement =
   | SetParameters
   | SetArchiveMode
   | ChangeStorageDest
+  | TakeOver
   | Backup
   | BackupKey
   | RotateKey
