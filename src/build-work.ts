@@ -5,7 +5,6 @@ import { AccessSweep } from './access-sweep.ts';
 import { createArchive } from './archive/archive.ts';
 import { createAudit } from './audit/audit.ts';
 import { createBackup } from './backup/backup.ts';
-import type { BackupService } from './backup/backup-service.ts';
 import { systemClock } from './base/clock.ts';
 import type { Log } from './base/log.ts';
 import { createClean } from './clean/clean.ts';
@@ -25,29 +24,20 @@ import type { RestoreRequest, RestoreService } from './restore/restore-service.t
 import { createStandby } from './restore/standby.ts';
 import { storedWindows } from './restore/stored-windows.ts';
 import { createSchedule } from './schedule/schedule.ts';
-import { scheduledBackups, scheduledReadings } from './scheduled-work.ts';
+import { scheduledWorks } from './scheduled-work.ts';
 import type { Store } from './store/store.ts';
 import { createTenantService } from './tenant/tenant-service.ts';
 import { createValidate } from './validate/validate.ts';
-import type { ValidateService } from './validate/validate-service.ts';
 import { VERSION } from './version.ts';
 
 /** What the recovery of tables asks of restores. */
 function auxiliaryRestores(restore: RestoreService): RecoverDependencies<RestoreRequest>['restore'] {
   return {
-    start: (source, { tenantName, onRecord }) => restore.restore({ ...source, tenantName, auxiliary: { onRecord } }),
+    async start(source, { tenantName, onRecord }) {
+      await restore.restore({ ...source, tenantName, auxiliary: { onRecord } });
+    },
     cancel: (tenantName) => restore.cancel(tenantName),
   };
-}
-
-/** What a schedule of each type begins. */
-function scheduledWorks(
-  store: Store,
-  { backup, validate }: { backup: BackupService; validate: ValidateService },
-): Parameters<typeof createSchedule>[0]['works'] {
-  const backups = scheduledBackups(store, backup);
-  const readings = scheduledReadings(store, validate);
-  return { FULL: backups, INCREMENTAL: backups, VALIDATE: readings, DRILL: readings };
 }
 
 /** The rooms below SQL, wired to each other. */
@@ -104,6 +94,7 @@ export function buildWork(dataDir: string, store: Store, log: Log) {
   });
   const clean = createClean({
     ...common,
+    pumpCopies: () => backup.pumpCopies(),
     ranges: (tenantId, sets, pieces) =>
       storedWindows({ sets, pieces, rounds: store.rounds.find({ tenantId }), liveCheckpointScn: undefined }),
   });
@@ -114,8 +105,6 @@ export function buildWork(dataDir: string, store: Store, log: Log) {
   });
   const schedule = createSchedule({ store, clock, log, works: scheduledWorks(store, { backup, validate }) });
   const takeOver = createTakeOver({ ...common, onTaken: (tenantId) => archive.lookAgain(tenantId) });
-  const audit = createAudit(common);
-  const keys = createKeys(common);
   return {
     ...{ clock, dataDir, openDestination: common.openDestination, accessSweep: new AccessSweep(store, log) },
     sqlite,
@@ -130,8 +119,8 @@ export function buildWork(dataDir: string, store: Store, log: Log) {
     rebuild,
     schedule,
     validate,
-    audit,
-    keys,
+    audit: createAudit(common),
+    keys: createKeys(common),
     takeOver,
   };
 }

@@ -5,6 +5,7 @@ import { fail } from './base/errors.ts';
 import { SYS_TENANT_ID } from './base/limits.ts';
 import { JOB_MOVES, type JobLevel } from './model/backup-job.ts';
 import { isFinal } from './model/moves.ts';
+import type { ScheduleType } from './model/schedule.ts';
 import type { ScheduledRequest, ScheduledWork } from './schedule/schedule-service.ts';
 import type { Store } from './store/store.ts';
 import type { ValidateService } from './validate/validate-service.ts';
@@ -15,7 +16,7 @@ function levelOf({ ownerTenantId, tenants }: ScheduledRequest): JobLevel {
 }
 
 /** BACKUP DATABASE, BACKUP TENANT, INCREMENTAL or not. */
-export function scheduledBackups(store: Store, backup: BackupService): ScheduledWork {
+function scheduledBackups(store: Store, backup: BackupService): ScheduledWork {
   return {
     async start(request, record) {
       const { ownerTenantId, type, tenants, password, description } = request;
@@ -36,7 +37,7 @@ export function scheduledBackups(store: Store, backup: BackupService): Scheduled
 }
 
 /** VALIDATE BACKUP within the budget, and drills. */
-export function scheduledReadings(store: Store, validate: ValidateService): ScheduledWork {
+function scheduledReadings(store: Store, validate: ValidateService): ScheduledWork {
   return {
     async start(request, record) {
       const { ownerTenantId, type, tenants, password, level, budgetBytes, description } = request;
@@ -75,4 +76,14 @@ function readingLevel(level: string | null): 'basic' | 'physical' {
   if (name !== 'basic' && name !== 'physical')
     throw fail('INVALID_ARGUMENT', { what: `LEVEL '${name}' of a schedule` });
   return name;
+}
+
+/** By the type of a schedule, what it starts. */
+export function scheduledWorks(
+  store: Store,
+  { backup, validate }: { backup: BackupService; validate: ValidateService },
+): Record<ScheduleType, ScheduledWork> {
+  const backups = scheduledBackups(store, backup);
+  const readings = scheduledReadings(store, validate);
+  return { FULL: backups, INCREMENTAL: backups, VALIDATE: readings, DRILL: readings };
 }

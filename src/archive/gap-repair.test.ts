@@ -421,5 +421,6 @@ function setRow(roundId: number): BackupSet {
     ...{ fileStatus: 'AVAILABLE', isPlusArchivelog: false, consistentScn: toScn(1n), startReplayScn: toScn(1n) },
     ...{ minRestoreScn: toScn(1n), inputBytes: 1n, outputBytes: 1n, tabletCount: 1, finishTabletCount: 1 },
     ...{ blockCount: 1, finishBlockCount: 1, fileCount: 1, result: 0, comment: '', encryptionMode: 'NONE', uri: '' },
+    lockedUntilNs: 0n,
   } as BackupSet;
 }

@@ -2,9 +2,10 @@
 import { sameBytes } from '../base/bytes.ts';
 import { fail, isFailure } from '../base/errors.ts';
 import { type ArchivedPiece, listPiece, readPieceInfo, type SegmentObject } from '../destination/archive-listing.ts';
-import { listedSegments, walkPiece } from '../destination/archive-reader.ts';
+import { walkPiece } from '../destination/archive-reader.ts';
 import type { ReadBatch } from '../destination/batch-chain.ts';
 import { readFormatFile } from '../destination/claim-destination.ts';
+import { listedSegments } from '../destination/counted-segments.ts';
 import type { Destination } from '../destination/destination.ts';
 import { type CountedUpTo, findCounted } from '../destination/segment-generations.ts';
 import type { LogPosition } from '../engine/engine-driver.ts';

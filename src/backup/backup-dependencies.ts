@@ -9,6 +9,14 @@ import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { Store } from '../store/store.ts';
 import type { BackupArchive } from './backup-service.ts';
 
+export interface CopyTiming {
+  /** Before a destination that failed is tried again; each further failure doubles it. */
+  retryMs: number;
+  retryMsMax: number;
+  /** How long a job waits for a MANDATORY copy of which nothing is copied. */
+  stallMsMax?: number;
+}
+
 export interface BackupDependencies {
   store: Store;
   clock: Clock;
@@ -24,6 +32,8 @@ export interface BackupDependencies {
   pageMapPath(tenantId: number): string;
   /** Cores of this machine: workers of one backup at most. */
   cores: number;
+  /** Pace of copies of sets; tests have less time. */
+  copyTiming?: CopyTiming;
   /** Written into manifests; default `holdfast`. */
   serverVersion?: string;
 }

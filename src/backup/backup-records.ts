@@ -139,6 +139,9 @@ export function newTask(job: BackupJob, taskId: number): BackupTask {
 /** An ended job needs no data keys any more: the slots at the destination are the only way to them. */
 export const WITHOUT_KEYS = { keys: undefined, parent: undefined } as unknown as Partial<BackupJob>;
 
+/** Round of a set that no log continues. */
+export const NO_ROUND = 0;
+
 /** Figures of a task and of its set before anything was copied. */
 export const NO_FIGURES = {
   inputBytes: 0n,

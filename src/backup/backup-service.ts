@@ -1,7 +1,7 @@
 // What the backup room offers to statements and views.
 import type { Capture } from '../engine/engine-driver.ts';
 import type { DerivedKeys } from '../format/derived-keys.ts';
-import type { RoundStatus } from '../model/archive-round.ts';
+import type { Binding, RoundStatus } from '../model/archive-round.ts';
 import type { BackupJob, JobLevel } from '../model/backup-job.ts';
 import type { Scn } from '../model/scn.ts';
 
@@ -59,6 +59,13 @@ export interface BackupService {
   stop(): Promise<void>;
   /** DATA_BACKUP_DEST: checks and claims the destination; null clears. @throws 9036 while a backup runs; 9026, 9070, 9071, 9080, 9081 */
   setDataDest(tenantId: number, uri: string | null): Promise<void>;
+  /**
+   * DATA_BACKUP_DEST_1 to _3: another destination that gets each set too, and those that are there; null takes it away.
+   * @throws 4179 for a path that is one of the tenant's destinations already; 9026, 9070, 9071, 9080, 9081
+   */
+  setDataDestCopy(tenantId: number, destNo: number, dest: { uri: string; binding: Binding } | null): Promise<void>;
+  /** Copies may have been planned, or are to go: whoever changed their rows says so. */
+  pumpCopies(): void;
   /**
    * Records the jobs and returns; the work goes on in the background.
    * @throws BACKUP_CAN_NOT_START (9040), BACKUP_IN_PROGRESS (9036)

@@ -5,7 +5,6 @@
 
 import { assert, unreachable } from '../base/assert.ts';
 import { fail, toComment, toResult } from '../base/errors.ts';
-import { SYS_TENANT_ID } from '../base/limits.ts';
 import { ServerStopping } from '../base/server-stopping.ts';
 import type { Destination } from '../destination/destination.ts';
 import { lockedUntil, removeIfAllowed } from '../destination/locks.ts';
@@ -17,22 +16,21 @@ import { checkMove, isFinal } from '../model/moves.ts';
 import { ceilToMicrosecond, toScn } from '../model/scn.ts';
 import type { Tenant } from '../model/tenant.ts';
 import { Attempt, type Distrust } from './attempt.ts';
+import { awaitCopies, lackingCopies } from './await-copies.ts';
 import type { BackupDependencies } from './backup-dependencies.ts';
 import { openJobKeys, uuidOf } from './backup-keys.ts';
-import { commentText, joinRemarks, NO_FIGURES, newSet, WITHOUT_KEYS } from './backup-records.ts';
-import { becameFull, predecessorIds } from './choose-parent.ts';
+import { commentText, joinRemarks, NO_FIGURES, NO_ROUND } from './backup-records.ts';
+import { beginSet } from './begin-set.ts';
+import { moveJob } from './choose-place.ts';
 import { copyOptions, workersFor } from './copy-options.ts';
 import { DataLease } from './data-lease.ts';
+import { becomeFull, completeJob, endWithoutSet, type KeysOfJob, publishSet } from './finish-job.ts';
 import { type Leftover, removeUnused, takeLeftover } from './finished-packs.ts';
-import { recordBecameFull, recordJobEnd } from './job-events.ts';
 import { damageText, type OpenParent, openParent } from './open-parent.ts';
 import { savePageMap } from './save-page-map.ts';
 import { attachedCapture, awaitLog } from './watch-archive.ts';
 import { type CompleteSet, completeSet, findWholeSet } from './whole-set.ts';
 import { clearAttempt, clearIncrement, putNew, putPlaceholders, writeSet } from './write-set.ts';
-
-/** Round of a set that no log continues. */
-const NO_ROUND = 0;
 
 export class BackupWorker {
   readonly #deps: BackupDependencies;
@@ -40,21 +38,25 @@ export class BackupWorker {
   readonly #taskKey: { tenantId: number; taskId: number };
   #set: SetRef;
   readonly #controller = new AbortController();
-  readonly #destination: Destination;
+  #destination: Destination;
   /** Proved before anything is written, replaced or removed there. */
-  readonly #lease: DataLease;
+  #lease: DataLease;
   #attempt: Attempt | undefined;
   #parent: OpenParent | undefined;
   /** What was found wrong with the log: it does not tell the pages of an increment any more. */
   #distrust: Distrust | undefined;
   /** Packs of an attempt before a crash. */
   #leftover: Leftover | null = null;
+  readonly #onPublish: (tenantId: number) => void;
   #isCommitting = false;
+  /** True while the set is whole and only copies of it are waited for: others may work meanwhile. */
+  isAwaitingCopies = false;
   /** The state in the set that was made. */
   #made: PageMapPoint | undefined;
 
-  constructor(deps: BackupDependencies, job: BackupJob) {
+  constructor(deps: BackupDependencies, job: BackupJob, onPublish: (tenantId: number) => void = () => {}) {
     this.#deps = deps;
+    this.#onPublish = onPublish;
     const { tenantId, jobId, backupSetId } = job;
     this.#key = { tenantId, jobId };
     const task = deps.store.backupTasks.find(this.#key)[0];
@@ -88,11 +90,14 @@ export class BackupWorker {
       // Worker processes come up while it is planned; an increment is short and will want one.
       const workers = this.#set.type === 'INC' ? 1 : workersFor(this.#deps, this.#tenant());
       this.#deps.pipeline.prepare(workers, 'backup');
-      await this.#lease.prove();
+      // A job that has not begun may have to go to another destination.
+      if (this.#task.status !== 'INIT') await this.#lease.prove();
       await this.#work();
     } catch (error) {
       if (this.#controller.signal.reason instanceof ServerStopping) return;
-      await this.#end(error);
+      // A whole set is not taken back because of its copies.
+      if (this.#deps.store.backupSets.get(this.#setKey)?.status === 'SUCCESS') this.#completeJob(toComment(error));
+      else await this.#end(error);
     } finally {
       await this.#closeAttempt();
       await this.#destination[Symbol.asyncDispose]();
@@ -172,20 +177,17 @@ export class BackupWorker {
 
   async #begin(task: BackupTask): Promise<void> {
     const { store, clock } = this.#deps;
+    const place = await moveJob(this.#deps, this.#job, this.#taskKey);
+    if (place) {
+      await this.#destination[Symbol.asyncDispose]();
+      this.#destination = this.#deps.openDestination(parseDestinationUri(place.uri), this.#key.tenantId);
+      this.#lease = new DataLease(this.#deps, this.#destination, this.#job);
+    }
+    await this.#lease.prove();
     const parent = await this.#readParent();
     this.#controller.signal.throwIfAborted();
     store.transaction(() => {
-      const job = this.#job;
-      const destId = store.destIdFor(job.tenantId, job.uri);
-      const roundId = store.currentRound(job.tenantId)?.roundId ?? 0;
-      store.backupJobs.change(this.#key, { status: 'DOING' }, { status: 'INIT' });
-      store.backupJobs.update(
-        { tenantId: SYS_TENANT_ID, jobId: job.initiatorJobId },
-        { status: 'DOING' },
-        { status: 'INIT' },
-      );
-      const set = newSet(job, { destId, roundId, nowNs: clock.nowNs() });
-      store.backupSets.insert(parent ? { ...set, ...predecessorIds(parent.manifest) } : set);
+      beginSet(this.#deps, this.#job, parent);
       this.#move(task, 'BACKUP_SYS_META', { startScn: toScn(clock.nowNs()) });
     });
   }
@@ -204,18 +206,10 @@ export class BackupWorker {
     }
   }
 
-  /** The rows say so first. What the increment has begun at the destination goes with the next clearing. */
+  /** What the increment has begun at the destination goes with the next clearing. */
   #becomeFull(because: string): void {
-    const { store, log, clock } = this.#deps;
-    const comment = joinRemarks([becameFull(because), this.#job.comment]);
-    store.transaction(() => {
-      recordBecameFull(store, this.#job, { nowNs: clock.nowNs(), because: comment });
-      store.backupJobs.change(this.#key, { backupType: 'FULL', comment }, { status: this.#job.status });
-      const none = { prevFullBackupSetId: 0, prevIncBackupSetId: 0 };
-      if (store.backupSets.get(this.#setKey)) store.backupSets.change(this.#setKey, { ...none, backupType: 'FULL' });
-    });
+    becomeFull(this.#deps, this.#keys, because);
     this.#set = { ...this.#set, type: 'FULL' };
-    log.warn('incremental backup became a full one', { ...this.#key, because });
   }
 
   /** Nothing else of an earlier attempt is left afterwards, nor of an increment that became a full backup. */
@@ -347,43 +341,51 @@ export class BackupWorker {
       prove: () => this.#lease.prove(),
     });
     const { roundId, consistentScn } = this.#row;
-    this.#complete(task, { done: written });
+    await this.#publish({ done: written });
     // From a state that the log does not have no repair of the log may go on.
     if (attempt.logFault === null) this.#made = { roundId, scn: consistentScn, map: copied.map };
   }
 
   /** After a crash in this state: the manifest may be there already, and then the set is whole. */
   async #finishOrStartOver(task: BackupTask): Promise<void> {
-    if (!(await this.#takeUpWhole(task))) this.#startOver(task);
+    if (!(await this.#takeUpWhole())) this.#startOver(task);
   }
 
   /** A set is complete when its manifest is there, whichever attempt it is of. @returns whether it is */
-  async #takeUpWhole(task: BackupTask): Promise<boolean> {
+  async #takeUpWhole(): Promise<boolean> {
     const manifest = await findWholeSet(this.#destination, this.#set, this.#row);
     if (!manifest) return false;
+    await this.#lease.prove();
     this.#isCommitting = true;
     await putPlaceholders(this.#destination, this.#set, manifest.set);
-    this.#complete(task, completeSet(manifest));
+    await this.#publish(completeSet(manifest));
     return true;
   }
 
-  #complete(task: BackupTask, { done, state }: CompleteSet): void {
-    const { store, log } = this.#deps;
-    const { endNs, outputBytes } = done;
+  /** The set is whole: it is known as such, and its copies are planned, before any of them is waited for. */
+  async #publish(set: CompleteSet): Promise<void> {
     const lockedUntilNs = lockedUntil(this.#destination, this.#deps.clock.nowNs());
-    store.transaction(() => {
-      store.finishedPacks.remove(this.#setKey);
-      store.backupSets.change(
-        this.#setKey,
-        { ...done, ...state, lockedUntilNs, status: 'SUCCESS', fileStatus: 'AVAILABLE' },
-        { status: 'DOING' },
-      );
-      this.#move(task, 'COMPLETED', { ...done, endScn: state?.minRestoreScn ?? task.endScn });
-      store.backupJobs.change(this.#key, { status: 'COMPLETED', endNs, ...WITHOUT_KEYS }, { status: 'DOING' });
-      recordJobEnd(store, this.#job, { ...this.#job, endNs });
+    this.#deps.store.transaction(() => {
+      publishSet(this.#deps, this.#keys, { ...set, lockedUntilNs });
+      if (lackingCopies(this.#deps, this.#row).length === 0) this.#completeJob('');
     });
-    log.info('backup set available', { ...this.#setKey, jobId: this.#key.jobId, outputBytes });
+    this.#deps.log.info('backup set available', {
+      ...this.#setKey,
+      jobId: this.#key.jobId,
+      outputBytes: set.done.outputBytes,
+    });
+    this.isAwaitingCopies = true;
+    this.#onPublish(this.#key.tenantId);
+    if (isFinal(TASK_MOVES, this.#task.status)) return;
+    this.#completeJob(await awaitCopies(this.#deps, this.#row, this.#controller.signal));
   }
+
+  get #keys(): KeysOfJob {
+    return { key: this.#key, taskKey: this.#taskKey, setKey: this.#setKey };
+  }
+
+  #completeJob = (remark: string): void =>
+    completeJob(this.#deps, this.#keys, { remark, hasWaited: this.isAwaitingCopies });
 
   /** Ends a job that was cancelled or failed: its set is INCOMPLETE and leaves no half-written files. */
   async #end(error: unknown): Promise<void> {
@@ -395,27 +397,17 @@ export class BackupWorker {
     try {
       await this.#closeAttempt();
       // The answer to the manifest may have been lost: what lies there whole is no failure, and may be locked.
-      if (this.#isCommitting && (await this.#takeUpWhole(this.#task))) return;
+      if (this.#isCommitting && (await this.#takeUpWhole())) return;
       if (set) await this.#clearFiles(set, null);
     } catch (leftover) {
       log.error('files of an incomplete backup set stay', { ...this.#setKey, error: leftover });
       comment = `${comment}; its files could not be removed: ${toComment(leftover)}`;
     }
     if (this.#controller.signal.reason instanceof ServerStopping) return;
+    if (store.backupSets.get(this.#setKey)?.status === 'SUCCESS') return this.#completeJob(comment);
     log.warn('backup ended without a set', { ...this.#key, isCanceled, error: cause });
     const ended = { endNs: clock.nowNs(), result: toResult(cause), comment: commentText(comment) };
-    store.transaction(() => {
-      const status = isCanceled ? 'CANCELED' : 'FAILED';
-      const task = this.#task;
-      if (isCanceled && task.status !== 'CANCELING')
-        store.backupTasks.change(this.#taskKey, {
-          status: checkMove('backup task', TASK_MOVES, task.status, 'CANCELING'),
-        });
-      store.backupTasks.change(this.#taskKey, { ...ended, status });
-      if (set) store.backupSets.change(this.#setKey, { ...ended, status: 'FAILED', fileStatus: 'INCOMPLETE' });
-      store.backupJobs.change(this.#key, { ...ended, status, ...WITHOUT_KEYS }, { status: this.#job.status });
-      recordJobEnd(store, this.#job, { ...ended, status });
-    });
+    endWithoutSet(this.#deps, this.#keys, { ...ended, status: isCanceled ? 'CANCELED' : 'FAILED' });
   }
 
   async #closeAttempt(): Promise<void> {

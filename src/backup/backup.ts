@@ -6,15 +6,17 @@ import { SYS_TENANT_ID } from '../base/limits.ts';
 import { ServerStopping } from '../base/server-stopping.ts';
 import { DerivedKeys } from '../format/derived-keys.ts';
 import type { PasswordKey } from '../format/key-slot.ts';
+import type { Binding } from '../model/archive-round.ts';
 import { type BackupJob, JOB_MOVES } from '../model/backup-job.ts';
 import { checkDescription } from '../model/description.ts';
-import { checkMove, isFinal } from '../model/moves.ts';
+import { checkMove } from '../model/moves.ts';
 import type { Tenant } from '../model/tenant.ts';
+import { dataPlaces, urisOfSet } from '../store/data-places.ts';
 import type { TenantKeyRecord } from '../store/records.ts';
 import { keyInUse } from '../store/tenant-keys.ts';
 import type { BackupDependencies } from './backup-dependencies.ts';
 import { mayCarryOn, newJobKeys, StatementKeys } from './backup-keys.ts';
-import { childJob, neverExported, newTask, sysJob, sysOutcome, WITHOUT_KEYS } from './backup-records.ts';
+import { childJob, neverExported, newTask, sysJob, WITHOUT_KEYS } from './backup-records.ts';
 import {
   type BackupRequest,
   type BackupService,
@@ -24,10 +26,12 @@ import {
   type UnexportedKey,
 } from './backup-service.ts';
 import { BackupWorker } from './backup-worker.ts';
-import { findParents, type ParentAnswer } from './find-parents.ts';
+import { findParents, isCarriedOn, type ParentAnswer } from './find-parents.ts';
 import { recordJobCancel, recordJobEnd, recordJobStart } from './job-events.ts';
-import { type OpenJob, OpenJobs } from './open-jobs.ts';
-import { setDataDest } from './set-data-dest.ts';
+import { byTurn, type OpenJob, OpenJobs } from './open-jobs.ts';
+import { SetCopies } from './set-copies.ts';
+import { setDataDest, setDataDestCopy } from './set-data-dest.ts';
+import { settleSys } from './settle-sys.ts';
 
 /** Tenants that are backed up at once: more would only share the same cores and the same destination. */
 const WORKING_JOBS_MAX = 2;
@@ -65,6 +69,7 @@ const isWork = (job: OpenJob) => job.tenantId !== SYS_TENANT_ID && job.backupSet
 class Backup implements BackupService {
   readonly #deps: BackupDependencies;
   readonly #open: OpenJobs;
+  readonly #copies: SetCopies;
   /** Jobs that wait for a worker, in their turn. */
   readonly #waiting = new Map<string, OpenJob>();
   readonly #running = new Map<string, Running>();
@@ -75,6 +80,7 @@ class Backup implements BackupService {
   constructor(deps: BackupDependencies) {
     this.#deps = deps;
     this.#open = new OpenJobs(deps.store);
+    this.#copies = new SetCopies(deps);
     for (const job of this.#open.all().sort(byTurn)) if (isWork(job)) this.#waiting.set(keyOf(job), job);
   }
 
@@ -85,6 +91,7 @@ class Backup implements BackupService {
       if (job.tenantId === SYS_TENANT_ID) this.#settleSys(job.jobId);
     }
     this.#pump();
+    this.#copies.start();
   }
 
   async stop(): Promise<void> {
@@ -93,10 +100,25 @@ class Backup implements BackupService {
     for (const { worker } of running) worker.abort(new ServerStopping());
     await Promise.all(running.map(({ ended }) => ended));
     await this.#keeping;
+    await this.#copies.stop();
   }
 
-  setDataDest(tenantId: number, uri: string | null): Promise<void> {
-    return setDataDest(this.#deps, { tenantId, uri, isBusy: () => this.isBusy(tenantId) });
+  async setDataDest(tenantId: number, uri: string | null): Promise<void> {
+    await setDataDest(this.#deps, { tenantId, uri, isBusy: () => this.isBusy(tenantId) });
+    this.#copies.pump(tenantId);
+  }
+
+  async setDataDestCopy(
+    tenantId: number,
+    destNo: number,
+    dest: { uri: string; binding: Binding } | null,
+  ): Promise<void> {
+    await setDataDestCopy(this.#deps, { tenantId, destNo, dest });
+    this.#copies.pump(tenantId);
+  }
+
+  pumpCopies(): void {
+    this.#copies.pump();
   }
 
   async startBackup(request: BackupRequest): Promise<StartedBackup> {
@@ -155,6 +177,8 @@ class Backup implements BackupService {
   async forget(tenantId: number): Promise<void> {
     this.cancel([tenantId]);
     const mine = [...this.#running.values()].filter((running) => running.tenantId === tenantId);
+    for (const { worker } of mine) if (worker.isAwaitingCopies) worker.abort(fail('CANCELED', {}));
+    await this.#copies.forget(tenantId);
     await Promise.all(mine.map(({ ended }) => ended));
     // A page map that is written later would outlive its tenant.
     await this.#keeping;
@@ -288,7 +312,9 @@ class Backup implements BackupService {
     if (answer.because !== undefined) return answer;
     if (answer.hasTenantKey !== (keyInUse(store, tenantId) !== undefined)) return { because: 'tde_method was changed' };
     const set = store.backupSets.get({ tenantId, backupSetId: answer.parent.backupSetId });
-    const isThere = set?.fileStatus === 'AVAILABLE' && set.uri === store.dataDests.get({ tenantId })?.uri;
+    const places = dataPlaces(store, tenantId);
+    const isThere =
+      set?.fileStatus === 'AVAILABLE' && urisOfSet(store, set).some((uri) => places.some((at) => at.uri === uri));
     return isThere ? answer : { because: 'its last set is gone' };
   }
 
@@ -347,7 +373,8 @@ class Backup implements BackupService {
   #pump(): void {
     if (!this.#isStarted) return;
     for (const [key, job] of this.#waiting) {
-      if (this.#running.size >= WORKING_JOBS_MAX) return;
+      const working = [...this.#running.values()].filter(({ worker }) => !worker.isAwaitingCopies);
+      if (working.length >= WORKING_JOBS_MAX) return;
       const isTenantBusy = [...this.#running.values()].some(({ tenantId }) => tenantId === job.tenantId);
       if (isTenantBusy) continue;
       this.#waiting.delete(key);
@@ -361,7 +388,10 @@ class Backup implements BackupService {
     const job = store.backupJobs.get({ tenantId: of.tenantId, jobId: of.jobId });
     assert(job, 'a job that is taken up has a row');
     this.#waiting.delete(key);
-    const worker = new BackupWorker(this.#deps, job);
+    const worker = new BackupWorker(this.#deps, job, () => {
+      this.#copies.pump();
+      this.#pump();
+    });
     const ended = worker
       .run()
       .catch((error: unknown) => log.error('backup worker broke', { tenantId: job.tenantId, jobId: job.jobId, error }))
@@ -376,41 +406,7 @@ class Backup implements BackupService {
     this.#running.set(key, { tenantId: job.tenantId, worker, ended });
   }
 
-  /** Ends the sys tenant's row once all its children have ended. */
   #settleSys(jobId: number): void {
-    const { store, clock, log } = this.#deps;
-    if (this.#open.hasChildren(jobId)) return;
-    store.transaction(() => {
-      const key = { tenantId: SYS_TENANT_ID, jobId };
-      const sys = store.backupJobs.get(key);
-      if (!sys || isFinal(JOB_MOVES, sys.status)) return;
-      const children = store.backupJobs
-        .find({ initiatorTenantId: SYS_TENANT_ID, initiatorJobId: jobId })
-        .filter(({ tenantId }) => tenantId !== SYS_TENANT_ID);
-      const outcome = sysOutcome(sys, children);
-      if (!outcome) return;
-      // Children that were all cancelled before they began leave it in INIT; it did stand for work all the same.
-      if (sys.status === 'INIT') store.backupJobs.change(key, { status: 'DOING' }, { status: 'INIT' });
-      const from = sys.status === 'INIT' ? 'DOING' : sys.status;
-      const status = checkMove('backup job', JOB_MOVES, from, outcome.status);
-      const ended = { ...outcome, status, endNs: clock.nowNs() };
-      store.backupJobs.change(key, ended);
-      recordJobEnd(store, sys, ended);
-      log.info('backup statement ended', { jobId, status, result: outcome.result });
-    });
+    if (!this.#open.hasChildren(jobId)) settleSys(this.#deps, jobId);
   }
-}
-
-/** Whether every set is wrapped under the key of the one before it, so that no other is needed. */
-function isCarriedOn(parents: ReadonlyMap<number, ParentAnswer>): boolean {
-  const answers = [...parents.values()];
-  return answers.length > 0 && answers.every((answer) => 'passwordKey' in answer && mayCarryOn(answer.passwordKey));
-}
-
-/** Cancelled jobs first, then in the order of their statements. */
-function byTurn(a: BackupJob, b: BackupJob): number {
-  const isCanceling = (job: BackupJob) => (job.status === 'CANCELING' ? 0 : 1);
-  if (isCanceling(a) !== isCanceling(b)) return isCanceling(a) - isCanceling(b);
-  if (a.startNs !== b.startNs) return a.startNs < b.startNs ? -1 : 1;
-  return a.tenantId - b.tenantId || a.jobId - b.jobId;
 }

@@ -10,10 +10,12 @@ import { manifestName, setDirectory } from '../format/layout.ts';
 import { isTenantKeySlot, unwrapWithTenantKey } from '../format/tenant-key-slot.ts';
 import type { BackupSet, JobParent } from '../model/backup-job.ts';
 import { parseDestinationUri } from '../model/destination-uri.ts';
+import { dataPlaces, setsAt } from '../store/data-places.ts';
 import { findTenantKey, keyInUse } from '../store/tenant-keys.ts';
 import type { BackupDependencies } from './backup-dependencies.ts';
-import { type StatementKeys, sealDataKey } from './backup-keys.ts';
+import { mayCarryOn, type StatementKeys, sealDataKey } from './backup-keys.ts';
 import { chooseParent, parentObstacle } from './choose-parent.ts';
+import { isNotThere } from './choose-place.ts';
 
 /** A client waits meanwhile; beyond it the tenants that are left are backed up in full. */
 const FIND_MS_MAX = 20_000;
@@ -62,16 +64,21 @@ export async function findParents(
 
 async function findParent(deps: Finding, tenantId: number, keys: StatementKeys | null): Promise<ParentAnswer> {
   const { store } = deps;
-  const uri = store.dataDests.get({ tenantId })?.uri;
-  if (uri === undefined) return { because: 'there is no destination' };
-  const set = chooseParent(store.backupSets.find({ tenantId, uri, status: 'SUCCESS' }), uri);
-  if (!set) return { because: `there is no backup set at ${uri} yet` };
-  try {
-    return await openCandidate(deps, set, keys);
-  } catch (error) {
-    if (!(error instanceof HoldfastError)) throw error;
-    return { because: `its last set can not be read: ${error.message}` };
+  const places = dataPlaces(store, tenantId);
+  let away: string | undefined;
+  for (const { uri } of places) {
+    const set = chooseParent(setsAt(store, tenantId, uri), uri);
+    // Where there is no set, and DATA_BACKUP_DEST answers, the backup will be a full one.
+    if (!set) return { because: away ?? `there is no backup set at ${uri} yet` };
+    try {
+      return await openCandidate(deps, set, keys);
+    } catch (error) {
+      if (!(error instanceof HoldfastError)) throw error;
+      away ??= `its last set can not be read: ${error.message}`;
+      if (!isNotThere(error)) break;
+    }
   }
+  return { because: away ?? 'there is no destination' };
 }
 
 async function openCandidate(deps: Finding, row: BackupSet, keys: StatementKeys | null): Promise<ParentAnswer> {
@@ -112,4 +119,10 @@ function openWithTenantKey(store: Finding['store'], manifest: BackupSetManifest,
     if (dataKey) return dataKey;
   }
   return undefined;
+}
+
+/** Whether every set is wrapped under the key of the one before it, so that no other is needed. */
+export function isCarriedOn(parents: ReadonlyMap<number, ParentAnswer>): boolean {
+  const answers = [...parents.values()];
+  return answers.length > 0 && answers.every((answer) => 'passwordKey' in answer && mayCarryOn(answer.passwordKey));
 }

@@ -63,3 +63,11 @@ export class OpenJobs {
     if (children.size === 0) this.#children.delete(job.initiatorJobId);
   }
 }
+
+/** Cancelled jobs first, then in the order of their statements. */
+export function byTurn(a: BackupJob, b: BackupJob): number {
+  const isCanceling = (job: BackupJob) => (job.status === 'CANCELING' ? 0 : 1);
+  if (isCanceling(a) !== isCanceling(b)) return isCanceling(a) - isCanceling(b);
+  if (a.startNs !== b.startNs) return a.startNs < b.startNs ? -1 : 1;
+  return a.tenantId - b.tenantId || a.jobId - b.jobId;
+}

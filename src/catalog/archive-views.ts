@@ -310,13 +310,17 @@ const CDB_OB_BACKUP_PARAMETER = view({
   source: 'OceanBase 4.3.3 docs, CDB_OB_BACKUP_PARAMETER',
   columns: {
     TENANT_ID: bigint('The tenant.'),
-    NAME: varchar(1024, 'data_backup_dest.'),
+    NAME: varchar(1024, 'data_backup_dest; of copies data_backup_dest_1 to _3.'),
     VALUE: longtext('Destination, without credentials.'),
   },
   *rows({ store, where }) {
     const setting = settingOf(store);
     for (const dest of store.dataDests.find(where)) {
       yield { TENANT_ID: dest.tenantId, NAME: 'data_backup_dest', VALUE: setting(dest.uri) };
+    }
+    for (const { tenantId, destNo, uri, binding } of store.dataDestCopies.find(where)) {
+      const value = `LOCATION=${setting(uri)} BINDING=${binding}`;
+      yield { TENANT_ID: tenantId, NAME: `data_backup_dest_${destNo}`, VALUE: value };
     }
   },
 });

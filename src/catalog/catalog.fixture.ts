@@ -308,6 +308,12 @@ export function addRows(store: Store): void {
       state: 'ENABLE',
     });
     store.dataDests.insert({ tenantId, destId: 1003, uri: `${uri}/data` });
+    const copied = { destId: 1005, uri: `${uri}/copy` };
+    store.dataDestCopies.insert({ tenantId, destNo: 1, ...copied, binding: 'OPTIONAL' });
+    store.setCopies.insert({
+      ...{ tenantId, backupSetId: 1, ...copied, status: 'AVAILABLE', totalBytes: 5n, copiedBytes: 5n },
+      ...{ startNs: at(290), endNs: at(294), result: 0, comment: '' },
+    });
     addDestinations(store, tenantId, uri);
     store.rounds.insert(roundRow(tenantId, 1, { status: 'STOP' }));
     store.rounds.insert(roundRow(tenantId, 2));
@@ -431,7 +437,16 @@ function addValidation(store: Store, tenantId: number, uri: string): void {
     });
   }
   store.verifications.insert({
-    ...{ tenantId, objectType: 'BACKUP SET', objectId: 1, level: 'physical', jobId: 5, lastNs: at(311), result: 0 },
+    ...{
+      tenantId,
+      objectType: 'BACKUP SET',
+      objectId: 1,
+      level: 'physical',
+      uri: '',
+      jobId: 5,
+      lastNs: at(311),
+      result: 0,
+    },
     ...{ comment: '', isProved: true, provedNs: at(311), provedScn: scnAt(290) },
   });
 }

@@ -11,6 +11,7 @@ import { ARCHIVE_VIEWS, V_OB_ARCHIVE_DEST_STATUS } from './archive-views.ts';
 import { AUDIT_VIEWS } from './audit-views.ts';
 import { BACKUP_VIEWS } from './backup-views.ts';
 import { CLEAN_VIEWS } from './clean-views.ts';
+import { COPY_VIEWS } from './copy-views.ts';
 import { DBA_OB_ROOTSERVICE_EVENT_HISTORY } from './event-views.ts';
 import { INFORMATION_SCHEMA } from './information-schema.ts';
 import type { AccountFacts, ConnectionFacts, InfoFacts, InfoTable } from './information-schema-table.ts';
@@ -35,6 +36,7 @@ export const SYSTEM_VIEWS: readonly View[] = [
   ...ARCHIVE_VIEWS,
   ...STORAGE_VIEWS,
   ...BACKUP_VIEWS,
+  ...COPY_VIEWS,
   ...CLEAN_VIEWS,
   ...SCHEDULE_VIEWS,
   ...KEY_VIEWS,

@@ -162,16 +162,22 @@ interface KnownObject {
   type: ValidateTaskType;
   id: number;
   fileStatus: string;
+  /** Path of a copy; '' for what lies where its own row says. */
+  uri: string;
 }
 
 /** What there is to be read: everything that was not deleted, and the tenants that were drilled. */
 function* knownObjects({ store, where }: ViewReader, ledger: readonly Verification[]): Iterable<KnownObject> {
   for (const { tenantId, objectType, objectId } of ledger)
-    if (objectType === 'TENANT') yield { tenantId, type: 'TENANT', id: objectId, fileStatus: '' };
+    if (objectType === 'TENANT') yield { tenantId, type: 'TENANT', id: objectId, fileStatus: '', uri: '' };
   for (const { tenantId, backupSetId: id, status, fileStatus } of store.backupSets.find(where))
-    if (status === 'SUCCESS' && fileStatus !== 'DELETED') yield { tenantId, type: 'BACKUP SET', id, fileStatus };
+    if (status === 'SUCCESS' && fileStatus !== 'DELETED')
+      yield { tenantId, type: 'BACKUP SET', id, fileStatus, uri: '' };
+  for (const { tenantId, backupSetId: id, status, uri } of store.setCopies.find(where))
+    if (status === 'AVAILABLE' || status === 'BROKEN')
+      yield { tenantId, type: 'BACKUP SET', id, fileStatus: status, uri };
   for (const { tenantId, pieceId: id, fileStatus } of store.pieces.find(where))
-    if (fileStatus !== 'DELETED') yield { tenantId, type: 'BACKUP PIECE', id, fileStatus };
+    if (fileStatus !== 'DELETED') yield { tenantId, type: 'BACKUP PIECE', id, fileStatus, uri: '' };
 }
 
 const yesNo = (is: boolean) => (is ? 'YES' : 'NO');
@@ -196,19 +202,21 @@ const CDB_HF_VERIFIED = view({
     PROVED_SCN_DISPLAY: datetime(6, 'The same as time.'),
     JOB_ID: bigint('The validate job.', NULLABLE),
     COMMENT: varchar(4096, 'The error, or what was not proved.', NULLABLE),
+    COPY_PATH: varchar(4096, 'Destination of a copy; empty for what lies where the set or piece itself does.'),
   },
   *rows(reader) {
     const ledger = reader.store.verifications.find(reader.where);
     const known = new Map<string, Verification[]>();
-    const keyOf = (tenantId: number, type: string, id: number) => `${tenantId} ${type} ${id}`;
+    const keyOf = (tenantId: number, type: string, id: number, uri: string) => `${tenantId} ${type} ${id} ${uri}`;
     for (const row of ledger) {
-      const key = keyOf(row.tenantId, row.objectType, row.objectId);
+      const key = keyOf(row.tenantId, row.objectType, row.objectId, row.uri);
       known.set(key, [...(known.get(key) ?? []), row]);
     }
-    for (const { tenantId, type, id, fileStatus } of knownObjects(reader, ledger)) {
+    for (const { tenantId, type, id, fileStatus, uri } of knownObjects(reader, ledger)) {
       const object = { TENANT_ID: tenantId, OBJECT_TYPE: type, ID: id, FILE_STATUS: fileStatus };
-      const rows = known.get(keyOf(tenantId, type, id));
-      if (!rows) yield { ...object, ...NEVER_READ };
+      const rows = known.get(keyOf(tenantId, type, id, uri));
+      const path = { COPY_PATH: shownUri(uri) };
+      if (!rows) yield { ...object, ...NEVER_READ, ...path };
       for (const row of rows ?? [])
         yield {
           ...object,
@@ -221,6 +229,7 @@ const CDB_HF_VERIFIED = view({
           PROVED_SCN_DISPLAY: reader.showScn(tenantId, row.provedScn),
           JOB_ID: row.jobId,
           COMMENT: row.comment,
+          ...path,
         };
     }
   },
@@ -244,7 +253,9 @@ function protectionFacts(reader: ViewReader): (tenant: Tenant) => ProtectionFact
   const sets = byTenant(store.backupSets.find(where));
   const pieces = byTenant(store.pieces.find(where));
   const rounds = byTenant(store.rounds.find(where));
-  const ledger = byTenant(store.verifications.find(where));
+  // What is known of copies is told by the copies' own rows.
+  const ledger = byTenant(store.verifications.find(where).filter(({ uri }) => uri === ''));
+  const copies = byTenant(store.setCopies.find(where));
   const archiveDests = byTenant(store.archiveDests.find(where));
   const dataDests = byTenant(store.dataDests.find(where));
   return ({ tenantId }) => {
@@ -261,6 +272,7 @@ function protectionFacts(reader: ViewReader): (tenant: Tenant) => ProtectionFact
       archiveComment: figures?.comment || round?.comment || '',
       lagTargetNs: () => store.durationUs(tenantId, 'archive_lag_target') * NS_PER_US,
       ...{ sets: sets(tenantId), pieces: pieces(tenantId), ledger: ledger(tenantId) },
+      copies: copies(tenantId),
       windows: reader.windows(tenantId),
       showTime: (ns) => reader.showTime(tenantId, ns) ?? '',
     };

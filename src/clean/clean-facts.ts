@@ -17,8 +17,9 @@ export interface CleanFacts {
   /** Every set and piece of the tenant, in any state. */
   sets: readonly BackupSet[];
   pieces: readonly ArchivePiece[];
-  /** Present destinations; null when none is set. Nothing that lies elsewhere is cleaned by a policy. */
-  dataUri: string | null;
+  /** Present destinations, copies among those of sets. Nothing that lies elsewhere is cleaned by a policy. */
+  dataUris: ReadonlySet<string>;
+  /** null when none is set. */
   archiveUri: string | null;
   /** What unfinished backups and restores read, and for whom, and what is locked until when, in words. */
   setsInUse: ReadonlyMap<number, string>;

@@ -16,6 +16,7 @@ import { JOB_MOVES, type JobStatus } from '../model/backup-job.ts';
 import type { DeleteJob, DeleteTask } from '../model/delete-job.ts';
 import { formatObject, parseDestinationUri } from '../model/destination-uri.ts';
 import { checkMove, isFinal } from '../model/moves.ts';
+import { deleteCopies } from '../store/data-places.ts';
 import type { Store } from '../store/store.ts';
 import { recordDeleted, recordJobEnd } from './clean-events.ts';
 import { deletePiece, deleteRound, deleteSet, occupied } from './delete-objects.ts';
@@ -31,6 +32,8 @@ export interface CleanDependencies {
   openDestination: OpenDestination;
   /** Who writes a destination; absent: nobody else. */
   leases?: Leases;
+  /** Copies of sets are to go: whoever makes them removes them, each destination at its own pace. */
+  pumpCopies(): void;
 }
 
 /** Where a task's object lies, and how it is removed; removing may be repeated. */
@@ -130,6 +133,8 @@ export class CleanWorker {
           const startNs = clock.nowNs();
           store.deleteTasks.change(taskKey, { status, startNs, totalBytes: bytes, totalFiles: files });
           setFileStatus(store, task, 'DELETING');
+          if (task.taskType === 'BACKUP SET')
+            deleteCopies(store, { tenantId: task.tenantId, backupSetId: task.objectId });
         });
       }
       await lease.prove();
@@ -137,6 +142,7 @@ export class CleanWorker {
     } finally {
       await destination[Symbol.asyncDispose]();
     }
+    if (task.taskType === 'BACKUP SET') this.#deps.pumpCopies();
     store.transaction(() => {
       const { totalBytes, totalFiles } = store.deleteTasks.get(taskKey)!;
       store.deleteTasks.change(taskKey, {

@@ -1,6 +1,6 @@
 // Goal: cleaning leaves nothing behind of what it deletes, everything of what it keeps, and never a lie in between.
 // Method: real sets and log on file destinations (fake engine); the server stops before, in and behind every removal.
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync } from 'node:fs';
 import { afterEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../base/clock.ts';
 import { fail, isFailure } from '../base/errors.ts';
@@ -40,7 +40,8 @@ function service(
     store,
     clock,
     log: silentLog,
-    openDestination: open,
+    openDestination: (uri) => open(uri),
+    pumpCopies: () => world.backup.pumpCopies(),
     ranges: (tenantId, sets, pieces) =>
       storedWindows({ sets, pieces, rounds: store.rounds.find({ tenantId }), liveCheckpointScn: undefined }),
   });
@@ -106,6 +107,34 @@ function objectsAt(kind: 'data' | 'archive'): string[] {
 }
 
 describe('cleaning', () => {
+  test('deletes the copies of a set with it, one that is away once it is back', async () => {
+    await begin();
+    const copyUri = (no: number) => `file://${world.root}/copies/${no}`;
+    const { tenantId } = tenant;
+    for (const destNo of [1, 2])
+      await world.backup.setDataDestCopy(tenantId, destNo, { uri: copyUri(destNo), binding: 'MANDATORY' });
+    const statuses = () => world.store.setCopies.find({ tenantId }).map(({ status }) => status);
+    await until('all is copied', () => statuses().every((status) => status === 'AVAILABLE'));
+    expect(statuses()).toHaveLength(6);
+    const path = copyUri(2).slice('file://'.length);
+    renameSync(path, `${path}.away`);
+    addPolicy();
+    clean.deleteObsolete([tenantId], BY_TENANT);
+    await ended();
+    expect(jobs()).toMatchObject([{ status: 'COMPLETED', comment: '', taskCount: 3 }]);
+    expect(fileStatuses()).toEqual(CLEANED);
+    await until('the copies at hand are gone', () => statuses().filter((status) => status === 'DELETED').length === 2);
+    expect(statuses().filter((status) => status === 'DELETING')).toHaveLength(2);
+    renameSync(`${path}.away`, path);
+    world.backup.pumpCopies();
+    await until('all are gone', () => statuses().filter((status) => status === 'DELETED').length === 4);
+    for (const no of [1, 2]) {
+      const names = readdirSync(copyUri(no).slice('file://'.length), { recursive: true }).map(String);
+      expect(names.filter((name) => /backup_set_[12]_/.test(name))).toEqual([]);
+      expect(names.filter((name) => /backup_set_3_full\//.test(name)).length).toBeGreaterThan(3);
+    }
+  });
+
   test('deletes what the policy lets go, with every object of it, and keeps the rest whole', async () => {
     await begin();
     addPolicy();
@@ -191,7 +220,7 @@ describe('cleaning', () => {
       await world[Symbol.asyncDispose]();
     }
     await begin();
-  }, 240_000);
+  }, 600_000);
 
   test('gives back what it did not come to, when it fails or is cancelled', async () => {
     await begin();

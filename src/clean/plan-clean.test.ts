@@ -200,7 +200,7 @@ function factsOf({ sets, pieces, rounds, end }: World): CleanFacts {
   return {
     sets,
     pieces,
-    dataUri: HERE,
+    dataUris: new Set([HERE]),
     archiveUri: LOG,
     ...keptByLocks({ sets, pieces }, scn(end)),
     ranges: (s, p) => storedWindows({ sets: s, pieces: p, rounds, liveCheckpointScn: undefined }),

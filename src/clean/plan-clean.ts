@@ -89,7 +89,7 @@ function because(set: BackupSet, of: { neededBy: ReadonlyMap<number, number>; cl
 /** Decides for one clean point; null for none, which keeps every usable set and all log. */
 function decide(facts: CleanFacts, policy: PolicyAt, point: CleanPoint | null): CleanPlan {
   const there = facts.sets.filter(isThere);
-  const own = there.filter(({ uri }) => uri === facts.dataUri);
+  const own = there.filter(({ uri }) => facts.dataUris.has(uri));
   const standing = own.filter(isStanding);
   const kept = point ? standing.filter((set) => byScn(set, point.set) >= 0) : standing;
   const neededBy = withAncestors(kept, there);
@@ -97,7 +97,7 @@ function decide(facts: CleanFacts, policy: PolicyAt, point: CleanPoint | null): 
   const wreckBefore = policy.windowStartScn ?? cleanPoint?.minRestoreScn ?? SCN_NONE;
   const sets = there.map((set): Verdict<BackupSet> => {
     const inUse = facts.setsInUse.get(set.backupSetId);
-    const isOwn = set.uri === facts.dataUri;
+    const isOwn = facts.dataUris.has(set.uri);
     if (!isOwn) return { of: set, isDeleted: false, because: 'it lies at another destination than the present one' };
     if (inUse !== undefined) return { of: set, isDeleted: false, because: inUse };
     const wrecked = wreckage(set, wreckBefore);
@@ -166,7 +166,7 @@ export function leftBy(plan: CleanPlan, { sets, pieces }: CleanFacts): { sets: B
  */
 export function planObsolete(facts: CleanFacts, policy: PolicyAt): CleanPlan {
   const before = facts.ranges(facts.sets, facts.pieces);
-  const fulls = facts.sets.filter((set) => set.uri === facts.dataUri && set.backupType === 'FULL' && isUsable(set));
+  const fulls = facts.sets.filter((set) => facts.dataUris.has(set.uri) && set.backupType === 'FULL' && isUsable(set));
   for (const point of cleanPoints(fulls, policy)) {
     const plan = decide(facts, policy, point);
     const left = leftBy(plan, facts);

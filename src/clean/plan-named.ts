@@ -22,7 +22,7 @@ export function namedSets(ids: readonly number[], facts: CleanFacts, hasPolicy: 
   const staying = facts.sets.filter((set) => isUsable(set) && !wanted.has(set.backupSetId));
   const neededBy = withAncestors(staying, facts.sets);
   const newestFull = facts.sets
-    .filter((set) => set.uri === facts.dataUri && set.backupType === 'FULL' && isUsable(set))
+    .filter((set) => facts.dataUris.has(set.uri) && set.backupType === 'FULL' && isUsable(set))
     .reduce((newest, { backupSetId }) => Math.max(newest, backupSetId), 0);
   const look = (id: number): BackupSet | string => {
     const set = facts.sets.find(({ backupSetId }) => backupSetId === id);
@@ -34,7 +34,7 @@ export function namedSets(ids: readonly number[], facts: CleanFacts, hasPolicy: 
     if (inUse !== undefined) return refusal(id, inUse);
     const needer = neededBy.get(id);
     if (needer !== undefined && needer !== id) return refusal(id, `dependent by backup set id=${needer}`);
-    if (!isUsable(set) || set.uri !== facts.dataUri) return set;
+    if (!isUsable(set) || !facts.dataUris.has(set.uri)) return set;
     if (hasPolicy) return refusal(id, 'cannot delete backup set in current path when delete policy is set');
     if (newestFull === 0) return refusal(id, 'no full backup exists');
     if (id >= newestFull) return refusal(id, `newer than latest full backupset id=${newestFull}`);

@@ -7,6 +7,7 @@ import { RESTORE_MOVES } from '../model/restore-job.ts';
 import { SCN_NONE, toScn } from '../model/scn.ts';
 import { parseDurationUs } from '../model/size-text.ts';
 import { VALIDATE_TASK_MOVES, type ValidateTaskStatus, type ValidateTaskType } from '../model/validate-job.ts';
+import { dataPlaces, urisOfSet } from '../store/data-places.ts';
 import type { Store } from '../store/store.ts';
 import type { CleanFacts, PolicyAt, RestorableRanges } from './clean-facts.ts';
 import { keptByLocks } from './locked.ts';
@@ -38,8 +39,11 @@ function inUse(
   for (const job of UNFINISHED_RESTORE.flatMap((status) => store.restoreJobs.find({ status }))) {
     const because = `tenant ${job.restoreTenantName} is being restored from it`;
     const read = new Set([...job.backupSetList, ...job.backupPieceList]);
-    for (const { uri, backupSetId, backupType } of sets)
-      if (read.has(`${uri}/${backupSetDirectory(backupSetId, backupType)}`)) setsInUse.set(backupSetId, because);
+    for (const set of sets) {
+      const { backupSetId, backupType } = set;
+      const directory = backupSetDirectory(backupSetId, backupType);
+      if (urisOfSet(store, set).some((uri) => read.has(`${uri}/${directory}`))) setsInUse.set(backupSetId, because);
+    }
     for (const piece of pieces)
       if (read.has(`${piece.uri}/${pieceDirectory(piece)}`)) piecesInUse.set(piece.pieceId, because);
   }
@@ -73,7 +77,7 @@ export function readFacts(
   return {
     sets,
     pieces,
-    dataUri: store.dataDests.get({ tenantId })?.uri ?? null,
+    dataUris: new Set(dataPlaces(store, tenantId).map(({ uri }) => uri)),
     archiveUri: store.archiveDests.get({ tenantId })?.uri ?? null,
     setsInUse: new Map([...locked.setsInUse, ...used.setsInUse]),
     piecesInUse: new Map([...locked.piecesInUse, ...used.piecesInUse]),

@@ -3,7 +3,7 @@
 import { sameBytes } from '../base/bytes.ts';
 import { fail, isFailure } from '../base/errors.ts';
 import { KIB } from '../base/limits.ts';
-import type { PieceInfo, SegmentInfo } from '../format/archive-info.ts';
+import type { SegmentInfo } from '../format/archive-info.ts';
 import { pieceInfoName } from '../format/layout.ts';
 import {
   type HashedBatchHeader,
@@ -32,8 +32,8 @@ import {
   roundStartPosition,
   type TornTail,
 } from './batch-chain.ts';
+import { findSegment, segmentsOf } from './counted-segments.ts';
 import type { Destination, ObjectReader } from './destination.ts';
-import { findCounted } from './segment-generations.ts';
 
 /** Read at once while walking headers: many small batches in one read, not much waste between large ones. */
 const READ_AHEAD_BYTES = 256 * KIB;
@@ -46,6 +46,25 @@ export interface LogEnd {
   /** Header of the last batch; undefined when there was none. */
   last: HashedBatchHeader | undefined;
   torn: TornTail | undefined;
+  /** The last batches, where they are kept back: a longer copy may say that others count. */
+  held?: readonly ReadBatch[];
+}
+
+/** A piece with the destination that it is read from. */
+export interface LocatedPiece {
+  destination: Destination;
+  piece: ArchivedPiece;
+}
+
+/** What a walk over copies asks for besides. */
+export interface LocatedWalkOptions extends WalkOptions {
+  mayEndTorn?: boolean;
+  /** `from` lies inside the first piece: batches up to it were walked in another copy. */
+  isRejoining?: boolean;
+  /** The last batch is not yielded but returned. */
+  keepsHeld?: boolean;
+  /** Told before a piece is read, by its place in the list. */
+  onPiece?: (index: number) => void;
 }
 
 /** Whose log is read, and what opens what of it is encrypted. */
@@ -70,7 +89,7 @@ export interface WalkOptions {
 }
 
 /** Reads ranges of one object through a window, because headers are small and lie one after another. */
-function windowed(reader: ObjectReader, sizeBytes: number): ReadRange {
+export function windowed(reader: ObjectReader, sizeBytes: number): ReadRange {
   let window: Uint8Array = new Uint8Array(0);
   let windowAt = 0;
   return async (offset, length) => {
@@ -84,7 +103,7 @@ function windowed(reader: ObjectReader, sizeBytes: number): ReadRange {
 }
 
 /** Whether the bytes from `offset` to the end can be what an unfinished append leaves: a prefix of a batch, or zeros. */
-async function isUnfinished(readRange: ReadRange, segment: SegmentObject, offset: number): Promise<boolean> {
+export async function isUnfinished(readRange: ReadRange, segment: SegmentObject, offset: number): Promise<boolean> {
   const left = segment.sizeBytes - offset;
   if (left < LOG_BATCH_HEADER_BYTES) return true;
   const tail = await readRange(segment.sizeBytes - ZERO_TAIL_BYTES, ZERO_TAIL_BYTES);
@@ -178,57 +197,6 @@ function checkHome(
   return header;
 }
 
-/** A segment that counts, with what a frozen piece's own list says of it. */
-interface CountedSegment {
-  name: string;
-  listed: SegmentInfo | undefined;
-  /** Batches from this one on do not count: a later writer went on from before them. */
-  beforeBatchNo: number;
-}
-
-/** The segments that a frozen piece lists. */
-function listedOf(piece: ArchivedPiece, info: PieceInfo): CountedSegment[] {
-  return info.segments.map((listed) => {
-    return { name: `${piece.directory}/${listed.name}`, listed, beforeBatchNo: Number.POSITIVE_INFINITY };
-  });
-}
-
-/** The segments of a piece that count: those of its last writers while it is active, those of its own list when it is frozen. */
-async function segmentsOf(
-  destination: Destination,
-  piece: ArchivedPiece,
-  of: { info: PieceInfo | undefined; floor: number },
-): Promise<CountedSegment[]> {
-  if (of.info) return listedOf(piece, of.info);
-  const counted = await findCounted(destination, piece.segments, of.floor);
-  return counted.map(({ segment, beforeBatchNo }) => ({ name: segment.name, listed: undefined, beforeBatchNo }));
-}
-
-function findSegment(present: ReadonlyMap<string, SegmentObject>, { name, listed }: CountedSegment): SegmentObject {
-  const found = present.get(name);
-  if (!found) throw fail('BACKUP_FILE_NOT_EXIST', { file: name });
-  if (listed && !hasListedSize(found, listed))
-    throw damagedLog(name, `it has ${found.sizeBytes} bytes instead of ${listed.size}`);
-  return listed ? { ...found, sizeBytes: listed.size } : found;
-}
-
-/**
- * The segments that count in a frozen piece, in the order of its list.
- * @throws BACKUP_FILE_NOT_EXIST (9011), BACKUP_DATA_CORRUPT (9010) when one is not there as listed
- */
-export function listedSegments(piece: ArchivedPiece, info: PieceInfo): SegmentObject[] {
-  const present = new Map(piece.segments.map((segment) => [segment.name, segment]));
-  return listedOf(piece, info).map((counted) => findSegment(present, counted));
-}
-
-/**
- * Whether a segment is as long as its frozen piece says. One that an append failed in (it has no hash) may have got longer
- * since: a destination that hung carries out late what it was asked for, and the next segment holds the same again.
- */
-export function hasListedSize(found: SegmentObject, listed: SegmentInfo): boolean {
-  return found.sizeBytes === listed.size || (listed.sha256 === null && found.sizeBytes > listed.size);
-}
-
 /** A frozen piece's own list must agree with what its segments hold. */
 function checkListed(piece: ArchivedPiece, listed: SegmentInfo, chain: BatchChain): void {
   const { position, fault } = chain;
@@ -302,9 +270,9 @@ async function firstPieceId(
 }
 
 /** Hash of the batch before a piece, from its start file; undefined when there is no such file. */
-async function hashBefore(destination: Destination, piece: ArchivedPiece | undefined): Promise<Uint8Array | undefined> {
-  if (piece?.startName === undefined) return undefined;
-  const { prevBatchHash } = await readPieceStart(destination, piece);
+async function hashBefore(first: LocatedPiece | undefined): Promise<Uint8Array | undefined> {
+  if (first?.piece.startName === undefined) return undefined;
+  const { prevBatchHash } = await readPieceStart(first.destination, first.piece);
   return prevBatchHash ?? ROUND_START.hash;
 }
 
@@ -312,16 +280,31 @@ async function hashBefore(destination: Destination, piece: ArchivedPiece | undef
  * Walks the batches of pieces that follow each other in one round, as `walkPiece` does those of one. Whether the log may
  * end with an unfinished append is by default a matter of the last.
  */
-export async function* walkPieces(
+export function walkPieces(
   destination: Destination,
   pieces: readonly ArchivedPiece[],
   from: ChainPosition | undefined,
   options: WalkOptions & { mayEndTorn?: boolean },
 ): AsyncGenerator<ReadBatch, LogEnd> {
-  const mayEndTorn = options.mayEndTorn ?? pieces.at(-1)?.isFrozen !== true;
-  const chain = new BatchChain(from, from ? undefined : await hashBefore(destination, pieces[0]));
-  for (const piece of pieces) {
-    const walk = { ...options, chain, isLastPiece: piece === pieces.at(-1) };
+  return walkLocated(
+    pieces.map((piece) => ({ destination, piece })),
+    from,
+    options,
+  );
+}
+
+/** As `walkPieces`, of pieces that lie at several destinations. */
+export async function* walkLocated(
+  pieces: readonly LocatedPiece[],
+  from: ChainPosition | undefined,
+  options: LocatedWalkOptions,
+): AsyncGenerator<ReadBatch, LogEnd> {
+  const mayEndTorn = options.mayEndTorn ?? pieces.at(-1)?.piece.isFrozen !== true;
+  const chain = new BatchChain(from, from ? undefined : await hashBefore(pieces[0]));
+  for (const [index, { destination, piece }] of pieces.entries()) {
+    options.onPiece?.(index);
+    const isRejoining = index === 0 && options.isRejoining === true;
+    const walk = { ...options, chain, isLastPiece: index === pieces.length - 1, isRejoining };
     try {
       yield* walkSegments(destination, piece, walk);
     } catch (error) {
@@ -336,9 +319,11 @@ export async function* walkPieces(
   if (fault && !(mayEndTorn && (fault.isTorn || options.acceptsDamagedTail)))
     throw damagedLog(fault.object, `at offset ${fault.offset}: ${fault.because}`);
   if (stray && !mayEndTorn) throw damagedLog(stray.object, stray.because);
-  yield* chain.release();
   const end = fault ?? stray;
   const torn = end && { object: end.object, offset: end.offset, because: end.because };
+  const held = chain.release();
+  if (options.keepsHeld) return { position: chain.position, last: chain.last, torn, held };
+  yield* held;
   return { position: chain.position, last: chain.last, torn };
 }
 

@@ -159,8 +159,17 @@ export async function readSetIndex(
   set: DescribedSet,
   dataKey: Uint8Array | null,
 ): Promise<BackupSetIndex> {
-  const { ref, manifest } = set;
-  await checkObjects(destination, setDirectory(ref), manifest.objects);
+  await checkObjects(destination, setDirectory(set.ref), set.manifest.objects);
+  return await readIndex(destination, set, dataKey);
+}
+
+/** As `readSetIndex`, of a set whose objects were looked for in several places. */
+export async function readIndex(
+  destination: Destination,
+  set: DescribedSet,
+  dataKey: Uint8Array | null,
+): Promise<BackupSetIndex> {
+  const { manifest } = set;
   const { object, bytes } = await readListed(destination, set, { kind: 'index', bytesMax: INDEX_BYTES_MAX });
   const index = decodeIndex(bytes, { object, owner: setOwner(manifest), dataKey });
   const { pageSize, pageCount, skipPage } = manifest.engine;

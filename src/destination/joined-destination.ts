@@ -1,47 +1,56 @@
-// Several archive destinations read as one: pieces of one archive that were moved to different places.
+// Several destinations read as one: each is a directory of it, named by its number. Copies of one archive have objects of
+// the same name with other bytes in them, so a name alone does not tell what is meant.
 import { AssertionFailure, assert } from '../base/assert.ts';
-import { fail, isFailure } from '../base/errors.ts';
-import type { Destination, ObjectInfo } from './destination.ts';
+import { fail } from '../base/errors.ts';
+import type { Destination } from './destination.ts';
 
 const isReadOnly = (): never => {
   throw new AssertionFailure('joined destinations are only read');
 };
 
-/**
- * Reads an object where it is; of one that lies in several places the longest counts, because one that is copied while it
- * grows is a beginning of it. Closing it closes the parts.
- */
+/** Name in the joined destination of an object of one part; of a single part it is the same. */
+export function joinedName(place: number, name: string, partCount: number): string {
+  return partCount === 1 ? name : `${place}/${name}`;
+}
+
+/** The part that an object lies in, and its name there; undefined for a name of no part. */
+export function splitJoinedName(joined: string): { place: number; name: string } | undefined {
+  const [, place, name] = /^(\d+)\/(.+)$/.exec(joined) ?? [];
+  return place === undefined || name === undefined ? undefined : { place: Number(place), name };
+}
+
+/** A single part stays as it is. Closing it closes the parts. */
 export function joinDestinations(parts: readonly Destination[]): Destination {
   const [first] = parts;
   assert(first, 'something is joined');
   if (parts.length === 1) return first;
-  const holder = async (name: string): Promise<Destination> => {
-    const sizes = await Promise.all(parts.map((part) => part.size(name)));
-    const longest = sizes.reduce<number>((most, size) => Math.max(most, size ?? -1), -1);
-    const found = longest < 0 ? undefined : parts[sizes.indexOf(longest)];
-    if (!found) throw fail('BACKUP_FILE_NOT_EXIST', { file: name });
-    return found;
+  const find = (joined: string): { part: Destination; name: string } => {
+    const split = splitJoinedName(joined);
+    const part = split && parts[split.place];
+    if (!split || !part) throw fail('BACKUP_FILE_NOT_EXIST', { file: joined });
+    return { part, name: split.name };
   };
   return {
     uri: first.uri,
     can: { append: false },
     spec: { kind: 'joined', parts: parts.map(({ spec }) => spec) },
-    get: async (name, range) => (await holder(name)).get(name, range),
-    openRead: async (name) => (await holder(name)).openRead(name),
-    async size(name) {
-      try {
-        return await (await holder(name)).size(name);
-      } catch (error) {
-        if (isFailure(error, 'BACKUP_FILE_NOT_EXIST')) return undefined;
-        throw error;
-      }
+    get: async (joined, range) => {
+      const { part, name } = find(joined);
+      return await part.get(name, range);
     },
-    async list(prefix) {
-      const objects = new Map<string, ObjectInfo>();
-      for (const listed of await Promise.all(parts.map((part) => part.list(prefix))))
-        for (const object of listed)
-          if (object.sizeBytes > (objects.get(object.name)?.sizeBytes ?? -1)) objects.set(object.name, object);
-      return [...objects.values()];
+    openRead: async (joined) => {
+      const { part, name } = find(joined);
+      return await part.openRead(name);
+    },
+    size: async (joined) => {
+      const { part, name } = find(joined);
+      return await part.size(name);
+    },
+    list: async (joined) => {
+      const { part, name } = find(joined);
+      const place = parts.indexOf(part);
+      const named = (object: string) => joinedName(place, object, parts.length);
+      return (await part.list(name)).map((object) => ({ ...object, name: named(object.name) }));
     },
     put: isReadOnly,
     sync: isReadOnly,

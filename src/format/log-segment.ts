@@ -89,6 +89,50 @@ export async function* scanSegment(source: SegmentSource): AsyncGenerator<Segmen
   yield { kind: 'end', offset, tornBecause: undefined };
 }
 
+/** What follows a batch in a segment of which only that can be read. */
+export type SalvageItem =
+  | { kind: 'batch'; offset: number; header: HashedBatchHeader; table: LogBatchTable }
+  | { kind: 'end'; offset: number; tornBecause: string | undefined };
+
+/**
+ * Finds a batch of the chain by its hash, whatever the bytes before it are, and walks on behind it.
+ * @param after hash of that batch: the walk begins behind it, or with the one that names it as the batch before
+ * @returns nothing when neither is there; `end` tells where valid bytes end otherwise
+ */
+export async function* salvageSegment(
+  source: SegmentSource,
+  { after, owner }: { after: Uint8Array; owner: LogBatchOwner },
+): AsyncGenerator<SalvageItem> {
+  let tip = after;
+  let offset: number | undefined = LOG_SEGMENT_HEADER_BYTES;
+  let isFound = false;
+  for (;;) {
+    offset = isFound ? offset : await findBatch(source, offset, owner);
+    if (offset === undefined) return;
+    if (isFound && offset === source.sizeBytes) return void (yield { kind: 'end', offset, tornBecause: undefined });
+    const read = await readBatch(source, offset);
+    const fault = 'fault' in read ? read.fault : await salvageFault(source, read.table);
+    if ('fault' in read || fault !== undefined) {
+      if (isFound) return void (yield { kind: 'end', offset, tornBecause: fault });
+      offset++;
+      continue;
+    }
+    const { header, table } = read;
+    if (isOwn(header, owner) && sameBytes(header.prevHash, tip)) {
+      isFound = true;
+      tip = header.hash;
+      yield { kind: 'batch', offset, header, table };
+    } else if (isFound) return void (yield { kind: 'end', offset, tornBecause: 'another chain goes on there' });
+    else isFound = sameBytes(header.hash, after);
+    // What is no batch of the chain may be a page image that holds one.
+    offset += isFound ? header.totalBytes : 1;
+  }
+}
+
+function salvageFault(source: SegmentSource, table: LogBatchTable): Promise<string | undefined> {
+  return source.verifyImages === 'all' ? imageFault(source, table) : Promise.resolve(undefined);
+}
+
 function checkPlace(
   header: HashedBatchHeader,
   segment: LogSegmentHeader,

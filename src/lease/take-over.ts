@@ -3,6 +3,7 @@ import { proveOwner } from '../destination/claim-destination.ts';
 import type { OpenDestination } from '../destination/destination.ts';
 import type { DestKind } from '../format/format-file.ts';
 import { parseDestinationUri } from '../model/destination-uri.ts';
+import { dataPlaces } from '../store/data-places.ts';
 import type { Store } from '../store/store.ts';
 import type { Leases } from './lease-service.ts';
 
@@ -44,7 +45,7 @@ export function createTakeOver(deps: {
 function pathsOf(store: Store, tenantId: number): Map<string, DestKind> {
   const paths = new Map<string, DestKind>();
   for (const { uri } of store.archiveDests.find({ tenantId })) paths.set(uri, 'archive_log');
-  for (const { uri } of store.dataDests.find({ tenantId })) paths.set(uri, 'backup_data');
+  for (const { uri } of dataPlaces(store, tenantId)) paths.set(uri, 'backup_data');
   for (const { uri, destType, status } of store.leases.find({ tenantId })) {
     if (status !== 'HELD') paths.set(uri, destType);
   }

@@ -93,6 +93,8 @@ export interface Verification {
   objectType: ValidateTaskType;
   objectId: number;
   level: ValidateLevel;
+  /** Path of a copy; '' for what lies where its own row says. */
+  uri: string;
   /** Of the last reading. */
   jobId: number;
   lastNs: bigint;

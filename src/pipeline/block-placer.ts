@@ -16,8 +16,8 @@ export interface PlaceJob {
   logDestination: RestoreRequest['logDestination'];
 }
 
-/** A chunk is some items; its answer is how many bytes were written into the target. */
-export type PlaceLane = Lane<readonly RestoreItem[], number>;
+/** A chunk is some items; its answer is how many bytes were written into the target. At its end it says what was read elsewhere. */
+export type PlaceLane = Lane<readonly RestoreItem[], number, string[]>;
 
 /** The pages of the target that an item writes, and where they lie in its block. */
 export function runsOf(item: RestoreItem): PageRun[] {
@@ -49,11 +49,13 @@ class BlockPlacer implements PlaceLane {
     let next = items[0] && this.#blocks.read(items[0]);
     try {
       for (const [index, item] of items.entries()) {
-        const open = await next!;
+        const open = await settled(next!);
         const following = items[index + 1];
         // The next item is read while this one is unpacked.
         next = following && this.#blocks.read(following);
-        bytes += this.#write(item, open());
+        // Whoever waits for it hears of its failure.
+        next?.catch(() => {});
+        bytes += this.#write(item, await this.#opened(item, open));
       }
       return bytes;
     } finally {
@@ -62,13 +64,23 @@ class BlockPlacer implements PlaceLane {
     }
   }
 
-  async finish(): Promise<void> {
-    this.#target.close();
-    await this.#blocks.close();
+  /** The bytes of an item, from another place where they are not what they should be. */
+  async #opened(item: RestoreItem, open: () => Uint8Array): Promise<Uint8Array> {
+    try {
+      return open();
+    } catch (error) {
+      return await this.#blocks.readElsewhere(item, error);
+    }
   }
 
-  abort(): Promise<void> {
-    return this.finish();
+  async finish(): Promise<string[]> {
+    this.#target.close();
+    await this.#blocks.close();
+    return this.#blocks.remarks;
+  }
+
+  async abort(): Promise<void> {
+    await this.finish();
   }
 
   /** Writes the pages of an item that its plan names. @returns their bytes */
@@ -96,6 +108,17 @@ class BlockPlacer implements PlaceLane {
       from = at + size;
     }
     write(from, pages.length);
+  }
+}
+
+/** What opens an item, also when it could not be read: then opening it fails. */
+async function settled(read: Promise<() => Uint8Array>): Promise<() => Uint8Array> {
+  try {
+    return await read;
+  } catch (error) {
+    return () => {
+      throw error;
+    };
   }
 }
 

@@ -3,12 +3,14 @@ import { assert } from '../base/assert.ts';
 import { fail } from '../base/errors.ts';
 import { BLOCK_PLAIN_BYTES, KIB } from '../base/limits.ts';
 import type { Destination, ObjectReader } from '../destination/destination.ts';
+import { mayLieElsewhere } from '../destination/fall-over.ts';
 import { openDestinationSpec } from '../destination/open-destination.ts';
 import { BLOCK_STORED_BYTES_MAX, type BlockContext, blockContext, openBlock } from '../format/block.ts';
 import { packName } from '../format/layout.ts';
 import { decodeImageBlock, storedBytesMax } from '../format/log-batch-table.ts';
 import { objectKey } from '../format/object-key.ts';
 import { decodePackHeader, PACK_HEADER_BYTES } from '../format/pack.ts';
+import { formatDestinationUri } from '../model/destination-uri.ts';
 import { OpenReaders } from './open-readers.ts';
 import type { LogBlockItem, RestoreRequest, SetBlockItem } from './pipeline.ts';
 
@@ -27,7 +29,10 @@ interface OpenPack {
 export type RestoredSet = RestoreRequest['sets'][number];
 
 export class BlockReader {
-  readonly #sets: Array<{ set: RestoredSet; destination: Destination }>;
+  readonly #sets: Array<{ set: RestoredSet; places: Destination[] }>;
+  /** Which place each pack is read from, where it is not the first. */
+  readonly #placeOf = new Map<string, number>();
+  readonly #remarks = new Set<string>();
   readonly #logDestination: Destination | null;
   readonly #packs = new OpenReaders<OpenPack>();
   readonly #segments = new OpenReaders<{ reader: ObjectReader }>();
@@ -37,7 +42,9 @@ export class BlockReader {
   readonly #plain = Buffer.allocUnsafeSlow(BLOCK_PLAIN_BYTES);
 
   constructor({ sets, logDestination }: Pick<RestoreRequest, 'sets' | 'logDestination'>) {
-    this.#sets = sets.map((set) => ({ set, destination: openDestinationSpec(set.destination) }));
+    this.#sets = sets.map((set) => {
+      return { set, places: [set.destination, ...(set.elsewhere ?? [])].map(openDestinationSpec) };
+    });
     this.#logDestination = logDestination && openDestinationSpec(logDestination);
   }
 
@@ -47,7 +54,8 @@ export class BlockReader {
     const ask = () => run?.reader.willRead?.(run.from, run.to - run.from);
     for (const item of items) {
       const { offset, storedBytes } = item.kind === 'set' ? item.block : item;
-      const { reader } = await (item.kind === 'set' ? this.#openSet(item) : this.#openLog(item));
+      const reader = await this.#opened(item);
+      if (!reader) continue;
       const end = offset + storedBytes;
       // Numbers that can not be true are told when they are read.
       if (!(storedBytes > 0 && storedBytes <= STORED_BYTES_MAX && end <= reader.sizeBytes)) continue;
@@ -58,6 +66,16 @@ export class BlockReader {
       }
     }
     ask();
+  }
+
+  /** What an item is read from; undefined where it can not be opened: that is told when it is read, perhaps elsewhere. */
+  async #opened(item: SetBlockItem | LogBlockItem): Promise<ObjectReader | undefined> {
+    try {
+      return (await (item.kind === 'set' ? this.#openSet(item) : this.#openLog(item))).reader;
+    } catch (error) {
+      if (mayLieElsewhere(error)) return undefined;
+      throw error;
+    }
   }
 
   /**
@@ -73,14 +91,19 @@ export class BlockReader {
   async close(): Promise<void> {
     await this.#packs.close();
     await this.#segments.close();
-    for (const { destination } of this.#sets) await destination[Symbol.asyncDispose]();
+    for (const { places } of this.#sets) for (const place of places) await place[Symbol.asyncDispose]();
     await this.#logDestination?.[Symbol.asyncDispose]();
   }
 
-  #openSet({ setIndex, block: { packNo } }: Pick<SetBlockItem, 'setIndex' | 'block'>): Promise<OpenPack> {
-    const of = this.#sets[setIndex];
-    assert(of, `the restore has a set ${setIndex}`);
-    return this.#packs.get(`${setIndex}/${packNo}`, () => openPack(of.destination, of.set, packNo));
+  /** @param of the place that the pack is read from; left out: that which gave it last */
+  #openSet(
+    { setIndex, block: { packNo } }: Pick<SetBlockItem, 'setIndex' | 'block'>,
+    of?: number | undefined,
+  ): Promise<OpenPack> {
+    const found = this.#sets[setIndex];
+    assert(found, `the restore has a set ${setIndex}`);
+    const place = of ?? this.#placeOf.get(`${setIndex}/${packNo}`) ?? 0;
+    return this.#packs.get(`${setIndex}/${packNo}/${place}`, () => openPack(found.places[place]!, found.set, packNo));
   }
 
   #openLog({ object }: Pick<LogBlockItem, 'object'>): Promise<{ reader: ObjectReader }> {
@@ -89,15 +112,48 @@ export class BlockReader {
     return this.#segments.get(object, async () => ({ reader: await destination.openRead(object) }));
   }
 
-  async #readSet({ setIndex, block }: SetBlockItem): Promise<() => Uint8Array> {
+  /** What was read elsewhere, and why. */
+  get remarks(): string[] {
+    return [...this.#remarks];
+  }
+
+  /**
+   * Reads an item from another place than before, because it was not what it should be there.
+   * @returns its bytes; they hold until the next call
+   * @throws the failure itself when no other place has it
+   */
+  async readElsewhere(item: SetBlockItem | LogBlockItem, failure: unknown): Promise<Uint8Array> {
+    const places = item.kind === 'set' ? (this.#sets[item.setIndex]?.places ?? []) : [];
+    if (item.kind !== 'set' || places.length < 2 || !mayLieElsewhere(failure)) throw failure;
+    const key = `${item.setIndex}/${item.block.packNo}`;
+    const before = this.#placeOf.get(key) ?? 0;
+    for (const place of places.keys()) {
+      if (place === before) continue;
+      try {
+        const open = await this.#readSet(item, { place, into: Buffer.allocUnsafeSlow(STORED_BYTES_MAX) });
+        const plain = open();
+        this.#placeOf.set(key, place);
+        this.#remarks.add(`${failure.message}; it was read from ${formatDestinationUri(places[place]!.uri)}`);
+        return plain;
+      } catch (error) {
+        if (!mayLieElsewhere(error)) throw error;
+      }
+    }
+    throw failure;
+  }
+
+  async #readSet(
+    { setIndex, block }: SetBlockItem,
+    of: { place?: number; into: Buffer } = { into: this.#stored },
+  ): Promise<() => Uint8Array> {
     const { offset, storedBytes } = block;
-    const { reader, context } = await this.#openSet({ setIndex, block });
+    const { reader, context } = await this.#openSet({ setIndex, block }, of.place);
     const isInside = storedBytes >= 0 && offset >= PACK_HEADER_BYTES && offset + storedBytes <= reader.sizeBytes;
     if (!isInside || storedBytes > BLOCK_STORED_BYTES_MAX) {
       const because = `it has ${reader.sizeBytes} bytes; block ${block.blockNo} lies at ${offset} + ${storedBytes}`;
       throw fail('BACKUP_DATA_CORRUPT', { object: context.object, because });
     }
-    const stored = await reader.read(offset, storedBytes, this.#stored);
+    const stored = await reader.read(offset, storedBytes, of.into);
     return () => openBlock(context, block, stored, block.checksum, this.#plain);
   }
 

@@ -114,7 +114,14 @@ export interface RestoreRequest {
   pageCount: number;
   /** Never written, zeros in the file; 0 for none. */
   skipPage: number;
-  sets: Array<{ destination: DestinationSpec; directory: string; owner: SetOwner; dataKey: Uint8Array | null }>;
+  sets: Array<{
+    destination: DestinationSpec;
+    /** Other places of the very same objects: read, one after the other, where an object is damaged, missing or away. */
+    elsewhere?: DestinationSpec[];
+    directory: string;
+    owner: SetOwner;
+    dataKey: Uint8Array | null;
+  }>;
   logDestination: DestinationSpec | null;
   items: Iterable<SetBlockItem | LogBlockItem>;
   workers: number;
@@ -192,6 +199,8 @@ export interface Pipeline extends AsyncDisposable {
   restore(request: RestoreRequest): Promise<{
     /** `pageHash` of every page of the file as it was read back; NO_PAGE_HASH for the skipped page. */
     pageHashes: BigUint64Array;
+    /** Objects that were read elsewhere, and why; none twice. */
+    remarks: string[];
   }>;
   /** Says that so many workers will be wanted soon: a process takes some tenths of a second to come up. */
   prepare(workers: number, work: 'backup' | 'restore'): void;

@@ -24,7 +24,8 @@ const TARGET_MODE = 0o600;
 
 /** A memory destination lives in this process, and so does the work on it. */
 function isLocal({ sets, logDestination }: RestoreRequest): boolean {
-  return [...sets.map((set) => set.destination), logDestination].some((spec) => spec !== null && isLocalSpec(spec));
+  const ofSets = sets.flatMap(({ destination, elsewhere = [] }) => [destination, ...elsewhere]);
+  return [...ofSets, logDestination].some((spec) => spec !== null && isLocalSpec(spec));
 }
 
 function priorityOf({ isBackground }: RestoreRequest): Priority {
@@ -35,7 +36,11 @@ function priorityOf({ isBackground }: RestoreRequest): Priority {
 function sharedBy(workers: number, { sets, logDestination, target }: PlaceJob): PlaceJob {
   return {
     target,
-    sets: sets.map((set) => ({ ...set, destination: shareOf(set.destination, workers) })),
+    sets: sets.map((set) => ({
+      ...set,
+      destination: shareOf(set.destination, workers),
+      ...(set.elsewhere ? { elsewhere: set.elsewhere.map((spec) => shareOf(spec, workers)) } : {}),
+    })),
     logDestination: logDestination && shareOf(logDestination, workers),
   };
 }
@@ -98,7 +103,9 @@ async function syncParent(path: string): Promise<void> {
   }
 }
 
-async function fillTarget(pool: WorkerPool, request: RestoreRequest, job: PlaceJob): Promise<void> {
+/** @returns what was read elsewhere */
+async function fillTarget(pool: WorkerPool, request: RestoreRequest, job: PlaceJob): Promise<string[]> {
+  const remarks = new Set<string>();
   const lanes = await openLanes(pool, request, job);
   const done = { items: 0, bytes: 0 };
   const progress = throttled(systemClock, () => request.onProgress({ ...done }));
@@ -114,9 +121,12 @@ async function fillTarget(pool: WorkerPool, request: RestoreRequest, job: PlaceJ
     done.items += items.length;
     progress();
   };
-  const finish = (lane: number) => lanes[lane]!.finish();
+  const finish = async (lane: number) => {
+    for (const remark of await lanes[lane]!.finish()) remarks.add(remark);
+  };
   await runLanes({ lanes, nextChunk, work, finish, signal: request.signal });
   progress(true);
+  return [...remarks];
 }
 
 /** Hashes the finished file: what SQLite will read, whatever was meant to be written. */
@@ -133,26 +143,32 @@ function readBack(pool: WorkerPool, request: RestoreRequest, { target }: PlaceJo
  * before: a sync holds up whoever writes the same file (1.3 instead of 0.9 s for 1 GB), and the last one costs nothing
  * beside the reading.
  */
-async function writeTarget(pool: WorkerPool, request: RestoreRequest): Promise<BigUint64Array> {
+async function writeTarget(
+  pool: WorkerPool,
+  request: RestoreRequest,
+): Promise<{ pageHashes: BigUint64Array; remarks: string[] }> {
   const { handle, job } = await createTarget(request);
   try {
-    await fillTarget(pool, request, job);
+    const remarks = await fillTarget(pool, request, job);
     const last = [readBack(pool, request, job), handle.sync(), request.whenWritten?.()] as const;
     // Nothing is at work any more when the first failure is told.
     await Promise.allSettled(last);
     const [pageHashes] = await Promise.all(last);
-    return pageHashes;
+    return { pageHashes, remarks };
   } finally {
     await handle.close();
   }
 }
 
 /** @see Pipeline.restore */
-export async function runRestore(pool: WorkerPool, request: RestoreRequest): Promise<{ pageHashes: BigUint64Array }> {
+export async function runRestore(
+  pool: WorkerPool,
+  request: RestoreRequest,
+): Promise<{ pageHashes: BigUint64Array; remarks: string[] }> {
   try {
-    const pageHashes = await writeTarget(pool, request);
+    const written = await writeTarget(pool, request);
     await syncParent(request.targetPath);
-    return { pageHashes };
+    return written;
   } catch (error) {
     throw targetFailure(error, request.targetPath);
   }

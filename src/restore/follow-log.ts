@@ -6,7 +6,9 @@ import { type ArchivedPiece, listPiece, listPieces } from '../destination/archiv
 import { walkPieces } from '../destination/archive-reader.ts';
 import type { ChainPosition, ReadBatch } from '../destination/batch-chain.ts';
 import type { Destination, ObjectInfo } from '../destination/destination.ts';
+import { directoryOf, listCopies } from '../destination/list-copies.ts';
 import { type PieceRef, parsePieceDirectory, pieceDirectory } from '../format/layout.ts';
+import { formatDestinationUri } from '../model/destination-uri.ts';
 import type { Scn } from '../model/scn.ts';
 import type { ReplayedState } from '../model/standby.ts';
 import { planReplay, type ReplayPlan } from './plan-replay.ts';
@@ -100,24 +102,23 @@ export class LogFollower {
   ): Promise<FoundLog> {
     const { owner, timeZone } = this.#of;
     const { state, untilScn, starts } = of;
-    const all = await listPieces(destination);
-    const later = all.filter(({ roundId }) => roundId >= state.roundId);
-    const runs = await readRuns(destination, { owner, only: later });
+    const log = await listCopies([{ destination, shown: formatDestinationUri(destination.uri), only: null }]);
+    const later = log.pieces.filter(({ roundId }) => roundId >= state.roundId);
+    const runs = await readRuns(log, { owner, pieces: later });
     const { onward, obstacle } = planReplay({ state, runs, untilScn, timeZone });
     if (!onward) return { onward: null, obstacle };
-    const last = later.at(-1);
+    const last = later.at(-1)?.copies[0]?.piece;
     const endsInLast = onward.stretches.at(-1)?.pieces.at(-1)?.name === (last && pieceDirectory(last));
-    const walk = walkStretches(destination, walkedOf(onward.stretches), owner);
+    const walk = walkStretches(log, walkedOf(onward.stretches), { owner });
     const lastRun = onward.stretches.at(-1)?.run;
     return {
       onward: {
         batches: this.#noting(walk, endsInLast && !last?.isFrozen ? starts : null),
         targetScn: onward.targetScn,
         proves: async (scn) => {
-          const piece = lastRun?.archived.findLast(
-            ({ directory }) => directory === onward.stretches.at(-1)?.pieces.at(-1)?.name,
-          );
-          return piece !== undefined && (await provesPoint(destination, piece, scn));
+          const name = onward.stretches.at(-1)?.pieces.at(-1)?.name;
+          const piece = lastRun?.archived.findLast((archived) => directoryOf(archived) === name);
+          return piece !== undefined && (await provesPoint(log, piece, scn));
         },
       },
       obstacle,

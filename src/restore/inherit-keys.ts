@@ -1,17 +1,21 @@
 // The tenant keys of a restore: which are at hand, whether they open the log, and what of them the new tenant gets.
 // As in OceanBase a restored tenant has the keys of the one that it was, and goes on encrypting with the newest of them.
 import { hexOf } from '../base/bytes.ts';
-import { fail, isFailure } from '../base/errors.ts';
+import { fail } from '../base/errors.ts';
 import { type ArchivedPiece, readPieceInfo } from '../destination/archive-listing.ts';
-import { listedSegments, walkPiece } from '../destination/archive-reader.ts';
+import { walkPiece } from '../destination/archive-reader.ts';
+import { listedSegments } from '../destination/counted-segments.ts';
 import type { Destination } from '../destination/destination.ts';
+import { isAway, mayLieElsewhere } from '../destination/fall-over.ts';
+import { findCopied, type PieceCopy } from '../destination/list-copies.ts';
 import type { ExportedKey } from '../format/key-file.ts';
-import { manifestName } from '../format/layout.ts';
+import { manifestName, parsePieceDirectory } from '../format/layout.ts';
 import { tenantKeyId } from '../format/tenant-key.ts';
 import { type FindTenantKey, isTenantKeySlot, slotKeyId } from '../format/tenant-key-slot.ts';
 import { openersOf } from '../model/backup-job.ts';
 import type { Store } from '../store/store.ts';
 import { findTenantKey, keepTenantKey, keysOf, openTenantKey } from '../store/tenant-keys.ts';
+import type { OpenedLog } from './open-log.ts';
 import type { RestorePlan } from './plan-restore.ts';
 import type { FoundRun, LogOwner } from './read-log.ts';
 import type { FoundSet } from './read-sources.ts';
@@ -31,24 +35,26 @@ export function tenantKeysAtHand(store: Store, given: readonly ExportedKey[]): F
  */
 export async function checkLogKeys(
   { stretches }: Plan,
-  of: { owner: LogOwner; openLog: () => Destination; findKey: FindTenantKey },
+  of: { owner: LogOwner; openLog: () => OpenedLog; findKey: FindTenantKey },
 ): Promise<void> {
   if (stretches.length === 0) return;
-  await using destination = of.openLog();
-  for (const { run, pieces } of stretches) {
-    const planned = run.archived.filter(({ directory }) => pieces.some(({ name }) => name === directory));
+  await using opened = of.openLog();
+  const { pieces: lying } = await opened.list();
+  for (const { pieces } of stretches) {
+    const planned = pieces.flatMap(({ name }) => findCopied(lying, parsePieceDirectory(name)!)?.copies[0] ?? []);
     const [first, last] = [planned[0], planned.at(-1)];
     if (!first || !last) continue;
+    const destinationOf = ({ place }: PieceCopy) => opened.places[place]!.destination;
     try {
-      for await (const keyId of keyIdsIn(destination, first, of.owner)) {
-        checkKey(keyId, first, of.findKey);
+      for await (const keyId of keyIdsIn(destinationOf(first), first.piece, of.owner)) {
+        checkKey(keyId, first.piece, of.findKey);
         break;
       }
-      const end = await lastSegment(destination, last);
-      for await (const keyId of keyIdsIn(destination, end, of.owner)) checkKey(keyId, last, of.findKey);
+      const end = await lastSegment(destinationOf(last), last.piece);
+      for await (const keyId of keyIdsIn(destinationOf(last), end, of.owner)) checkKey(keyId, last.piece, of.findKey);
     } catch (error) {
-      // Damage is named by whoever reads all of the log, if it is met there.
-      if (!isFailure(error, 'BACKUP_DATA_CORRUPT') && !isFailure(error, 'BACKUP_FILE_NOT_EXIST')) throw error;
+      // Damage is named by whoever reads all of the log, if it is met there, and so is a copy that went away.
+      if (!mayLieElsewhere(error) || (isAway(error) && opened.places.length === 1)) throw error;
     }
   }
 }

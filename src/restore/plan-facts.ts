@@ -88,8 +88,9 @@ export interface PlanFacts<S extends PlanSet = PlanSet, R extends LogRun = LogRu
 /** Why a set can not be used although its own manifest is sound; null when every set that it needs is the very one. */
 export function missingSource(set: PlanSet, facts: Pick<PlanFacts, 'sourceSets' | 'damagedSets'>): Damage | null {
   for (const { backupSetId, object, uuid, manifestSha256 } of set.sources) {
+    const isIt = (candidate: PlanSet) => candidate.uuid === uuid && candidate.manifestSha256 === manifestSha256;
+    if (facts.sourceSets.some((candidate) => candidate.backupSetId === backupSetId && isIt(candidate))) continue;
     const found = facts.sourceSets.find((candidate) => candidate.backupSetId === backupSetId);
-    if (found?.uuid === uuid && found.manifestSha256 === manifestSha256) continue;
     const needed = `${set.name} takes blocks from that set`;
     if (found) return { object, because: `it is another one than ${set.name} was made on` };
     const damaged = facts.damagedSets.find((candidate) => candidate.backupSetId === backupSetId);

@@ -129,9 +129,9 @@ function brokenBase(facts: PlanFacts, last: LogRun): Damage | null {
   for (let run: LogRun | undefined = last; run; run = runBefore(run, facts.runs)) {
     if (run.baseDamage) return run.baseDamage;
     if (!run.base) return null;
-    const { destId, roundId, scn } = run.base;
+    const { roundId, scn } = run.base;
     if (runBefore(run, facts.runs)) continue;
-    const earlier = facts.runs.filter((r) => r.destId === destId && r.roundId === roundId && r.fromScn <= scn);
+    const earlier = facts.runs.filter((r) => r.roundId === roundId && r.fromScn <= scn);
     const stopped = earlier.reduce<LogRun | null>((a, b) => (a && isAfter(a, b) ? a : b), null);
     return stopped?.stoppedBy ?? null;
   }

@@ -283,11 +283,9 @@ describe('planRestore across rounds that repair a gap', () => {
     expect(error.message).toContain(`the newest restorable point is SCN ${at(40)}`);
   });
 
-  test('does not take a run of another destination, or of a later round, for the one before', () => {
+  test('takes the run before wherever a copy of it lies, and none of a later round', () => {
     const elsewhere = joined.runs.map((r) => (r.base ? { ...r, base: { ...r.base, destId: 7 } } : r));
-    expect(failure(() => planRestore({ ...joined, sets: [set(1, 1, 10)], runs: elsewhere }, scnTarget(60))).code).toBe(
-      9064,
-    );
+    expect(planRestore({ ...joined, sets: [set(1, 1, 10)], runs: elsewhere }, scnTarget(95)).restoreScn).toBe(at(95));
     const circle = joined.runs.map((r) => (r.base ? { ...r, base: { ...r.base, roundId: r.roundId } } : r));
     expect(failure(() => planRestore({ ...joined, sets: [set(1, 1, 10)], runs: circle }, scnTarget(60))).code).toBe(
       9064,

@@ -1,20 +1,30 @@
 // The log at archive destinations as unbroken runs, and how each joins the rounds before it.
 // Frozen pieces are judged by their own lists here; every byte that is used is checked when it is walked.
+import { sameBytes } from '../base/bytes.ts';
 import { fail, isFailure } from '../base/errors.ts';
 import {
   type ArchivedPiece,
-  listPieces,
   readPieceInfo,
   readPieceStart,
   readRoundEnd,
   readRoundStart,
 } from '../destination/archive-listing.ts';
-import { hasListedSize, type LogReader, walkPiece } from '../destination/archive-reader.ts';
-import { roundStartPosition } from '../destination/batch-chain.ts';
+import type { LogReader } from '../destination/archive-reader.ts';
+import { type ChainPosition, roundStartPosition } from '../destination/batch-chain.ts';
+import { hasListedSize } from '../destination/counted-segments.ts';
 import type { Destination } from '../destination/destination.ts';
-import { firstCommitScn } from '../destination/find-repair.ts';
+import { inPlace, isAway, mayLieElsewhere, readFirst } from '../destination/fall-over.ts';
+import {
+  type CopiedPiece,
+  directoryOf,
+  type LogCopies,
+  type PieceCopy,
+  roundPlaces,
+} from '../destination/list-copies.ts';
+import { walkCopies } from '../destination/walk-copies.ts';
 import type { PieceInfo, RoundBase, RoundEndInfo, RoundStartInfo } from '../format/archive-info.ts';
-import { type PieceRef, pieceInfoName, type RoundRef, roundStartName } from '../format/layout.ts';
+import { pieceInfoName, type RoundRef, roundStartName } from '../format/layout.ts';
+import type { HashedBatchHeader } from '../format/log-batch-header.ts';
 import { SCN_NONE, type Scn, toScn } from '../model/scn.ts';
 import type { Damage, LogRun, PlanPiece } from './plan-facts.ts';
 
@@ -23,12 +33,8 @@ export type LogOwner = LogReader;
 
 /** A run with the pieces that it was read from, in the same order as its plan pieces. */
 export interface FoundRun extends LogRun {
-  archived: ArchivedPiece[];
+  archived: CopiedPiece[];
   base: RoundBase | null;
-}
-
-interface RoundOfPieces extends RoundRef {
-  pieces: ArchivedPiece[];
 }
 
 /** What one piece adds to a run, or why it adds less than it should. */
@@ -47,37 +53,35 @@ export function damageOf(error: unknown): Damage {
   throw error;
 }
 
-/** The runs at one archive destination. `only` limits them to single pieces. */
+/** What is read of a log, and for whom. */
+interface Reading {
+  log: LogCopies;
+  owner: LogOwner;
+}
+
+/**
+ * The runs of a log, each piece from whichever copy is whole.
+ * @param pieces those of the log that count
+ */
 export async function readRuns(
-  destination: Destination,
-  of: { owner: LogOwner; only: readonly PieceRef[] | null },
+  log: LogCopies,
+  { owner, pieces = log.pieces }: { owner: LogOwner; pieces?: readonly CopiedPiece[] },
 ): Promise<FoundRun[]> {
-  const isMeant = (piece: PieceRef) =>
-    of.only === null ||
-    of.only.some((p) => p.destId === piece.destId && p.roundId === piece.roundId && p.pieceId === piece.pieceId);
-  const rounds = new Map<string, RoundOfPieces>();
-  for (const piece of (await listPieces(destination)).filter(isMeant)) {
-    const key = `${piece.roundId}/${piece.destId}`;
-    const round = rounds.get(key) ?? { destId: piece.destId, roundId: piece.roundId, pieces: [] };
-    round.pieces.push(piece);
-    rounds.set(key, round);
-  }
+  const rounds = new Map<number, CopiedPiece[]>();
+  for (const piece of pieces) rounds.set(piece.roundId, [...(rounds.get(piece.roundId) ?? []), piece]);
   const runs: FoundRun[] = [];
-  for (const round of rounds.values()) runs.push(...(await readRoundRuns(destination, round, of)));
+  for (const round of rounds.values()) runs.push(...(await readRoundRuns({ log, owner }, round)));
   return runs;
 }
 
-async function readRoundRuns(
-  destination: Destination,
-  round: RoundOfPieces,
-  of: { owner: LogOwner; only: readonly PieceRef[] | null },
-): Promise<FoundRun[]> {
-  const { pieces } = round;
+async function readRoundRuns(reading: Reading, pieces: readonly CopiedPiece[]): Promise<FoundRun[]> {
+  const { destId, roundId } = pieces[0]!.copies[0]!.piece;
+  const round = { destId, roundId };
   const runs: FoundRun[] = [];
   let open: FoundRun | null = null;
   for (const piece of pieces) {
     if (open && open.archived.at(-1)?.pieceId !== piece.pieceId - 1) open = null;
-    const covered = await coverage(destination, piece, of.owner);
+    const covered = await coverage(reading, piece);
     if (covered === null) {
       open = null;
       continue;
@@ -85,7 +89,7 @@ async function readRoundRuns(
     if ('object' in covered) {
       // Nothing of this piece is known: the run before it ends here.
       if (open) open.stoppedBy = covered;
-      else runs.push({ ...emptyRun(round), stoppedBy: covered, ...(await knownStart(destination, piece)) });
+      else runs.push({ ...emptyRun(round), stoppedBy: covered, ...(await knownStart(reading, piece)) });
       open = null;
       continue;
     }
@@ -96,12 +100,13 @@ async function readRoundRuns(
     addPiece(open, piece, covered);
     if (covered.damage) open = null;
   }
-  const end = await findRoundEnd(destination, round);
+  const end = await findRoundEnd(reading, pieces);
   const last = runs.at(-1);
-  if (last && of.only === null) last.stoppedBy ??= missingEnd(end, pieces.at(-1));
+  const isWhole = reading.log.places.every(({ only }) => only === null);
+  if (last && isWhole) last.stoppedBy ??= missingEnd(end, pieces.at(-1));
   const interruptedBecause = end && 'status' in end && end.status === 'INTERRUPTED' ? end.comment : '';
   for (const run of runs) Object.assign(run, { interruptedBecause });
-  if (runs[0]) Object.assign(runs[0], await readBase(destination, runs[0], of.owner));
+  if (runs[0]) Object.assign(runs[0], await readBase(reading, runs[0], pieces));
   return runs;
 }
 
@@ -113,14 +118,14 @@ function emptyRun({ destId, roundId }: RoundRef): FoundRun {
 
 /** What the first run of a round goes on from, and the scn of its repairing commit. */
 async function readBase(
-  destination: Destination,
+  { log, owner }: Reading,
   run: FoundRun,
-  owner: LogOwner,
+  pieces: readonly CopiedPiece[],
 ): Promise<Pick<FoundRun, 'base' | 'firstScn' | 'baseDamage'>> {
   const none = { base: null, firstScn: null, baseDamage: null };
   let start: RoundStartInfo;
   try {
-    start = await readRoundStart(destination, run);
+    start = await readFirst(roundPlaces(log, pieces), ({ place, ref }) => readRoundStart(place.destination, ref));
   } catch (error) {
     // Sets of the round itself need no start file.
     return { ...none, baseDamage: damageOf(error) };
@@ -131,17 +136,37 @@ async function readBase(
   const { base } = start;
   if (!base || run.archived[0]?.pieceId !== start.basePieceId) return none;
   try {
-    const firstScn = await firstCommitScn(destination, run.archived, { owner, from: roundStartPosition(start) });
-    return { base, firstScn: firstScn ?? null, baseDamage: null };
+    return {
+      base,
+      firstScn: await firstCommit({ log, owner }, run.archived, roundStartPosition(start)),
+      baseDamage: null,
+    };
   } catch (error) {
     return { base, firstScn: null, baseDamage: damageOf(error) };
   }
 }
 
+/** Scn of the first commit that is whole in its round: the one that repairs the gap before it. */
+async function firstCommit(
+  { log, owner }: Reading,
+  pieces: readonly CopiedPiece[],
+  from: ChainPosition,
+): Promise<Scn | null> {
+  let at = from;
+  // Piece by piece: what is behind the commit may be damaged.
+  for (const piece of pieces) {
+    for await (const { header } of walkCopies(log.places, [piece], at, { owner, acceptsClosed: true })) {
+      if (header.commitCount > 0) return header.firstScn;
+      at = { batchNo: header.batchNo, hash: header.hash };
+    }
+  }
+  return null;
+}
+
 /** Where a piece that can not be read begins, if at least its start file can. */
-async function knownStart(destination: Destination, piece: ArchivedPiece): Promise<Partial<FoundRun>> {
+async function knownStart(reading: Reading, piece: CopiedPiece): Promise<Partial<FoundRun>> {
   try {
-    const startScn = await startOf(destination, piece);
+    const startScn = await startOf(reading, piece);
     return startScn === undefined ? {} : { fromScn: beforeScn(startScn), toScn: beforeScn(startScn) };
   } catch (error) {
     damageOf(error);
@@ -149,11 +174,12 @@ async function knownStart(destination: Destination, piece: ArchivedPiece): Promi
   }
 }
 
-function addPiece(run: FoundRun, piece: ArchivedPiece, covered: PieceCoverage): void {
+function addPiece(run: FoundRun, piece: CopiedPiece, covered: PieceCoverage): void {
   const fromScn = run.pieces.length === 0 ? covered.fromScn : run.toScn;
   const reachedScn = covered.toScn > run.toScn ? covered.toScn : run.toScn;
-  const bytes = piece.segments.reduce((sum, { sizeBytes }) => sum + BigInt(sizeBytes), 0n);
-  const part: PlanPiece = { name: piece.directory, fromScn, toScn: reachedScn, bytes };
+  const [{ piece: lying }] = piece.copies as [PieceCopy];
+  const bytes = lying.segments.reduce((sum, { sizeBytes }) => sum + BigInt(sizeBytes), 0n);
+  const part: PlanPiece = { name: lying.directory, fromScn, toScn: reachedScn, bytes };
   run.pieces.push(part);
   run.archived.push(piece);
   run.toScn = reachedScn;
@@ -161,15 +187,32 @@ function addPiece(run: FoundRun, piece: ArchivedPiece, covered: PieceCoverage): 
 }
 
 /** How far a piece reaches; a damage when nothing of it is known; null when it was only just begun and is empty. */
-async function coverage(
-  destination: Destination,
-  piece: ArchivedPiece,
-  owner: LogOwner,
-): Promise<PieceCoverage | Damage | null> {
+async function coverage(reading: Reading, piece: CopiedPiece): Promise<PieceCoverage | Damage | null> {
+  const { log } = reading;
+  const frozen = piece.copies.filter((copy) => copy.piece.isFrozen);
   try {
-    return piece.isFrozen ? await frozenCoverage(destination, piece) : await walkedCoverage(destination, piece, owner);
+    if (frozen.length > 0)
+      return await readFirst(frozen, ({ place, piece: lying }) =>
+        inOwnPlace(log, place, () => frozenCoverage(log.places[place]!.destination, lying)),
+      );
+  } catch (error) {
+    if (piece.copies.length === 1) return damageOf(error);
+    if (!mayLieElsewhere(error)) throw error;
+    // No copy is whole: together they may be.
+  }
+  try {
+    return await walkedCoverage(reading, piece);
   } catch (error) {
     return damageOf(error);
+  }
+}
+
+/** Whatever is told of one of several copies names its place. */
+async function inOwnPlace<T>({ places }: LogCopies, place: number, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    throw places.length > 1 ? inPlace(error, places[place]!.shown) : error;
   }
 }
 
@@ -195,25 +238,29 @@ function frozenEnd({ checkpointScn, endScn }: PieceInfo): Scn {
 }
 
 /** Whether a frozen piece proves a point that lies after its last batch: nothing was committed in between. */
-export async function provesPoint(destination: Destination, piece: ArchivedPiece, scn: Scn): Promise<boolean> {
-  return piece.isFrozen && frozenEnd(await readPieceInfo(destination, piece)) >= scn;
+export async function provesPoint({ places }: LogCopies, { copies }: CopiedPiece, scn: Scn): Promise<boolean> {
+  const frozen = copies.filter(({ piece }) => piece.isFrozen);
+  if (frozen.length === 0) return false;
+  const info = await readFirst(frozen, ({ place, piece }) => readPieceInfo(places[place]!.destination, piece));
+  return frozenEnd(info) >= scn;
 }
 
-/** An active piece is known only by its batches. */
-async function walkedCoverage(
-  destination: Destination,
-  piece: ArchivedPiece,
-  owner: LogOwner,
-): Promise<PieceCoverage | Damage | null> {
-  const startScn = await startOf(destination, piece);
+/** A piece that no list tells of is known only by its batches. */
+async function walkedCoverage({ log, owner }: Reading, piece: CopiedPiece): Promise<PieceCoverage | Damage | null> {
+  const startScn = await startOf({ log, owner }, piece);
   let reachedScn: Scn | undefined;
   let damage: Damage | null = null;
   let firstScn: Scn | undefined;
+  let last: HashedBatchHeader | undefined;
   try {
-    for await (const { header } of walkPiece(destination, piece, undefined, { owner, acceptsClosed: true })) {
+    for await (const { header } of walkCopies(log.places, [piece], undefined, { owner, acceptsClosed: true })) {
       firstScn ??= beforeScn(header.firstScn);
       reachedScn = header.checkpointScn;
+      last = header;
     }
+    const listed = await listedEnd(log, piece);
+    if (listed && !isEndOf(last, listed)) damage = listedDamage(piece, listed);
+    else if (listed) reachedScn = frozenEnd(listed);
   } catch (error) {
     damage = damageOf(error);
   }
@@ -222,10 +269,29 @@ async function walkedCoverage(
   return { fromScn, toScn: reachedScn !== undefined && reachedScn > fromScn ? reachedScn : fromScn, damage };
 }
 
+/** The list of a frozen piece that can be read in some copy. */
+async function listedEnd({ places }: LogCopies, { copies }: CopiedPiece): Promise<PieceInfo | undefined> {
+  const frozen = copies.filter(({ piece }) => piece.isFrozen);
+  if (frozen.length === 0) return undefined;
+  return await readFirst(frozen, ({ place, piece }) => readPieceInfo(places[place]!.destination, piece));
+}
+
+function isEndOf(last: HashedBatchHeader | undefined, { lastBatchHash }: PieceInfo): boolean {
+  return last && lastBatchHash ? sameBytes(last.hash, lastBatchHash) : !last && !lastBatchHash;
+}
+
+function listedDamage(piece: CopiedPiece, { segments }: PieceInfo): Damage {
+  const last = segments.at(-1);
+  const object = `${directoryOf(piece)}/${last?.name ?? ''}`;
+  return { object, because: `no copy has its batch ${last?.lastBatchNo}` };
+}
+
 /** Start of a piece by its start file; undefined when that is missing (a single piece given by its own uri). */
-async function startOf(destination: Destination, piece: ArchivedPiece): Promise<Scn | undefined> {
-  if (piece.startName === undefined) return undefined;
-  return (await readPieceStart(destination, piece)).startScn;
+async function startOf({ log }: Reading, { copies }: CopiedPiece): Promise<Scn | undefined> {
+  const known = copies.filter(({ piece }) => piece.startName !== undefined);
+  if (known.length === 0) return undefined;
+  const start = await readFirst(known, ({ place, piece }) => readPieceStart(log.places[place]!.destination, piece));
+  return start.startScn;
 }
 
 /** A piece holds the commits from its start on: everything before it lies in earlier pieces. */
@@ -234,20 +300,28 @@ function beforeScn(scn: Scn): Scn {
 }
 
 /** The end of a round, or why it can not be read; undefined while the round goes on. */
-async function findRoundEnd(destination: Destination, round: RoundRef): Promise<RoundEndInfo | Damage | undefined> {
-  try {
-    return await readRoundEnd(destination, round);
-  } catch (error) {
-    if (isFailure(error, 'BACKUP_FILE_NOT_EXIST')) return undefined;
-    return damageOf(error);
+async function findRoundEnd(
+  { log }: Reading,
+  pieces: readonly CopiedPiece[],
+): Promise<RoundEndInfo | Damage | undefined> {
+  let damage: Damage | undefined;
+  for (const { place, ref } of roundPlaces(log, pieces)) {
+    try {
+      return await readRoundEnd(place.destination, ref);
+    } catch (error) {
+      if (!mayLieElsewhere(error) || (isAway(error) && log.places.length === 1)) throw error;
+      if (isFailure(error, 'BACKUP_DATA_CORRUPT')) damage ??= damageOf(error);
+    }
   }
+  return damage;
 }
 
 /** Whether a round that has ended has lost its last pieces. */
-function missingEnd(end: RoundEndInfo | Damage | undefined, last: ArchivedPiece | undefined): Damage | null {
+function missingEnd(end: RoundEndInfo | Damage | undefined, last: CopiedPiece | undefined): Damage | null {
   if (!last || !end) return null;
   if ('because' in end) return end;
-  if (end.lastPieceId === last.pieceId && last.isFrozen) return null;
-  const pieceId = end.lastPieceId > last.pieceId ? last.pieceId + 1 : last.pieceId;
-  return { object: pieceInfoName({ ...last, pieceId }), because: 'it is missing, though its round has ended' };
+  const { piece } = last.copies[0]!;
+  if (end.lastPieceId === piece.pieceId && piece.isFrozen) return null;
+  const pieceId = end.lastPieceId > piece.pieceId ? piece.pieceId + 1 : piece.pieceId;
+  return { object: pieceInfoName({ ...piece, pieceId }), because: 'it is missing, though its round has ended' };
 }

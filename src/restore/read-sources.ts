@@ -1,17 +1,18 @@
 // What the uris of a RESTORE hold: whose they are, which sets can be read, which log runs on. Nothing is changed there.
 import { hexOf } from '../base/bytes.ts';
-import { fail } from '../base/errors.ts';
+import { fail, type HoldfastError, isFailure } from '../base/errors.ts';
 import { MIB, SYS_TENANT_ID } from '../base/limits.ts';
-import { listPieces } from '../destination/archive-listing.ts';
 import { readManifest, SETS_MAX } from '../destination/backup-set-reader.ts';
 import { readFormatFile } from '../destination/claim-destination.ts';
 import type { Destination, OpenDestination } from '../destination/destination.ts';
-import { joinDestinations } from '../destination/joined-destination.ts';
+import { isAway } from '../destination/fall-over.ts';
+import { listCopies } from '../destination/list-copies.ts';
 import { completeSets } from '../destination/set-listing.ts';
 import { type BackupSetManifest, manifestSha256 } from '../format/backup-set-manifest.ts';
 import type { FormatFile } from '../format/format-file.ts';
-import { manifestName, type PieceRef, type SetRef, setDirectory } from '../format/layout.ts';
+import { manifestName, type SetRef, setDirectory } from '../format/layout.ts';
 import type { DestinationUri } from '../model/destination-uri.ts';
+import { mergeSets } from './merge-sets.ts';
 import type { DamagedSet, PlanFacts, PlanSet } from './plan-facts.ts';
 import { damageOf, type FoundRun, readRuns } from './read-log.ts';
 import { groupSourceUris, type SourceUri } from './source-uris.ts';
@@ -22,8 +23,8 @@ const MANIFESTS_BYTES_MAX = 256 * MIB;
 /** A set with what its manifest says. */
 export interface FoundSet extends PlanSet {
   ref: SetRef;
-  /** Uri of the data destination. */
-  uri: string;
+  /** Data destinations that hold this very set, the first to be read first. */
+  uris: string[];
   manifest: BackupSetManifest;
   /** As read: its hash and MAC are taken over these. */
   manifestBytes: Uint8Array;
@@ -40,8 +41,16 @@ export interface FoundSources extends PlanFacts<FoundSet, FoundRun> {
   owner: Pick<FormatFile, 'clusterUuid' | 'tenantId' | 'tenantName' | 'clusterName'>;
   /** The archives among them, as they are shown. */
   archiveUris: string[];
-  /** By directory of a piece, the archive that holds it; of several the last one named. */
+  /** By name of a planned piece, the archive that holds it; of several the one that is read first. */
   pieceUris: ReadonlyMap<string, string>;
+  /** Sources that did not answer, and why. */
+  away: AwaySource[];
+}
+
+export interface AwaySource {
+  /** As it may be shown. */
+  shown: string;
+  error: HoldfastError;
 }
 
 /** Opens a source of one piece of work. */
@@ -53,11 +62,11 @@ export function openAsSys({ openDestination }: { openDestination: OpenDestinatio
 }
 
 /**
- * Reads what a restore can choose from.
+ * Reads what a restore can choose from. A source that does not answer is left out, and told of.
  * @param beforeReading called with the owner and the archive uris before anything is listed, so that a running archive
  *        can first be made durable to the present
- * @throws BACKUP_FORMAT_FILE_NOT_EXIST (9080), BACKUP_FORMAT_FILE_NOT_MATCH (9081), NOT_SUPPORTED (4007) for two data
- *         destinations, NOT_ALLOWED (4179) for several tenants, RESTORE_SOURCE_NOT_ENOUGH (9119) without a data destination
+ * @throws BACKUP_FORMAT_FILE_NOT_EXIST (9080), BACKUP_FORMAT_FILE_NOT_MATCH (9081), NOT_ALLOWED (4179) for several
+ *         tenants, RESTORE_SOURCE_NOT_ENOUGH (9119) without a data destination; 9070, 9071 when none answers
  */
 export async function readSources(
   uris: readonly string[],
@@ -65,17 +74,35 @@ export async function readSources(
   beforeReading: (owner: FoundSources['owner'], archiveUris: readonly string[]) => Promise<void>,
 ): Promise<FoundSources> {
   const sources = groupSourceUris(uris).map((source) => ({ ...source, destination: open(source.uri) }));
+  // Copies are read in this order: a disk is nearer than an object store.
+  sources.sort((a, b) => Number(a.uri.scheme !== 'file') - Number(b.uri.scheme !== 'file'));
   try {
+    const away: AwaySource[] = [];
     const identified: Source[] = [];
-    for (const source of sources) identified.push(await identify(source));
-    const { data, archives, owner } = sortSources(identified);
+    for (const source of sources)
+      await unlessAway(source.shown, away, async () => void identified.push(await identify(source)));
+    const { data, archives, owner } = sortSources(identified, away);
     const archiveUris = archives.map(({ shown }) => shown);
     await beforeReading(owner, archiveUris);
-    const found = await readSets(data);
-    const log = await readArchives(archives, owner);
-    return { ...found, ...log, owner, archiveUris, timeZone: timeZoneOf(found) };
+    const found: SetsOfSource[] = [];
+    for (const source of data)
+      await unlessAway(source.shown, away, async () => void found.push(await readSets(source)));
+    if (found.length === 0) throw away[0]!.error;
+    const sets = mergeSets(found);
+    const log = await readArchives(archives, owner, away);
+    return { ...sets, ...log, owner, archiveUris, away, timeZone: timeZoneOf(sets) };
   } finally {
     for (const { destination } of sources) await destination[Symbol.asyncDispose]();
+  }
+}
+
+/** What a source that is not there keeps from being read; an empty mount has no format file. */
+async function unlessAway(shown: string, away: AwaySource[], read: () => Promise<void>): Promise<void> {
+  try {
+    await read();
+  } catch (error) {
+    if (!isAway(error) && !isFailure(error, 'BACKUP_FORMAT_FILE_NOT_EXIST')) throw error;
+    away.push({ shown, error });
   }
 }
 
@@ -92,39 +119,42 @@ async function identify(source: SourceUri & { destination: Destination }): Promi
   return { ...source, format };
 }
 
-function sortSources(sources: readonly Source[]): { data: Source; archives: Source[]; owner: FoundSources['owner'] } {
+function sortSources(
+  sources: readonly Source[],
+  away: readonly AwaySource[],
+): { data: Source[]; archives: Source[]; owner: FoundSources['owner'] } {
   const data = sources.filter(({ format }) => format.destKind === 'backup_data');
   const archives = sources.filter(({ format }) => format.destKind === 'archive_log');
-  if (data.length > 1)
-    throw fail('NOT_SUPPORTED', { what: 'It is not support to restore from multiple tenant backup paths.' });
   const [first] = sources;
-  const owner = first!.format;
+  if (!first) throw away[0]!.error;
+  const owner = first.format;
   const isSame = ({ format }: Source) => format.clusterUuid === owner.clusterUuid && format.tenantId === owner.tenantId;
   if (!sources.every(isSame)) throw fail('NOT_ALLOWED', { what: 'restore from sources of different tenants is' });
   if (owner.tenantId === SYS_TENANT_ID) throw fail('NOT_ALLOWED', { what: 'restore of the sys tenant is' });
-  if (!data[0]) throw fail('RESTORE_SOURCE_NOT_ENOUGH', { detail: 'no full backup set exists' });
-  return { data: data[0], archives, owner };
+  if (!data[0]) throw away[0]?.error ?? fail('RESTORE_SOURCE_NOT_ENOUGH', { detail: 'no full backup set exists' });
+  return { data, archives, owner };
 }
 
-/** The log of all archives as one: pieces of a round may lie in several of them. */
+/** The log of all archives as one: copies of it, or pieces that were moved apart. */
 async function readArchives(
   archives: readonly Source[],
   owner: FoundSources['owner'],
+  away: AwaySource[],
 ): Promise<Pick<FoundSources, 'runs' | 'pieceUris'>> {
   const pieceUris = new Map<string, string>();
-  const only: PieceRef[] = [];
-  for (const { destination, shown, pieces } of archives) {
-    const listed = await listPieces(destination);
-    for (const { directory, segments } of listed) if (segments.length > 0) pieceUris.set(directory, shown);
-    only.push(...(pieces ?? listed));
-  }
   if (archives.length === 0) return { runs: [], pieceUris };
-  const isWhole = archives.every(({ pieces }) => pieces === null);
-  const log = joinDestinations(archives.map(({ destination }) => destination));
-  return { runs: await readRuns(log, { owner, only: isWhole ? null : only }), pieceUris };
+  const places = archives.map(({ destination, shown, pieces: only }) => ({ destination, shown, only }));
+  const log = await listCopies(places);
+  away.push(...log.away.map(({ place: { shown }, error }) => ({ shown, error })));
+  for (const { copies } of log.pieces)
+    for (const { place, piece } of [...copies].reverse()) pieceUris.set(piece.directory, places[place]!.shown);
+  return { runs: await readRuns(log, { owner }), pieceUris };
 }
 
-async function readSets(source: Source): Promise<Pick<FoundSources, 'sets' | 'sourceSets' | 'damagedSets'>> {
+/** What one data destination holds. */
+export type SetsOfSource = Pick<FoundSources, 'sets' | 'sourceSets' | 'damagedSets'>;
+
+async function readSets(source: Source): Promise<SetsOfSource> {
   const asked = await readEach(source, await listSets(source));
   if (source.sets === null) return { ...asked, sourceSets: asked.sets };
   // What the sets that were asked for take blocks from lies beside them; a restore does not start from those.
@@ -173,7 +203,7 @@ async function readSet({ destination, shown, format }: Source, ref: SetRef): Pro
   const { manifest, bytes } = await readManifest(destination, ref, format);
   const { backupSetId, uuid, roundId, consistentScn, minRestoreScn } = manifest.set;
   return {
-    ...{ ref, uri: shown, name: setDirectory(ref), backupSetId, uuid, roundId, consistentScn, minRestoreScn },
+    ...{ ref, uris: [shown], name: setDirectory(ref), backupSetId, uuid, roundId, consistentScn, minRestoreScn },
     manifestSha256: hexOf(manifestSha256(bytes)),
     sources: manifest.sources.map((named) => {
       const place = { backupSetId: named.backupSetId, type: named.backupType };

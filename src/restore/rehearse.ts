@@ -8,6 +8,7 @@ import { buildFileAgain } from './build-again.ts';
 import type { RestorePlan } from './plan-restore.ts';
 import type { FoundRun } from './read-log.ts';
 import { type FoundSet, type FoundSources, openAsSys } from './read-sources.ts';
+import { joinRemarks } from './restore-remarks.ts';
 import { seedOf } from './restore-seed.ts';
 import type { RestoreDependencies } from './restore-worker.ts';
 
@@ -59,6 +60,6 @@ export async function rehearse(
     pageCount: built.pageCount,
     tableCount: built.facts.tableCount,
     commitCount: built.commitCount,
-    comment: plan.comment,
+    comment: joinRemarks([plan.comment, ...built.remarks]),
   };
 }

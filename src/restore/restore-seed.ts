@@ -13,6 +13,8 @@ export interface SeedSet {
   ref: SetRef;
   /** Hex. */
   manifestSha256: string;
+  /** Where it lies, counting in the destinations, the first to be read first; absent in a job of an earlier version. */
+  places?: number[];
 }
 
 /** One round's part of the log. */
@@ -25,7 +27,7 @@ export interface SeedStretch {
 export interface RestoreSeed {
   owner: { clusterUuid: string; tenantId: number };
   /** The sets that blocks are taken from, oldest first; the last one is the chosen set. */
-  data: { uri: string; sets: SeedSet[] };
+  data: { uris: string[]; sets: SeedSet[] };
   /** The log from the set to the restore point, by round; null when the set is the point. */
   log: { uris: string[]; stretches: SeedStretch[] } | null;
   /** What the log goes on from behind the restore point; absent in a job of an earlier version. */
@@ -63,9 +65,13 @@ export function seedOf(of: {
     const until = base ? { batchNo: base.batchNo, batchHash: hexOf(base.batchHash) } : null;
     return { pieces: pieces.flatMap(({ name }) => parsePieceDirectory(name) ?? []), until };
   });
+  const dataUris = [...new Set(plan.sets.flatMap(({ uris }) => uris))];
+  const sets = plan.sets.map(({ ref, manifestSha256, uris }) => {
+    return { ref, manifestSha256, places: uris.map((uri) => dataUris.indexOf(uri)) };
+  });
   return {
     owner: { clusterUuid: owner.clusterUuid, tenantId: owner.tenantId },
-    data: { uri: uriOf(plan.set.uri), sets: plan.sets.map(({ ref, manifestSha256 }) => ({ ref, manifestSha256 })) },
+    data: { uris: dataUris.map(uriOf), sets },
     log: stretches.length > 0 ? { uris: archiveUris.map(uriOf), stretches } : null,
     onward: {
       uri: leadingOn === undefined ? '' : uriOf(leadingOn),
@@ -84,9 +90,10 @@ export function encodeSeed(seed: RestoreSeed): string {
 
 /** Reads back what `encodeSeed` wrote into our own store. */
 export function decodeSeed(text: string): RestoreSeed {
-  const seed = JSON.parse(text) as RestoreSeed & { log: { uri?: string } | null };
-  // A job that an earlier version recorded has one archive.
+  const seed = JSON.parse(text) as RestoreSeed & { log: { uri?: string } | null; data: { uri?: string } };
+  // A job that an earlier version recorded has one archive and one data destination.
   if (seed.log?.uri !== undefined) seed.log.uris = [seed.log.uri];
+  if (seed.data.uri !== undefined) seed.data.uris = [seed.data.uri];
   assert(Array.isArray(seed.data?.sets) && typeof seed.workers === 'number', 'a restore job has a seed');
   return seed;
 }

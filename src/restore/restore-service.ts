@@ -41,6 +41,8 @@ export interface RestorePreview {
   pieces: Array<{ name: string; uri: string; bytes: bigint; fromScn: Scn; toScn: Scn }>;
   totalBytes: bigint;
   windows: RestoreWindow[];
+  /** Sources that are not used, and why. */
+  remarks: string[];
 }
 
 /** One unbroken range of points a tenant can be restored to, both ends inclusive. */
@@ -63,9 +65,10 @@ export interface RestoreService {
   preview(request: RestoreRequest): Promise<RestorePreview>;
   /**
    * Plans, checks passwords and keys, records job and tenant, returns; the work goes on in the background.
+   * @returns sources that are not used, and why
    * @throws what preview throws; 9047, 9014, 5156, 4650, 4626
    */
-  restore(request: RestoreRequest): Promise<void>;
+  restore(request: RestoreRequest): Promise<string[]>;
   /** CANCEL RESTORE: the half-restored tenant goes away. @throws ENTRY_NOT_EXIST when none runs for that name */
   cancel(tenantName: string): void;
   /**

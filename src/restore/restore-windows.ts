@@ -22,7 +22,8 @@ export function runBefore<R extends LogRun>(run: R, runs: readonly R[]): R | und
   // Rounds go forward: a base that names a later one is no base.
   if (!base || run.firstScn === null || base.roundId >= run.roundId) return undefined;
   return runs.find((earlier) => {
-    if (earlier.destId !== base.destId || earlier.roundId !== base.roundId) return false;
+    // A round has one number wherever its copies lie.
+    if (earlier.roundId !== base.roundId) return false;
     const begin = beginOf(earlier);
     return begin !== null && begin <= base.scn && base.scn <= earlier.toScn;
   });

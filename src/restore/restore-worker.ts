@@ -25,6 +25,7 @@ import { buildFileAgain } from './build-again.ts';
 import type { BuildRequest, BuiltFile } from './build-file.ts';
 import { openAsSys } from './read-sources.ts';
 import { recordRestoreEnd } from './restore-events.ts';
+import { joinRemarks } from './restore-remarks.ts';
 import { decodeSeed, encodeSeed, type RestoreSeed } from './restore-seed.ts';
 import type { RestoreArchive } from './restore-service.ts';
 import {
@@ -183,7 +184,8 @@ export class RestoreWorker {
       databaseChecksum,
     });
     this.#built = built;
-    this.#move(job, 'POST_CHECK', { finishBytes: built.totalBytes });
+    const comment = joinRemarks([this.#job.comment, ...built.remarks]);
+    this.#move(job, 'POST_CHECK', { finishBytes: built.totalBytes, comment });
   }
 
   #ownLocation(job: RestoreJob): string {

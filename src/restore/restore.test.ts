@@ -354,8 +354,8 @@ describe('a restore refuses', () => {
     const other = await world.addReadyTenant('other');
     await world.backUp(other);
     const two = [...world.uris('app'), world.uri('other', 'data')];
-    expect((await failureOf(() => world.restoreTo('copy', { uris: two }))).message).toContain(
-      'It is not support to restore from multiple tenant backup paths.',
+    expect((await failureOf(() => world.restoreTo('copy', { uris: two }))).message).toBe(
+      'restore from sources of different tenants is not allowed',
     );
     const mixed = [world.uri('app', 'data'), world.uri('other', 'archive')];
     expect((await failureOf(() => world.restoreTo('copy', { uris: mixed }))).code).toBe(4179);

@@ -1,11 +1,11 @@
 // The restore service: plans, checks passwords and pools, records the job with its tenant, and keeps workers going.
 
-import { fail } from '../base/errors.ts';
+import { fail, HoldfastError } from '../base/errors.ts';
 import { JobWorkers } from '../base/job-workers.ts';
 import { MIB, SYS_TENANT_ID } from '../base/limits.ts';
 import { DerivedKeys } from '../format/derived-keys.ts';
 import type { FindTenantKey } from '../format/tenant-key-slot.ts';
-import { type BackupSet, openersOf } from '../model/backup-job.ts';
+import { openersOf } from '../model/backup-job.ts';
 import { checkDescription } from '../model/description.ts';
 import { formatWithOptions, maskUri } from '../model/destination-uri.ts';
 import { checkMove, isFinal, unfinished } from '../model/moves.ts';
@@ -13,9 +13,9 @@ import type { Rehearsal, RehearsalRequest } from '../model/rehearsal.ts';
 import { RESTORE_MOVES, type RestoreJob } from '../model/restore-job.ts';
 import { SCN_NONE } from '../model/scn.ts';
 import { isAuxiliaryTenantName, isName, isReservedTenantName, isSameTenantName } from '../model/tenant.ts';
-import { openLog } from './build-file.ts';
 import { inheritAccess } from './inherit-access.ts';
 import { checkLogKeys, inheritKeys, tenantKeysAtHand } from './inherit-keys.ts';
+import { OpenedLog } from './open-log.ts';
 import type { RestorePlan } from './plan-restore.ts';
 import { planSound } from './plan-sound.ts';
 import { provePresent } from './prove-present.ts';
@@ -24,6 +24,7 @@ import { type FoundSet, type FoundSources, type OpenUri, openAsSys, readSources 
 import { rehearse } from './rehearse.ts';
 import { idsOf, recordRestore } from './restore-events.ts';
 import { parseRestoreOption, type RestoreOption, workersOf } from './restore-option.ts';
+import { joinRemarks } from './restore-remarks.ts';
 import { encodeSeed, seedOf } from './restore-seed.ts';
 import type { RestorePreview, RestoreRequest, RestoreService, RestoreWindow } from './restore-service.ts';
 import { keyContext, type RestoreDependencies, RestoreWorker } from './restore-worker.ts';
@@ -99,10 +100,11 @@ class Restore implements RestoreService {
       pieces,
       totalBytes: [...sets, ...pieces].reduce((sum, { bytes }) => sum + bytes, 0n),
       windows: plan.windows,
+      remarks: remarksOf(sources),
     };
   }
 
-  async restore(request: RestoreRequest): Promise<void> {
+  async restore(request: RestoreRequest): Promise<string[]> {
     const name = this.#checkName(request);
     checkDescription(request.description);
     const option = parseRestoreOption(request.option);
@@ -116,7 +118,7 @@ class Restore implements RestoreService {
     try {
       const uris = sources.archiveUris.map(uriOf(request.uris));
       const { owner } = sources;
-      await checkLogKeys(plan, { owner, openLog: () => openLog(this.#open, uris), findKey });
+      await checkLogKeys(plan, { owner, openLog: () => new OpenedLog(uris, this.#open), findKey });
       const { store } = this.#deps;
       const tenantId = store.nextId(SYS_TENANT_ID, 'tenant');
       const location = option.location ?? this.#deps.tenantLocation(tenantId, name);
@@ -128,6 +130,7 @@ class Restore implements RestoreService {
       dataKeys.clear();
     }
     this.#jobs.pump();
+    return remarksOf(sources);
   }
 
   cancel(tenantName: string): void {
@@ -199,17 +202,28 @@ class Restore implements RestoreService {
     const sources = await readSources(request.uris, this.#open, (owner, archiveUris) =>
       provePresent(this.#deps, { owner, archiveUris, isNewest }),
     );
-    return { sources, plan: planSound(sources, request.target, this.#brokenSets(sources)) };
+    const [away] = sources.away;
+    // Which point is the newest nobody knows without a log that may be there.
+    if (away && request.target.kind === 'newest' && sources.archiveUris.length === 0) throw away.error;
+    try {
+      return { sources, plan: planSound(sources, request.target, this.#brokenSets(sources)) };
+    } catch (error) {
+      // What is missing may lie where nothing answers.
+      throw away && error instanceof HoldfastError ? away.error : error;
+    }
   }
 
-  /** Sets at the sources that VALIDATE found damaged: what is known of a tenant of this cluster only. */
-  #brokenSets({ owner, sets }: FoundSources): Set<number> {
+  /**
+   * Sets that VALIDATE found damaged wherever they lie: what is known of a tenant of this cluster only. A set that is
+   * damaged in one place is read from the others first.
+   */
+  #brokenSets({ owner, sets, sourceSets }: FoundSources): Set<number> {
     const { store } = this.#deps;
-    if (owner.clusterUuid !== store.cluster.uuid) return new Set();
-    const broken = store.backupSets.find({ tenantId: owner.tenantId, fileStatus: 'BROKEN' });
-    const isThere = ({ backupSetId, uri }: BackupSet) =>
-      sets.some((set) => set.backupSetId === backupSetId && set.uri === uri);
-    return new Set(broken.filter(isThere).map(({ backupSetId }) => backupSetId));
+    const isBroken = owner.clusterUuid === store.cluster.uuid ? brokenPlaces(store, owner.tenantId) : () => false;
+    for (const { backupSetId, uris } of sourceSets)
+      uris.sort((a, b) => Number(isBroken(backupSetId, a)) - Number(isBroken(backupSetId, b)));
+    const broken = sets.filter(({ backupSetId, uris }) => uris.every((uri) => isBroken(backupSetId, uri)));
+    return new Set(broken.map(({ backupSetId }) => backupSetId));
   }
 
   async rehearse(request: RehearsalRequest): Promise<Rehearsal> {
@@ -289,7 +303,7 @@ class Restore implements RestoreService {
       status: 'CREATE_TENANT',
       startNs: nowNs,
       endNs: null,
-      backupSetList: plan.sets.map((set) => `${set.uri}/${set.name}`),
+      backupSetList: plan.sets.map(({ uris: [uri], name: directory }) => `${uri}/${directory}`),
       backupPieceList: plan.stretches.flatMap(({ pieces }) =>
         pieces.map(({ name: piece }) => `${sources.pieceUris.get(piece)}/${piece}`),
       ),
@@ -304,7 +318,7 @@ class Restore implements RestoreService {
       finishBytes: null,
       tabletCount: 0,
       description: request.description,
-      comment: plan.comment,
+      comment: joinRemarks([plan.comment, ...remarksOf(sources)]),
     };
     store.restoreJobs.insert(job);
     inheritAccess(store, { tenantId, uris: request.uris, archiveUris: sources.archiveUris });
@@ -321,6 +335,19 @@ class Restore implements RestoreService {
     const score = Number(store.parameter(SYS_TENANT_ID, 'ha_high_thread_score'));
     return workersOf({ concurrency, score, maxCpu: unit?.maxCpu ?? cores, cores });
   }
+}
+
+/** What whoever runs the statement should know of its sources. */
+function remarksOf({ away }: FoundSources): string[] {
+  return away.map(({ shown, error }) => `${shown} is not used: ${error.message}`);
+}
+
+/** Whether VALIDATE found a set damaged at a place. */
+function brokenPlaces(store: RestoreDependencies['store'], tenantId: number): (setId: number, uri: string) => boolean {
+  const broken = store.backupSets.find({ tenantId, fileStatus: 'BROKEN' });
+  const brokenCopies = store.setCopies.find({ tenantId, status: 'BROKEN' });
+  const found = new Set([...broken, ...brokenCopies].map(({ backupSetId, uri }) => `${backupSetId} ${uri}`));
+  return (setId, uri) => found.has(`${setId} ${uri}`);
 }
 
 /** Destinations by the name that they are shown with: the uri to open each by. */

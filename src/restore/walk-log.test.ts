@@ -1,5 +1,6 @@
 // Goal: a restore that begins in one piece finds the beginning of a commit that only ends there.
 import { afterEach, describe, expect, test } from 'vitest';
+import { type LogCopies, listCopies } from '../destination/list-copies.ts';
 import { dropMemoryDestination, MemoryDestination } from '../destination/memory-destination.ts';
 import { pieceDirectory, segmentName } from '../format/layout.ts';
 import { encodeLogBatch } from '../format/log-batch.ts';
@@ -23,7 +24,7 @@ interface Part {
 }
 
 /** One piece for each list of batches, chained over all of them. */
-async function writePieces(pieces: Part[][]): Promise<MemoryDestination> {
+async function writePieces(pieces: Part[][]): Promise<LogCopies> {
   const destination = new MemoryDestination(DESTINATION);
   let tip: { batchNo: number; hash: Uint8Array } = { batchNo: 0, hash: new Uint8Array(32) };
   for (const [index, parts] of pieces.entries()) {
@@ -59,7 +60,7 @@ async function writePieces(pieces: Part[][]): Promise<MemoryDestination> {
     }
     await destination.put(segmentName(pieceDirectory(place), 1), new Uint8Array(Buffer.concat(bytes)));
   }
-  return destination;
+  return await listCopies([{ destination, shown: 'memory', only: null }]);
 }
 
 describe('the pieces of a restore', () => {
@@ -67,7 +68,7 @@ describe('the pieces of a restore', () => {
 
   test('reach back to the beginning of a commit in parts that ends in the first of them', async () => {
     // The tenant was idle past the end of its piece: the set stands behind that end, the parts before it.
-    const destination = await writePieces([
+    const log = await writePieces([
       [
         { at: 10, checkpoint: 10, page: 1 },
         { at: 120, checkpoint: 10, page: 2, continues: true },
@@ -77,20 +78,17 @@ describe('the pieces of a restore', () => {
         { at: 130, checkpoint: 130, page: 4 },
       ],
     ]);
-    const pieces = await findPieces(destination, [ref(2)], owner);
+    const pieces = await findPieces(log, [ref(2)], { owner });
     expect(pieces.map(({ pieceId }) => pieceId)).toEqual([1, 2]);
     const scns = { consistentScn: scn(110), restoreScn: scn(130) };
     const overlay = new LogOverlay({ pageSize: PAGE_BYTES, setPageCount: 4, ...scns });
     const stretches = [{ pieces: [ref(2)], until: null }];
-    for await (const batch of walkStretches(destination, stretches, owner)) overlay.add(batch);
+    for await (const batch of walkStretches(log, stretches, { owner })) overlay.add(batch);
     expect([1, 2, 3, 4].map((page) => overlay.isReplaced(page))).toEqual([false, true, true, true]);
   });
 
   test('are those that were planned when the first begins with a commit of its own', async () => {
-    const destination = await writePieces([
-      [{ at: 10, checkpoint: 10, page: 1 }],
-      [{ at: 120, checkpoint: 120, page: 3 }],
-    ]);
-    expect((await findPieces(destination, [ref(2)], owner)).map(({ pieceId }) => pieceId)).toEqual([2]);
+    const log = await writePieces([[{ at: 10, checkpoint: 10, page: 1 }], [{ at: 120, checkpoint: 120, page: 3 }]]);
+    expect((await findPieces(log, [ref(2)], { owner })).map(({ pieceId }) => pieceId)).toEqual([2]);
   });
 });

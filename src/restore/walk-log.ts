@@ -1,13 +1,13 @@
 // The walk over the log that a restore needs: from the pieces of one round on to those of the rounds that repair its end.
 import { sameBytes } from '../base/bytes.ts';
 import { fail } from '../base/errors.ts';
-import { type ArchivedPiece, listPieces, readPieceStart } from '../destination/archive-listing.ts';
-import { walkPiece, walkPieces } from '../destination/archive-reader.ts';
+import { readPieceStart } from '../destination/archive-listing.ts';
 import type { ChainPosition, ReadBatch } from '../destination/batch-chain.ts';
-import type { Destination } from '../destination/destination.ts';
+import { readFirst } from '../destination/fall-over.ts';
+import { type CopiedPiece, directoryOf, findCopied, type LogCopies } from '../destination/list-copies.ts';
+import { type CopiesEnd, type CopiesWalkOptions, walkCopies } from '../destination/walk-copies.ts';
 import { type PieceRef, pieceInfoName } from '../format/layout.ts';
 import { damagedLog } from '../format/log-batch-table.ts';
-import type { LogOwner } from './read-log.ts';
 
 /** The last batch of a round, as the round names it that goes on from there. */
 export interface BaseBatch {
@@ -23,49 +23,67 @@ export interface WalkedStretch {
   until: BaseBatch | null;
 }
 
+/** Where a walk over stretches has ended. */
+export interface StretchesEnd extends CopiesEnd {
+  last: CopiedPiece | undefined;
+}
+
 /**
  * Walks stretches in order, each piece continuing the one before, each stretch going on from the very batch that its
- * round names.
+ * round names. Batches come from whichever copy has them.
  * @returns the last piece
  * @throws BACKUP_DATA_CORRUPT (9010), BACKUP_FILE_NOT_EXIST (9011) naming the object
  */
 export async function* walkStretches(
-  destination: Destination,
+  log: LogCopies,
   stretches: readonly WalkedStretch[],
-  owner: LogOwner,
-): AsyncGenerator<ReadBatch, ArchivedPiece | undefined> {
+  options: CopiesWalkOptions,
+): AsyncGenerator<ReadBatch, StretchesEnd> {
   let before: BaseBatch | null = null;
-  let last: ArchivedPiece | undefined;
+  let end: StretchesEnd = { last: undefined, unasked: null };
   for (const { pieces, until } of stretches) {
-    const found: ArchivedPiece[] = before
-      ? await findPlanned(destination, pieces)
-      : await findPieces(destination, pieces, owner);
+    const found: CopiedPiece[] = before ? pick(log, pieces) : await findPieces(log, pieces, options);
     const from = before ? { batchNo: 0, hash: before.batchHash } : undefined;
-    yield* walkStretch(destination, { pieces: found, from, until }, owner);
-    last = found.at(-1);
+    const { unasked } = yield* walkStretch(log, { pieces: found, from, until }, options);
+    end = { last: found.at(-1), unasked };
     before = until;
   }
-  return last;
+  return end;
 }
 
 async function* walkStretch(
-  destination: Destination,
-  of: { pieces: readonly ArchivedPiece[]; from: ChainPosition | undefined; until: BaseBatch | null },
-  owner: LogOwner,
-): AsyncGenerator<ReadBatch> {
+  log: LogCopies,
+  of: { pieces: readonly CopiedPiece[]; from: ChainPosition | undefined; until: BaseBatch | null },
+  options: CopiesWalkOptions,
+): AsyncGenerator<ReadBatch, CopiesEnd> {
   const { pieces, from, until } = of;
   let lastHash = from?.hash;
-  for await (const batch of walkPieces(destination, pieces, from, { owner })) {
-    yield batch;
-    lastHash = batch.header.hash;
-    if (batch.header.batchNo !== until?.batchNo) continue;
-    checkEnd(until, lastHash, batch.object);
-    return;
+  const walk = walkCopies(log.places, pieces, from, options);
+  try {
+    for (;;) {
+      const step = await walk.next();
+      if (step.done) {
+        const last = pieces.at(-1);
+        // The batch was not met: the pieces lie behind it.
+        if (until && last) checkEnd(until, lastHash ?? (await hashBefore(log, last)), directoryOf(last));
+        return step.value;
+      }
+      const { header, object } = step.value;
+      yield step.value;
+      lastHash = header.hash;
+      if (header.batchNo !== until?.batchNo) continue;
+      checkEnd(until, lastHash, object);
+      return { unasked: null };
+    }
+  } finally {
+    await walk.return({ unasked: null });
   }
-  const last = pieces.at(-1);
-  if (!until || !last) return;
-  // The batch was not met: the pieces lie behind it.
-  checkEnd(until, lastHash ?? (await readPieceStart(destination, last)).prevBatchHash, last.directory);
+}
+
+function hashBefore({ places }: LogCopies, { copies }: CopiedPiece): Promise<Uint8Array | null> {
+  return readFirst(copies, async ({ place, piece }) => {
+    return (await readPieceStart(places[place]!.destination, piece)).prevBatchHash;
+  });
 }
 
 function checkEnd({ batchNo, batchHash }: BaseBatch, found: Uint8Array | null, object: string): void {
@@ -74,20 +92,12 @@ function checkEnd({ batchNo, batchHash }: BaseBatch, found: Uint8Array | null, o
 }
 
 /** @throws BACKUP_FILE_NOT_EXIST (9011) naming the first that is gone */
-async function findPlanned(destination: Destination, refs: readonly PieceRef[]): Promise<ArchivedPiece[]> {
-  return pick(await listPieces(destination), refs);
-}
-
-function pick(all: readonly ArchivedPiece[], refs: readonly PieceRef[]): ArchivedPiece[] {
+function pick({ pieces, away }: LogCopies, refs: readonly PieceRef[]): CopiedPiece[] {
   return refs.map((ref) => {
-    const found = at(all, ref);
-    if (!found) throw fail('BACKUP_FILE_NOT_EXIST', { file: pieceInfoName(ref) });
+    const found = findCopied(pieces, ref);
+    if (!found) throw away[0]?.error ?? fail('BACKUP_FILE_NOT_EXIST', { file: pieceInfoName(ref) });
     return found;
   });
-}
-
-function at(all: readonly ArchivedPiece[], { destId, roundId, pieceId }: PieceRef): ArchivedPiece | undefined {
-  return all.find((p) => p.destId === destId && p.roundId === roundId && p.pieceId === pieceId);
 }
 
 /**
@@ -96,23 +106,27 @@ function at(all: readonly ArchivedPiece[], { destId, roundId, pieceId }: PieceRe
  * @throws BACKUP_FILE_NOT_EXIST (9011) naming the first that is gone
  */
 export async function findPieces(
-  destination: Destination,
+  log: LogCopies,
   refs: readonly PieceRef[],
-  owner: LogOwner,
-): Promise<ArchivedPiece[]> {
-  const all = await listPieces(destination);
-  const pieces = pick(all, refs);
-  for (let first = pieces[0]; first && (await beginsInsideCommit(destination, first, owner)); ) {
-    first = at(all, { ...first, pieceId: first.pieceId - 1 });
+  options: CopiesWalkOptions,
+): Promise<CopiedPiece[]> {
+  const pieces = pick(log, refs);
+  for (let first = pieces[0]; first && (await beginsInsideCommit(log, first, options)); ) {
+    const { roundId, pieceId } = first;
+    first = findCopied(log.pieces, { roundId, pieceId: pieceId - 1 });
     if (first) pieces.unshift(first);
   }
   return pieces;
 }
 
 /** Whether the first batch of a piece goes on with a commit of the piece before. */
-async function beginsInsideCommit(destination: Destination, piece: ArchivedPiece, owner: LogOwner): Promise<boolean> {
-  const walk = walkPiece(destination, piece, undefined, { owner, acceptsClosed: true });
+async function beginsInsideCommit(
+  { places }: LogCopies,
+  piece: CopiedPiece,
+  { owner }: CopiesWalkOptions,
+): Promise<boolean> {
+  const walk = walkCopies(places, [piece], undefined, { owner, acceptsClosed: true });
   const step = await walk.next();
-  await walk.return(undefined as never);
+  await walk.return({ unasked: null });
   return !step.done && step.value.header.isContinued;
 }

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createBackup } from '../backup/backup.ts';
-import type { BackupDependencies } from '../backup/backup-dependencies.ts';
+import type { BackupDependencies, CopyTiming } from '../backup/backup-dependencies.ts';
 import type { BackupArchive, BackupService } from '../backup/backup-service.ts';
 import { systemClock } from '../base/clock.ts';
 import { fail } from '../base/errors.ts';
@@ -291,6 +291,7 @@ export interface WorldOptions {
   log?: Log;
   pipeline?: Pipeline;
   open?: (uri: DestinationUri) => Destination;
+  copyTiming?: CopyTiming;
 }
 
 /** One server. */
@@ -341,6 +342,7 @@ export class World implements AsyncDisposable {
       ...shared,
       engineTenant: (tenant) => this.engineTenant(tenant),
       pageMapPath: (tenantId) => this.pageMapPath(tenantId),
+      ...(this.#options.copyTiming ? { copyTiming: this.#options.copyTiming } : {}),
     };
     const restore: RestoreDependencies = {
       ...shared,

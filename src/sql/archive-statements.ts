@@ -3,6 +3,7 @@ import { fail, HoldfastError, isFailure, toClientError } from '../base/errors.ts
 import { okResult, type StatementResult } from '../model/result.ts';
 import { isSys, type SqlDependencies } from './dependencies.ts';
 import { parseArchiveDest } from './grammar/archive-dest.ts';
+import { parseDataDestCopy } from './grammar/data-dest.ts';
 import type { StatementOf } from './grammar/statement.ts';
 import type { Session } from './session.ts';
 import { oneTenant, someTenants } from './target-tenants.ts';
@@ -51,8 +52,12 @@ export async function setDataBackupDest(
   statement: StatementOf<'setDataBackupDest'>,
 ): Promise<StatementResult> {
   const tenant = oneTenant(deps, session, statement.tenants, 'setting data_backup_dest');
-  const uri = statement.uri === '' ? null : statement.uri;
-  await withoutOwner(session, deps.backup.setDataDest(tenant.tenantId, uri));
+  const { destNo, value } = statement;
+  const setting =
+    destNo === 0
+      ? deps.backup.setDataDest(tenant.tenantId, value === '' ? null : value)
+      : deps.backup.setDataDestCopy(tenant.tenantId, destNo, parseDataDestCopy(value));
+  await withoutOwner(session, setting);
   return okResult();
 }
 

@@ -17,7 +17,8 @@ import type { Tenant } from '../model/tenant.ts';
 import { isListedPlace } from '../store/destination-access.ts';
 import { splitValidatePath } from '../validate/list-path.ts';
 import { isSys, ownTenant, type SqlDependencies } from './dependencies.ts';
-import type { Statement, StatementKind } from './grammar/statement.ts';
+import { parseDataDestCopy } from './grammar/data-dest.ts';
+import type { Statement, StatementKind, StatementOf } from './grammar/statement.ts';
 import type { Session } from './session.ts';
 
 /** Statements that only the sys tenant may run. */
@@ -30,6 +31,11 @@ const each = (texts: readonly string[]) => texts.map((text) => () => parse(text)
 /** A text is a uri itself, or holds it in an attribute. */
 const inText = (text: string) => each([text, ...[...text.matchAll(/LOCATION\s*=\s*(\S+)/gi)].map(([, uri]) => uri!)]);
 
+/** @returns '' for a copy that is taken away */
+function dataDestOf({ destNo, value }: StatementOf<'setDataBackupDest'>): string {
+  return destNo === 0 ? value : (parseDataDestCopy(value)?.uri ?? '');
+}
+
 /** Readers of the places that a statement names, which throw where there is none. */
 function readersOf(statement: Statement): Array<() => DestinationUri> {
   switch (statement.kind) {
@@ -38,7 +44,7 @@ function readersOf(statement: Statement): Array<() => DestinationUri> {
     case 'setLogRestoreSource':
       return inText(statement.source);
     case 'setDataBackupDest':
-      return inText(statement.uri);
+      return inText(dataDestOf(statement));
     case 'validate':
       return [statement.dataBackupDest, statement.logArchiveDest]
         .filter((path) => path !== null)

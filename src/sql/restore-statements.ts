@@ -1,5 +1,5 @@
 // Statements of restore: SET DECRYPTION, RESTORE, PREVIEW, CANCEL RESTORE, restore sources.
-import { fail } from '../base/errors.ts';
+import { ERRORS, fail } from '../base/errors.ts';
 import type { SetOpeners } from '../model/backup-job.ts';
 import {
   bigint,
@@ -66,8 +66,15 @@ export async function restoreTenant(
 ): Promise<StatementResult> {
   requireSys(session, 'RESTORE');
   const request = requestOf(session, statement);
-  await withKeysFrom(deps, statement, (tenantKeys) => deps.restore.restore({ ...request, tenantKeys }));
-  return okResult();
+  const remarks = await withKeysFrom(deps, statement, (tenantKeys) => deps.restore.restore({ ...request, tenantKeys }));
+  return okResult(0n, 0n, warnOf(session, remarks));
+}
+
+/** Sources that did not answer are warnings. @returns their number */
+function warnOf(session: Session, remarks: readonly string[]): number {
+  const { errno } = ERRORS.BACKUP_DEST_NOT_CONNECT;
+  for (const message of remarks) session.warnings.push({ level: 'Warning', errno, message });
+  return session.warnings.length;
 }
 
 const PREVIEW_COLUMNS: Column[] = [
@@ -136,7 +143,7 @@ export async function previewRestore(
   const request = requestOf(session, statement);
   // A preview opens nothing; a file or password that is wrong is told all the same.
   const preview = await withKeysFrom(deps, statement, () => deps.restore.preview(request));
-  return rowsResult(PREVIEW_COLUMNS, previewRows(preview));
+  return rowsResult(PREVIEW_COLUMNS, previewRows(preview), warnOf(session, preview.remarks));
 }
 
 export function cancelRestore(

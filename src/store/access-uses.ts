@@ -5,9 +5,11 @@ import { SYS_TENANT_ID } from '../base/limits.ts';
 export const ACCESS_USES: Readonly<Record<string, string>> = {
   archive_dest: 'TRUE',
   data_dest: 'TRUE',
+  data_dest_copy: 'TRUE',
   archive_round: "status <> 'STOP'",
   archive_piece: "file_status <> 'DELETED'",
   backup_set: "file_status <> 'DELETED'",
+  backup_set_copy: "status <> 'DELETED'",
   backup_job: 'end_ns IS NULL',
   backup_task: 'end_ns IS NULL',
   delete_task: 'end_ns IS NULL',
@@ -16,7 +18,7 @@ export const ACCESS_USES: Readonly<Record<string, string>> = {
 };
 
 /** Tables that name destinations and need no key for it: what is or was said of a path, and who writes there. */
-export const ACCESS_NOT_USED = ['destination', 'destination_history', 'destination_access', 'lease'];
+export const ACCESS_NOT_USED = ['destination', 'destination_history', 'destination_access', 'verification', 'lease'];
 
 const BY_URI = Object.entries(ACCESS_USES).map(
   ([table, needs]) => `SELECT 1 FROM ${table} u WHERE u.tenant_id = a.tenant_id AND u.uri = a.uri AND ${needs}`,

@@ -226,6 +226,25 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE archive_piece ADD COLUMN locked_until_ns INTEGER NOT NULL DEFAULT 0;
   `,
   /* 21 */ `
+  CREATE TABLE data_dest_copy (
+    tenant_id INTEGER NOT NULL, dest_no INTEGER NOT NULL, dest_id INTEGER NOT NULL, uri TEXT NOT NULL,
+    binding TEXT NOT NULL, PRIMARY KEY (tenant_id, dest_no)) STRICT;
+  CREATE TABLE backup_set_copy (
+    tenant_id INTEGER NOT NULL, backup_set_id INTEGER NOT NULL, dest_id INTEGER NOT NULL, uri TEXT NOT NULL,
+    status TEXT NOT NULL, total_bytes INTEGER NOT NULL, copied_bytes INTEGER NOT NULL, start_ns INTEGER, end_ns INTEGER,
+    result INTEGER NOT NULL, comment TEXT NOT NULL, PRIMARY KEY (tenant_id, backup_set_id, dest_id)) STRICT;
+  CREATE INDEX backup_set_copy_by_status ON backup_set_copy (status);
+  ALTER TABLE verification RENAME TO verification_before;
+  CREATE TABLE verification (
+    tenant_id INTEGER NOT NULL, object_type TEXT NOT NULL, object_id INTEGER NOT NULL, level TEXT NOT NULL,
+    uri TEXT NOT NULL, job_id INTEGER NOT NULL, last_ns INTEGER NOT NULL, result INTEGER NOT NULL, comment TEXT NOT NULL,
+    is_proved INTEGER NOT NULL, proved_ns INTEGER, proved_scn INTEGER NOT NULL,
+    PRIMARY KEY (tenant_id, object_type, object_id, level, uri)) STRICT;
+  INSERT INTO verification SELECT tenant_id, object_type, object_id, level, '', job_id, last_ns, result, comment,
+    is_proved, proved_ns, proved_scn FROM verification_before;
+  DROP TABLE verification_before;
+  `,
+  /* 22 */ `
   CREATE TABLE lease (
     tenant_id INTEGER NOT NULL, uri TEXT NOT NULL, dest_type TEXT NOT NULL, status TEXT NOT NULL,
     generation INTEGER NOT NULL, host_name TEXT NOT NULL, data_dir TEXT NOT NULL, acquired_ns INTEGER,

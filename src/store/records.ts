@@ -11,6 +11,7 @@ import type { ImportJob, ImportTask, RecoverJob } from '../model/recover-job.ts'
 import type { RestoreJob } from '../model/restore-job.ts';
 import type { Schedule } from '../model/schedule.ts';
 import type { Scn } from '../model/scn.ts';
+import type { DataDestCopy, SetCopy } from '../model/set-copy.ts';
 import type { Standby } from '../model/standby.ts';
 import type { ResourcePool, ResourceUnit, Tenant } from '../model/tenant.ts';
 import type { ValidateJob, ValidateTask, Verification } from '../model/validate-job.ts';
@@ -551,6 +552,7 @@ function validateTables(db: Statements) {
         objectType: text,
         objectId: int,
         level: text,
+        uri: text,
         jobId: int,
         lastNs: big,
         result: int,
@@ -559,7 +561,7 @@ function validateTables(db: Statements) {
         provedNs: orNull(big),
         provedScn: big,
       },
-      ['tenantId', 'objectType', 'objectId', 'level'],
+      ['tenantId', 'objectType', 'objectId', 'level', 'uri'],
     ),
   };
 }
@@ -663,6 +665,26 @@ function keyTables(db: Statements) {
   };
 }
 
+function copyTables(db: Statements) {
+  return {
+    dataDestCopies: new Table<DataDestCopy>(
+      db,
+      'data_dest_copy',
+      { tenantId: int, destNo: int, destId: int, uri: text, binding: text },
+      ['tenantId', 'destNo'],
+    ),
+    setCopies: new Table<SetCopy>(
+      db,
+      'backup_set_copy',
+      {
+        ...{ tenantId: int, backupSetId: int, destId: int, uri: text, status: text },
+        ...{ totalBytes: big, copiedBytes: big, startNs: orNull(big), endNs: orNull(big), result: int, comment: text },
+      },
+      ['tenantId', 'backupSetId', 'destId'],
+    ),
+  };
+}
+
 function recoverTables(db: Statements) {
   return {
     recoverJobs: new Table<RecoverJob>(
@@ -739,6 +761,7 @@ export function tables(db: Statements) {
     ...scheduleTables(db),
     ...validateTables(db),
     ...keyTables(db),
+    ...copyTables(db),
     ...recoverTables(db),
   };
 }

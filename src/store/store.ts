@@ -54,6 +54,7 @@ const OF_TENANTS = [
   'archive_rest',
   'segment_number',
   'data_dest',
+  'data_dest_copy',
   'destination_history',
   'destination_access',
   'lease',

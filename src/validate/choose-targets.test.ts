@@ -25,7 +25,16 @@ const target = (objectId: number, bytes: number): Target => ({
 });
 
 const read = (objectId: number, level: ValidateLevel, lastNs: number): Verification => ({
-  ...{ tenantId: 1002, objectType: 'BACKUP SET', objectId, level, jobId: 1, lastNs: BigInt(lastNs), result: 0 },
+  ...{
+    tenantId: 1002,
+    objectType: 'BACKUP SET',
+    objectId,
+    level,
+    uri: '',
+    jobId: 1,
+    lastNs: BigInt(lastNs),
+    result: 0,
+  },
   ...{ comment: '', isProved: true, provedNs: 1n, provedScn: SCN_NONE },
 });
 

@@ -47,11 +47,12 @@ export function pieceTargets(pieces: readonly ArchivePiece[], uri: string | null
 /** When an object was last read at a level or a more thorough one; undefined for never. */
 export function lastReadNs(
   ledger: readonly Verification[],
-  of: { taskType: ValidateTaskType; objectId: number; level: ValidateLevel },
+  of: { taskType: ValidateTaskType; objectId: number; level: ValidateLevel; path?: string },
 ): bigint | undefined {
   const thorough = VALIDATE_LEVELS.slice(VALIDATE_LEVELS.indexOf(of.level));
   return ledger
     .filter((row) => row.objectType === of.taskType && row.objectId === of.objectId && thorough.includes(row.level))
+    .filter((row) => row.uri === (of.path ?? ''))
     .reduce<bigint | undefined>((last, { lastNs }) => (last === undefined || lastNs > last ? lastNs : last), undefined);
 }
 
@@ -61,10 +62,20 @@ export function lastReadNs(
  */
 export function withinBudget(
   targets: readonly Target[],
-  of: { ledger: readonly Verification[]; level: ValidateLevel; budgetBytes: bigint },
+  of: {
+    ledger: readonly Verification[];
+    level: ValidateLevel;
+    budgetBytes: bigint;
+    /** Of a copy, as the ledger has it. */
+    pathOf?: (target: Target) => string;
+  },
 ): Target[] {
-  const { ledger, level, budgetBytes } = of;
-  const aged = targets.map((target, place) => ({ target, place, lastNs: lastReadNs(ledger, { ...target, level }) }));
+  const { ledger, level, budgetBytes, pathOf = () => '' } = of;
+  const aged = targets.map((target, place) => ({
+    target,
+    place,
+    lastNs: lastReadNs(ledger, { ...target, level, path: pathOf(target) }),
+  }));
   aged.sort((a, b) => {
     const [readA, readB] = [a.lastNs ?? -1n, b.lastNs ?? -1n];
     return readA === readB ? a.place - b.place : readA < readB ? -1 : 1;

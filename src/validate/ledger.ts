@@ -8,11 +8,13 @@ import type { DamagedPlace } from './damage.ts';
 import { recordFinding } from './validate-events.ts';
 import type { Proof } from './validate-service.ts';
 
-export type ReadObject = Pick<Verification, 'tenantId' | 'objectType' | 'objectId' | 'level'>;
+export type ReadObject = Pick<Verification, 'tenantId' | 'objectType' | 'objectId' | 'level' | 'uri'>;
 
-export const objectOf = ({ tenantId, taskType, objectId, level }: ValidateTask): ReadObject => ({
-  ...{ tenantId, objectType: taskType, objectId, level },
-});
+/** What a task reads; of a copy with its path. */
+export function objectOf(store: Store, { tenantId, taskType, objectId, level, uri }: ValidateTask): ReadObject {
+  const isCopy = taskType === 'BACKUP SET' && store.backupSets.get({ tenantId, backupSetId: objectId })?.uri !== uri;
+  return { tenantId, objectType: taskType, objectId, level, uri: isCopy ? uri : '' };
+}
 
 /** What a reading was: by which job, when, and what it proved or why not. */
 export interface Reading {
@@ -38,12 +40,21 @@ export function recordReading(store: Store, object: ReadObject, { jobId, nowNs, 
 function changeStatus(store: Store, of: Finding, [from, to]: readonly [FileStatus, FileStatus]): void {
   const { tenantId, uri, place, nowNs } = of;
   const expected = { fileStatus: from, uri };
+  const copy = 'set' in place && store.setCopies.find({ tenantId, uri, backupSetId: place.set.backupSetId })[0];
+  if (copy && isCopyStatus(from) && isCopyStatus(to)) {
+    const { backupSetId, destId } = copy;
+    const isMoved = store.setCopies.update({ tenantId, backupSetId, destId }, { status: to }, { status: from });
+    if (isMoved) recordFinding(store, nowNs, { tenantId, uri, place, fileStatus: to });
+    return;
+  }
   const isChanged =
     'set' in place
       ? store.backupSets.update({ tenantId, backupSetId: place.set.backupSetId }, { fileStatus: to }, expected)
       : store.pieces.update({ tenantId, pieceId: place.piece.pieceId }, { fileStatus: to }, expected);
   if (isChanged) recordFinding(store, nowNs, { tenantId, uri, place, fileStatus: to });
 }
+
+const isCopyStatus = (status: FileStatus) => status === 'AVAILABLE' || status === 'BROKEN';
 
 /** What was found out of a set or piece at a destination. */
 interface Finding {

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { ArchivePiece } from '../model/archive-round.ts';
 import type { BackupSet } from '../model/backup-job.ts';
 import { SCN_NONE, toScn } from '../model/scn.ts';
+import type { SetCopy } from '../model/set-copy.ts';
 import type { Verification } from '../model/validate-job.ts';
 import { type ProtectionFacts, protectionOf } from './protection.ts';
 import { provedPoint } from './proved-point.ts';
@@ -31,8 +32,25 @@ function pieceOf(pieceId: number, from: bigint, to: bigint, patch: Partial<Archi
 
 function readOf(patch: Partial<Verification>): Verification {
   return {
-    ...{ tenantId: 1002, objectType: 'TENANT', objectId: 0, level: 'restore', jobId: 1, lastNs: NOW - HOUR, result: 0 },
+    ...{
+      tenantId: 1002,
+      objectType: 'TENANT',
+      objectId: 0,
+      level: 'restore',
+      uri: '',
+      jobId: 1,
+      lastNs: NOW - HOUR,
+      result: 0,
+    },
     ...{ comment: '', isProved: true, provedNs: NOW - HOUR, provedScn: scn(NOW - HOUR) },
+    ...patch,
+  };
+}
+
+function copyOf(backupSetId: number, patch: Partial<SetCopy>): SetCopy {
+  return {
+    ...{ tenantId: 1002, backupSetId, destId: 1005, uri: 'file:///copy', status: 'AVAILABLE' },
+    ...{ totalBytes: 1n, copiedBytes: 0n, startNs: null, endNs: null, result: 0, comment: '' },
     ...patch,
   };
 }
@@ -67,6 +85,22 @@ describe('protection', () => {
 
   const drilled = (patch: Partial<Verification>) => ({ ledger: [readOf(patch)] });
   const stories: Array<[name: string, Partial<ProtectionFacts>, problems: string[], status: string]> = [
+    [
+      'a copy that lacks sets, and one that is broken',
+      {
+        copies: [
+          copyOf(1, { status: 'WAITING', result: 9070, comment: 'it is away' }),
+          copyOf(2, { status: 'WAITING', result: 9070, comment: 'it is away' }),
+          copyOf(3, { status: 'BROKEN' }),
+          copyOf(4, { status: 'COPYING' }),
+        ],
+      },
+      [
+        'the copy at file:///copy lacks backup set 1, 2: it is away',
+        'the copy of backup set 3 at file:///copy is broken',
+      ],
+      'WARNING',
+    ],
     ['no archive destination', { hasArchiveDest: false }, ['no archive destination'], 'CRITICAL'],
     ['a tenant that never archived', { round: undefined }, ['the log is not archived'], 'CRITICAL'],
     [

@@ -3,6 +3,7 @@ import { ERRORS } from '../base/errors.ts';
 import type { ArchivePiece, ArchiveRound } from '../model/archive-round.ts';
 import type { BackupSet } from '../model/backup-job.ts';
 import { SCN_NONE, type Scn } from '../model/scn.ts';
+import type { SetCopy } from '../model/set-copy.ts';
 import type { Verification } from '../model/validate-job.ts';
 import { provedPoint } from './proved-point.ts';
 
@@ -44,6 +45,8 @@ export interface ProtectionFacts {
   sets: readonly BackupSet[];
   pieces: readonly ArchivePiece[];
   ledger: readonly Verification[];
+  /** Copies of sets at further destinations. */
+  copies?: readonly SetCopy[];
   windows: ReadonlyArray<{ fromScn: Scn; toScn: Scn }>;
   /** A moment as the tenant's people read it. */
   showTime(ns: bigint): string;
@@ -126,6 +129,24 @@ function brokenProblems({ sets, pieces }: ProtectionFacts): Problem[] {
   return [...names.slice(0, BROKEN_NAMED_MAX).map((name) => `${name} is broken`), ...counted].map(warning);
 }
 
+/** Destinations that lack sets, and copies that were found damaged. */
+function copyProblems({ copies = [] }: ProtectionFacts): Problem[] {
+  const lacking = new Map<string, SetCopy[]>();
+  for (const copy of copies) {
+    const isLacking = copy.status === 'WAITING' || copy.status === 'COPYING';
+    if (isLacking && copy.result !== 0) lacking.set(copy.uri, [...(lacking.get(copy.uri) ?? []), copy]);
+  }
+  const away = [...lacking].map(([uri, own]) => {
+    const ids = own.slice(0, BROKEN_NAMED_MAX).map(({ backupSetId }) => backupSetId);
+    const more = own.length > ids.length ? ` and ${own.length - ids.length} more` : '';
+    return `the copy at ${uri} lacks backup set ${ids.join(', ')}${more}: ${own[0]!.comment}`;
+  });
+  const broken = copies
+    .filter(({ status }) => status === 'BROKEN')
+    .map(({ backupSetId, uri }) => `the copy of backup set ${backupSetId} at ${uri} is broken`);
+  return [...away, ...broken].slice(0, BROKEN_NAMED_MAX).map(warning);
+}
+
 function drillProblems({ nowNs, sets }: ProtectionFacts, drill: Verification | undefined): Problem[] {
   if (!drill) return sets.length === 0 ? [] : [warning('no drill yet')];
   if (drill.result !== 0) {
@@ -159,6 +180,7 @@ export function protectionOf(facts: ProtectionFacts): Protection {
     ...backupProblems(facts, lastFull),
     ...archiveProblems(facts),
     ...brokenProblems(facts),
+    ...copyProblems(facts),
     ...drillProblems(facts, drill),
     ...awayProblems(ledger, lastBackup ? endOf(lastBackup) : 0n),
   ];

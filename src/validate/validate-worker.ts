@@ -21,6 +21,7 @@ import {
   type ValidateTaskStatus,
 } from '../model/validate-job.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
+import { setsAt } from '../store/data-places.ts';
 import type { Store } from '../store/store.ts';
 import { roundLogKeys } from '../store/tenant-keys.ts';
 import { checkPieceFacts, checkPieceLog, PieceListing } from './check-piece.ts';
@@ -191,7 +192,7 @@ export class ValidateWorker {
     const record = (objectType: 'BACKUP SET' | 'BACKUP PIECE', objectId: number) =>
       recordReading(
         this.#deps.store,
-        { tenantId, objectType, objectId, level: 'restore' },
+        { tenantId, objectType, objectId, level: 'restore', uri: '' },
         { jobId, nowNs, proof: { ...proof, comment: `part of a drill to SCN ${proof.provedScn}` } },
       );
     for (const id of backupSetIds) record('BACKUP SET', id);
@@ -231,7 +232,10 @@ export class ValidateWorker {
       taskType === 'BACKUP SET'
         ? store.backupSets.get({ tenantId, backupSetId: objectId })
         : store.pieces.get({ tenantId, pieceId: objectId });
-    return row?.uri === uri ? row : undefined;
+    if (row?.uri === uri) return row;
+    return taskType === 'BACKUP SET'
+      ? setsAt(store, tenantId, uri).find((set) => set.backupSetId === objectId)
+      : undefined;
   }
 
   #isGoing(task: ValidateTask): boolean {
@@ -266,7 +270,7 @@ export class ValidateWorker {
     store.validateJobs.change(this.#key, { successTaskCount: this.#job.successTaskCount + 1 });
     // What was read at another destination is another copy: nothing is known of the tenant's own by it.
     if (task.taskType !== 'TENANT' && !this.#rowOf(task)) return;
-    recordReading(store, objectOf(task), { jobId, nowNs, proof });
+    recordReading(store, objectOf(store, task), { jobId, nowNs, proof });
     const place = placeOf(task);
     if (place && proof.isProved && readsEverything(level)) markMended(store, { tenantId, uri, place, nowNs });
   }
@@ -277,7 +281,7 @@ export class ValidateWorker {
     const failed = { result: toResult(error), comment: toComment(error).slice(0, COMMENT_CHARS_MAX) };
     this.#moveTask(task, 'FAILED', { endNs: nowNs, ...failed });
     if (task.taskType === 'TENANT' || this.#rowOf(task))
-      recordReading(store, objectOf(task), { jobId: task.jobId, nowNs, proof: failed });
+      recordReading(store, objectOf(store, task), { jobId: task.jobId, nowNs, proof: failed });
     if (broken) markBroken(store, { tenantId: task.tenantId, nowNs, ...broken });
   }
 

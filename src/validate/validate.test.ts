@@ -136,6 +136,29 @@ describe('reading', () => {
     for (const task of tasksOf(jobs()[0]!.jobId)) expect(task.validatedBytes).toBe(task.totalBytes);
   });
 
+  test('reads each copy of a set, and writes down for each path what it found', async () => {
+    await begin();
+    const { tenantId } = tenant;
+    const uri = `file://${join(world.root, 'copy')}`;
+    await world.backup.setDataDestCopy(tenantId, 1, { uri, binding: 'OPTIONAL' });
+    const copies = () => world.store.setCopies.find({ tenantId });
+    await until('all is copied', () => copies().every(({ status }) => status === 'AVAILABLE'));
+    const pack = join(world.root, 'copy', 'backup_set_1_full', 'pack_1.obbak');
+    const mend = flip(pack, statSync(pack).size - 5);
+    const sets = { type: 'BACKUPSET', ids: [1] } as const;
+    expect(short(await run(sets))).toEqual(['BACKUP SET 1 COMPLETED 0', 'BACKUP SET 1 FAILED 9010']);
+    expect(copies().map(({ status }) => status)).toEqual(['BROKEN', 'AVAILABLE', 'AVAILABLE']);
+    expect(fileStatuses()).toEqual(SOUND);
+    const readings = world.store.verifications.find({ tenantId, objectId: 1, objectType: 'BACKUP SET' });
+    expect(readings.map((reading) => [reading.uri, reading.result])).toEqual([
+      ['', 0],
+      [uri, 9010],
+    ]);
+    mend();
+    await run(sets);
+    expect(copies().map(({ status }) => status)).toEqual(['AVAILABLE', 'AVAILABLE', 'AVAILABLE']);
+  });
+
   test('of an encrypted set says what it can not prove without the password, and proves it with it', async () => {
     await begin(PASSWORD);
     const closed = (await run({ type: 'BACKUPSET', ids: [3] }))[0]!;

@@ -8,6 +8,7 @@ import { type DestinationUri, parseDestinationUri } from '../model/destination-u
 import { checkMove, isFinal, unfinished } from '../model/moves.ts';
 import type { TenantStatus } from '../model/tenant.ts';
 import type { ValidateJob, ValidatePathType } from '../model/validate-job.ts';
+import { dataPlaces, setsAt } from '../store/data-places.ts';
 import { keepAccess } from '../store/destination-access.ts';
 import { TenantJobs } from '../store/tenant-jobs.ts';
 import { findTenantKey } from '../store/tenant-keys.ts';
@@ -152,7 +153,10 @@ class Validate implements ValidateService {
     const isDrill = type === 'DATABASE' && level === 'restore';
     const named = isDrill ? this.#drillOf(tenantId) : pickNamed(listed.targets, request);
     const ledger = budgetBytes === null ? [] : store.verifications.find({ tenantId });
-    const targets = budgetBytes === null ? named : withinBudget(named, { ledger, level, budgetBytes });
+    const isCopy = ({ objectId, uri }: Target) =>
+      store.backupSets.get({ tenantId, backupSetId: objectId })?.uri !== uri;
+    const pathOf = (target: Target) => (target.taskType === 'BACKUP SET' && isCopy(target) ? target.uri : '');
+    const targets = budgetBytes === null ? named : withinBudget(named, { ledger, level, budgetBytes, pathOf });
     if (targets.length === 0) return undefined;
     const dataKeys = await this.#unlock(tenantId, targets, request);
     try {
@@ -170,7 +174,8 @@ class Validate implements ValidateService {
     const { store } = this.#deps;
     const dataUri = store.dataDests.get({ tenantId })?.uri ?? null;
     const archiveUri = store.archiveDests.get({ tenantId })?.uri ?? null;
-    const sets = type === 'ARCHIVELOG_PIECE' ? [] : setTargets(store.backupSets.find({ tenantId }), dataUri);
+    const places = type === 'ARCHIVELOG_PIECE' ? [] : dataPlaces(store, tenantId);
+    const sets = places.flatMap(({ uri }) => setTargets(setsAt(store, tenantId, uri), uri));
     const pieces = type === 'BACKUPSET' ? [] : pieceTargets(store.pieces.find({ tenantId }), archiveUri);
     const isOfLog = type === 'ARCHIVELOG_PIECE';
     return {

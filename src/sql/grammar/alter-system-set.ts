@@ -45,12 +45,13 @@ function readClause(
 }
 
 /** The names that are set like parameters and kept with the tenant's backup records. */
-const DESTINATION = /^(log_archive_dest|log_archive_dest_state|data_backup_dest|log_restore_source)$/;
+const DESTINATION = /^(log_archive_dest|log_archive_dest_state|data_backup_dest(_[1-3])?|log_restore_source)$/;
 const DEAD = /^log_archive_dest(_state)?_[1-8]$/;
 
 function toDestination({ name, value, tenants }: ParameterAssignment): AlterSystemStatement {
   if (name === 'log_archive_dest') return { kind: 'setArchiveDest', attributes: value, tenants };
-  if (name === 'data_backup_dest') return { kind: 'setDataBackupDest', uri: value, tenants };
+  const dataDest = /^data_backup_dest(?:_(\d))?$/.exec(name);
+  if (dataDest) return { kind: 'setDataBackupDest', destNo: Number(dataDest[1] ?? 0), value, tenants };
   if (name === 'log_restore_source') return { kind: 'setLogRestoreSource', source: value, tenants };
   const state = value.toUpperCase();
   if (state !== 'ENABLE' && state !== 'DEFER') throw fail('INVALID_ARGUMENT', { what: 'LOG_ARCHIVE_DEST_STATE' });

@@ -33,7 +33,7 @@ describe('ALTER SYSTEM SET', () => {
     ],
     [
       "ALTER SYSTEM SET DATA_BACKUP_DEST='file:///d' TENANT = ALL",
-      { kind: 'setDataBackupDest', uri: 'file:///d', tenants: 'ALL' },
+      { kind: 'setDataBackupDest', destNo: 0, value: 'file:///d', tenants: 'ALL' },
     ],
     [
       "ALTER SYSTEM SET LOG_RESTORE_SOURCE = 'LOCATION=file:///a' TENANT = `t`",

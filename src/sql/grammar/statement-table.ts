@@ -61,9 +61,12 @@ const ARCHIVE = {
   },
   setDataBackupDest: {
     ...OF_ONE,
-    syntax: ["ALTER SYSTEM [SET] DATA_BACKUP_DEST = 'file:///backup/t/data' [TENANT = t]"],
-    meaning: 'Where backup sets of a tenant go; an empty text takes the destination away.',
-    errors: [...DEST_ERRORS, 'BACKUP_IN_PROGRESS'],
+    syntax: [
+      "ALTER SYSTEM [SET] DATA_BACKUP_DEST = 'file:///backup/t/data' [TENANT = t]",
+      "ALTER SYSTEM [SET] DATA_BACKUP_DEST_{1 | 2 | 3} = 'LOCATION=file:///copy/t/data [BINDING={MANDATORY | OPTIONAL}]' [TENANT = t]",
+    ],
+    meaning: 'Where backup sets of a tenant go, and where copies of them go; an empty text takes a destination away.',
+    errors: [...DEST_ERRORS, 'BACKUP_IN_PROGRESS', 'INVALID_ARGUMENT', 'NOT_ALLOWED'],
   },
   changeStorageDest: {
     ...OF_ONE,

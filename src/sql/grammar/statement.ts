@@ -89,10 +89,13 @@ export interface SetArchiveDestState {
   state: DestState;
   tenants: TenantSelection | null;
 }
-/** An empty `uri` clears the destination. */
+/** An empty `value` clears the destination. */
 export interface SetDataBackupDest {
   kind: 'setDataBackupDest';
-  uri: string;
+  /** 0 for DATA_BACKUP_DEST, 1 to 3 for a copy. */
+  destNo: number;
+  /** A uri; of a copy also with attributes. */
+  value: string;
   tenants: TenantSelection | null;
 }
 /** An empty `source` clears it. */
