@@ -11,6 +11,9 @@ import { createClean } from './clean/clean.ts';
 import { createSqliteDriver } from './engine/sqlite/sqlite-driver.ts';
 import { closeViewHost } from './engine/view-query.ts';
 import { createKeys } from './keys/keys.ts';
+import { loadInstance } from './lease/instance.ts';
+import { createLeases } from './lease/leases.ts';
+import { createTakeOver } from './lease/take-over.ts';
 import { destinationOpener } from './open-outside.ts';
 import { createPipeline } from './pipeline/create-pipeline.ts';
 import { createRebuild } from './rebuild/rebuild.ts';
@@ -64,6 +67,7 @@ export function buildWork(dataDir: string, store: Store, log: Log) {
     clock,
     log,
     openDestination: destinationOpener(dataDir, store),
+    leases: createLeases({ store, clock, log, me: loadInstance(dataDir, VERSION) }),
     driver: (name: string) => tenants.driver(name),
     engineTenant: tenants.engineTenant.bind(tenants),
     pageMapPath: (tenantId: number) => join(dataDir, 'page_maps', `${tenantId}.map`),
@@ -100,8 +104,7 @@ export function buildWork(dataDir: string, store: Store, log: Log) {
     rehearse: (request) => restore.rehearse(request),
   });
   const schedule = createSchedule({ store, clock, log, works: scheduledWorks(store, { backup, validate }) });
-  const audit = createAudit(common);
-  const keys = createKeys(common);
+  const takeOver = createTakeOver({ ...common, onTaken: (tenantId) => archive.lookAgain(tenantId) });
   return {
     ...{ clock, dataDir, openDestination: common.openDestination, accessSweep: new AccessSweep(store, log) },
     sqlite,
@@ -116,8 +119,9 @@ export function buildWork(dataDir: string, store: Store, log: Log) {
     rebuild,
     schedule,
     validate,
-    audit,
-    keys,
+    audit: createAudit(common),
+    keys: createKeys(common),
+    takeOver,
   };
 }
 

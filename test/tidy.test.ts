@@ -19,6 +19,8 @@ const RANK: Record<string, number> = {
   engine: 3,
   // Byte workers stand on the destinations they write to.
   pipeline: 3.5,
+  // Stands on destinations and the store; every room that writes asks it.
+  lease: 3.5,
   store: 3,
   archive: 4,
   audit: 4,

@@ -3,6 +3,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { OpenDestination } from '../destination/destination.ts';
 import type { EngineDriver, EngineTenant } from '../engine/engine-driver.ts';
+import type { Leases } from '../lease/lease-service.ts';
 import type { Tenant } from '../model/tenant.ts';
 import type { Store } from '../store/store.ts';
 import type { TenantUse } from './tenants-at-rest.ts';
@@ -64,6 +65,8 @@ export interface ArchiveContext {
   engineTenant(tenant: Tenant): EngineTenant;
   /** Opens a destination without touching it. */
   openDestination: OpenDestination;
+  /** Who writes a destination. */
+  leases: Leases;
   /** Where a tenant's page map is kept between starts: an absolute path that ends in `.map`. */
   pageMapPath(tenantId: number): string;
   timing: ArchiveTiming;

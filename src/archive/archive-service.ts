@@ -51,6 +51,8 @@ export interface ArchiveService {
    * @returns resolves when what is committed from now on is archived so
    */
   refreshSeal(tenantId: number): Promise<void>;
+  /** What kept the archive from going on may be over: it does not wait for its next try. */
+  lookAgain(tenantId: number): void;
   /**
    * The log was proved not to be the database's: the running round becomes INTERRUPTED, and is repaired as after any
    * interruption. Nothing happens when no round runs.

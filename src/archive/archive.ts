@@ -2,11 +2,11 @@
 import { assert } from '../base/assert.ts';
 import { fail } from '../base/errors.ts';
 import { SYS_TENANT_ID } from '../base/limits.ts';
-import { claimDestination, claimedFacts } from '../destination/claim-destination.ts';
+import { claimedFacts } from '../destination/claim-destination.ts';
 import { DestinationDeadlines } from '../destination/deadline-destination.ts';
 import type { Capture } from '../engine/engine-driver.ts';
-import { FORMAT_FILE_VERSION, type FormatFile } from '../format/format-file.ts';
 import { removeKeptPageMaps } from '../format/kept-page-map.ts';
+import { type Leases, NO_LEASES } from '../lease/lease-service.ts';
 import { type ArchiveRound, type DestState, isRoundRunning } from '../model/archive-round.ts';
 import { type DestinationUri, formatDestinationUri, parseDestinationUri } from '../model/destination-uri.ts';
 import { SCN_NONE, type Scn, toScn } from '../model/scn.ts';
@@ -17,6 +17,7 @@ import { recordSetting } from './archive-events.ts';
 import type { ArchiveDestRequest, ArchiveFigures, ArchiveService } from './archive-service.ts';
 import { type ArchiveShared, ArchiveWorker } from './archive-worker.ts';
 import { pause } from './attachment.ts';
+import { claimArchive } from './claim-archive.ts';
 import { TenantsAtRest } from './tenants-at-rest.ts';
 
 /** Tenants that attach at once: each reads the end of its log and opens a database. */
@@ -27,8 +28,10 @@ const ATTACH_SLOT_MS_MAX = 5000;
 /** Workers that look what is wanted of them before other work gets its turn: some 10 ms. */
 const KICKS_PER_TURN = 100;
 
-export interface ArchiveOptions extends Omit<ArchiveContext, 'timing'> {
+export interface ArchiveOptions extends Omit<ArchiveContext, 'timing' | 'leases'> {
   timing?: Partial<ArchiveTiming>;
+  /** Absent: nobody else writes. */
+  leases?: Leases;
 }
 
 /** Builds the archive service. Nothing runs before `start`. */
@@ -37,7 +40,7 @@ export function createArchive(options: ArchiveOptions): ArchiveService {
   const deadlines = new DestinationDeadlines(timing.callMs);
   const openDestination = (uri: DestinationUri, tenantId: number) =>
     deadlines.wrap(options.openDestination(uri, tenantId));
-  return new Archive({ ...options, timing, openDestination });
+  return new Archive({ ...options, leases: options.leases ?? NO_LEASES, timing, openDestination });
 }
 
 class Archive implements ArchiveService {
@@ -175,7 +178,7 @@ class Archive implements ArchiveService {
     const parsed = parseDestinationUri(request.uri);
     const uri = formatDestinationUri(parsed);
     const destId = store.destIdFor(tenantId, uri);
-    const format = await this.#claim(tenant, parsed, destId);
+    const format = await claimArchive(this.#context, tenant, { uri: parsed, destId });
     store.transaction(() => {
       // The claim took its time; a round may have begun at the old destination.
       this.#checkDestMayChange(tenantId);
@@ -236,6 +239,10 @@ class Archive implements ArchiveService {
 
   async refreshSeal(tenantId: number): Promise<void> {
     await this.#workers.get(tenantId)?.refreshSeal();
+  }
+
+  lookAgain(tenantId: number): void {
+    this.#tryToKick(tenantId);
   }
 
   interrupt(tenantId: number, because: string): void {
@@ -325,22 +332,6 @@ class Archive implements ArchiveService {
     const round = this.#context.store.currentRound(tenantId);
     if (round && isRoundRunning(round.status))
       throw fail('NOT_SUPPORTED', { what: 'change archive dest when archive is running is' });
-  }
-
-  async #claim(tenant: Tenant, uri: DestinationUri, destId: number): Promise<FormatFile> {
-    const { store, clock } = this.#context;
-    await using destination = this.#context.openDestination(uri, tenant.tenantId);
-    return await claimDestination(destination, {
-      formatVersion: FORMAT_FILE_VERSION,
-      clusterName: store.cluster.name,
-      clusterId: store.cluster.clusterId,
-      clusterUuid: store.cluster.uuid,
-      tenantId: tenant.tenantId,
-      tenantName: tenant.name,
-      destKind: 'archive_log',
-      destId,
-      createdNs: clock.nowNs(),
-    });
   }
 
   async #attachSlot<T>(work: () => Promise<T>, { isUrgent = false } = {}): Promise<T> {

@@ -10,7 +10,7 @@ import { nextScn, SCN_NONE, type Scn } from '../model/scn.ts';
 import type { ArchiveContext } from './archive-context.ts';
 import { recordRoundMove } from './archive-events.ts';
 import { writeRoundStart } from './archive-files.ts';
-import { archiveOwner, segmentOwner } from './archive-owner.ts';
+import { archiveOwner, leaseArchive, segmentOwner } from './archive-owner.ts';
 import { findRepairBase } from './gap-repair.ts';
 import { checkArchiveDestination } from './log-tail.ts';
 import { newPiece } from './new-piece.ts';
@@ -51,6 +51,7 @@ export async function startRound(context: ArchiveContext, round: ArchiveRound, l
   const destination = context.openDestination(parseDestinationUri(round.uri), tenantId);
   try {
     await checkArchiveDestination(destination, segmentOwner(context, tenantId));
+    await leaseArchive(context, destination, round);
     const base = await chooseBase(context, destination, round);
     const createdNs = context.clock.nowNs();
     const afterScn = base && base.scn > lastScn ? base.scn : lastScn;

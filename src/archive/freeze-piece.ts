@@ -15,15 +15,16 @@ import type { SegmentWriter } from './segment-writer.ts';
  * them: readers then find and name the damage themselves.
  * @param of.piece FREEZING, its start is at the destination
  * @param of.writer of the piece; it is closed
+ * @param of.prove that nobody else writes there: what the list replaces goes only when the list is known to count
  * @returns what the piece's row says from now on
  * @throws 9070, 9071 while the destination is away
  */
 export async function freezePiece(
   context: ArchiveContext,
-  of: { destination: Destination; piece: ArchivePiece; writer: SegmentWriter },
+  of: { destination: Destination; piece: ArchivePiece; writer: SegmentWriter; prove: () => Promise<void> },
 ): Promise<Pick<ArchivePiece, 'fileStatus' | 'outputBytes' | 'lockedUntilNs'>> {
   const { log, clock } = context;
-  const { destination, piece, writer } = of;
+  const { destination, piece, writer, prove } = of;
   const { tenantId, destId, roundId, pieceId } = piece;
   const owner = archiveOwner(context, tenantId);
   const segments = segmentOwner(context, tenantId);
@@ -31,9 +32,11 @@ export async function freezePiece(
     (await writer.content()) ?? (await readPieceContent(destination, { destId, roundId, pieceId }, segments));
   await writer.close();
   try {
+    await prove();
     const content = await compactPiece(destination, { piece, owner: segments, readContent });
     const frozenNs = clock.nowNs();
     const info = await writePieceInfo(destination, { owner, piece, content, frozenNs });
+    await prove();
     await removeReplaced(destination, info, log);
     // Written once and long ago, they are needed as long as this piece.
     await extendLocks(destination, [FORMAT_FILE_NAME, roundStartName(piece), pieceStartName(piece, piece.startScn)]);

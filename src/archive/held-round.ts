@@ -42,7 +42,10 @@ function quietComment(round: ArchiveRound, isAttached: boolean): string {
 
 /** Why the round is over, and what keeps the next one from beginning. */
 function interruptedComment(round: ArchiveRound, because: string): string {
-  return because === '' ? round.comment : `${round.comment}; the next round can not begin: ${because}`;
+  // What ended the round may be what keeps the next one away.
+  return because === '' || because.includes(round.comment)
+    ? round.comment
+    : `${round.comment}; the next round can not begin: ${because}`;
 }
 
 export class HeldRound {

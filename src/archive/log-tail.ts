@@ -2,10 +2,12 @@
 import { sameBytes } from '../base/bytes.ts';
 import { fail, isFailure } from '../base/errors.ts';
 import { type ArchivedPiece, listPiece, readPieceInfo, type SegmentObject } from '../destination/archive-listing.ts';
-import { listedSegments, walkPiece } from '../destination/archive-reader.ts';
+import { walkPiece } from '../destination/archive-reader.ts';
 import type { ReadBatch } from '../destination/batch-chain.ts';
 import { readFormatFile } from '../destination/claim-destination.ts';
+import { listedSegments } from '../destination/counted-segments.ts';
 import type { Destination } from '../destination/destination.ts';
+import { type CountedUpTo, findCounted } from '../destination/segment-generations.ts';
 import type { LogPosition } from '../engine/engine-driver.ts';
 import type { RoundRef } from '../format/layout.ts';
 import {
@@ -19,12 +21,16 @@ import {
 import { formatDestinationUri } from '../model/destination-uri.ts';
 import type { SegmentOwner } from './segment-writer.ts';
 
+const ALL_BATCHES = { beforeBatchNo: Number.POSITIVE_INFINITY };
+
 /** The end of a round's log. */
 export interface LogTail {
   /** Piece that the last batch lies in. */
   pieceId: number;
   position: LogPosition;
   pageSize: number;
+  /** Of the writer of the last batch. */
+  generation: number;
   /** The last batches, in order: a crash may have come before the store knew of the newest of them. */
   batches: TailBatch[];
 }
@@ -71,9 +77,11 @@ async function findPieceTail(
   owner: SegmentOwner,
 ): Promise<LogTail | undefined> {
   // Of a frozen piece, only its list tells which segments are the last: it may have been compacted.
-  const segments = piece.isFrozen ? listedSegments(piece, await readPieceInfo(destination, piece)) : piece.segments;
-  const recent = new RecentSegments(destination, segments);
-  for (let place = segments.length - 1; place >= 0; place--) {
+  const counted = piece.isFrozen
+    ? listedSegments(piece, await readPieceInfo(destination, piece)).map((segment) => ({ segment, ...ALL_BATCHES }))
+    : await findCounted(destination, piece.segments, 0);
+  const recent = new RecentSegments(destination, counted);
+  for (let place = counted.length - 1; place >= 0; place--) {
     const header = await recent.header(place);
     // What goes on from a batch that is known to be durable does not hang in the air.
     if (!header || header.firstBatchNo > recent.durableNo + 1) continue;
@@ -86,20 +94,20 @@ async function findPieceTail(
 /** The segments of a piece, of which only the headers of the last are read. */
 class RecentSegments {
   readonly #destination: Destination;
-  readonly segments: readonly SegmentObject[];
+  readonly counted: readonly CountedUpTo[];
   readonly #headers = new Map<number, LogSegmentHeader | undefined>();
   /** The last batch that the headers read so far know to be durable. */
   durableNo = 0;
 
-  constructor(destination: Destination, segments: readonly SegmentObject[]) {
+  constructor(destination: Destination, counted: readonly CountedUpTo[]) {
     this.#destination = destination;
-    this.segments = segments;
+    this.counted = counted;
   }
 
   /** undefined when it is not whole. */
   async header(place: number): Promise<LogSegmentHeader | undefined> {
     if (!this.#headers.has(place)) {
-      const header = await readSegmentHeader(this.#destination, this.segments[place]!);
+      const header = await readSegmentHeader(this.#destination, this.counted[place]!.segment);
       this.#headers.set(place, header);
       if (header) this.durableNo = Math.max(this.durableNo, durableBatchNoOf(header));
     }
@@ -108,7 +116,7 @@ class RecentSegments {
 
   /** The last segment that goes on from a batch. */
   async findNext({ batchNo, hash }: HashedBatchHeader): Promise<number | undefined> {
-    for (let place = this.segments.length - 1; place >= 0; place--) {
+    for (let place = this.counted.length - 1; place >= 0; place--) {
       const header = await this.header(place);
       if (!header) continue;
       if (header.firstBatchNo === batchNo + 1 && sameBytes(header.prevHash, hash)) return place;
@@ -143,12 +151,14 @@ async function readTail(
   const { piece, recent } = of;
   const batches: TailBatch[] = [];
   let tail: HashedBatchHeader | undefined;
+  let generation = 0;
   for (let place: number | undefined = of.place; place !== undefined; ) {
-    const segment = recent.segments[place]!;
+    const { segment, beforeBatchNo } = recent.counted[place]!;
     const alone = { ...piece, isFrozen: false, segments: [segment] };
     const walk = walkPiece(destination, alone, undefined, { owner, acceptsDamagedTail: true, isSlice: true });
     let last: HashedBatchHeader | undefined;
     for (let step = await walk.next(); !step.done; step = await walk.next()) {
+      if (step.value.header.batchNo >= beforeBatchNo) break;
       last = step.value.header;
       const { commitCount, lastScn, pageCount, pageSize, totalBytes } = last;
       batches.push({ commitCount, lastScn, pageCount, pageSize, totalBytes });
@@ -156,10 +166,11 @@ async function readTail(
     if (!last) break;
     await destination.sync(segment.name);
     tail = last;
+    generation = (await recent.header(place))?.generation ?? 0;
     place = await recent.findNext(last);
   }
   if (!tail) return undefined;
   const { batchNo, hash, checkpointScn, position, pageSize } = tail;
   const found = { batchNo, batchHash: hash, scn: checkpointScn, engine: position };
-  return { pieceId: piece.pieceId, position: found, pageSize, batches };
+  return { pieceId: piece.pieceId, position: found, pageSize, generation, batches };
 }

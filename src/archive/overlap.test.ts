@@ -11,8 +11,11 @@ import { walkRound } from '../destination/archive-reader.ts';
 import type { Destination } from '../destination/destination.ts';
 import type { MemoryDestination } from '../destination/memory-destination.ts';
 import type { CapturedBatch, LogPosition } from '../engine/engine-driver.ts';
+import { LEASES_DIRECTORY } from '../format/layout.ts';
 import { encodeLogBatch } from '../format/log-batch.ts';
 import { pageHash } from '../format/page-map.ts';
+import type { Leases } from '../lease/lease-service.ts';
+import { createLeases } from '../lease/leases.ts';
 import { SCN_NONE, toScn } from '../model/scn.ts';
 import { destRequest, makeWorld, TENANT_ID, type World } from './archive.fixture.ts';
 import type { ArchiveContext } from './archive-context.ts';
@@ -38,6 +41,7 @@ function seeded(seed: number): Random {
 }
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
+const away = () => fail('BACKUP_DEST_NOT_CONNECT', { uri: 'file:///memory', because: 'it is away' });
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 
 /** A put that nobody has answered yet. */
@@ -52,6 +56,8 @@ class Chance {
   readonly memory: MemoryDestination;
   readonly random: Random;
   open: Put[] = [];
+  /** Everything succeeds. */
+  isKind = false;
   /** Asked for, given up by whoever asked, and yet to land. */
   late: Array<Pick<Put, 'name' | 'bytes'>> = [];
 
@@ -65,6 +71,7 @@ class Chance {
     return new Proxy(memory as Destination, {
       get: (_, key) => {
         if (key === 'put') return (name: string, bytes: Uint8Array) => this.#put(name, bytes);
+        if (key === 'size') return (name: string) => this.#size(name);
         const value = memory[key as keyof MemoryDestination] as unknown;
         return typeof value === 'function' ? value.bind(memory) : value;
       },
@@ -78,20 +85,25 @@ class Chance {
     });
   }
 
+  /** Whether somebody has taken the destination over is not always to be learnt. */
+  async #size(name: string): Promise<number | undefined> {
+    if (!this.isKind && name.startsWith(LEASES_DIRECTORY) && this.random(12) === 0) throw away();
+    return await this.memory.size(name);
+  }
+
   /** Ends one put, whichever. */
-  async answer(isKind: boolean): Promise<void> {
+  async answer(): Promise<void> {
     const [put] = this.open.splice(this.random(this.open.length), 1);
     if (!put) return;
-    const kind = isKind ? 0 : this.random(8);
-    const away = fail('BACKUP_DEST_NOT_CONNECT', { uri: 'file:///memory', because: 'it is away' });
-    if (kind === 5) put.end(away);
+    const kind = this.isKind ? 0 : this.random(8);
+    if (kind === 5) put.end(away());
     else if (kind === 6) {
       this.late.push(put);
-      put.end(away);
+      put.end(away());
     } else {
       try {
         await this.memory.put(put.name, put.bytes);
-        put.end(kind === 7 ? away : undefined);
+        put.end(kind === 7 ? away() : undefined);
       } catch (error) {
         put.end(error);
       }
@@ -143,6 +155,7 @@ class Writer {
     const context = {
       ...{ store: this.#world.store, clock: new ManualClock(), log: silentLog, timing: ARCHIVE_TIMING },
       openDestination: () => this.#chance.destination(),
+      leases: this.#leases(),
     } as unknown as ArchiveContext;
     const opening = RoundLog.open(context, this.#world.store.currentRound(TENANT_ID)!);
     const { log, resume } = await this.#answering(opening);
@@ -153,6 +166,16 @@ class Writer {
     expect(hashes.slice(0, this.acknowledged.length)).toEqual(this.acknowledged);
     this.acknowledged = hashes;
     this.#position = resume!;
+  }
+
+  /** Every life is a process of its own in one place: it takes the destination over from the one before. */
+  #leases(): Leases {
+    const fill = (text: string, count: number) => new Uint8Array(Buffer.alloc(count, text));
+    const me = {
+      ...{ instanceId: fill('i', 16), machine: fill('m', 32), life: fill('l', 32), serverVersion: '1' },
+      ...{ process: fill(`${this.#life} `, 16), hostName: 'h1', dataDir: '/data' },
+    };
+    return createLeases({ store: this.#world.store, clock: new ManualClock(), log: silentLog, me });
   }
 
   /** One more batch is there, and is given to the log when nothing has failed. */
@@ -223,10 +246,12 @@ class Writer {
       isOver = true;
     };
     const watching = work.then(over, over);
+    this.#chance.isKind = true;
     while (!isOver) {
       await settle();
-      await this.#chance.answer(true);
+      await this.#chance.answer();
     }
+    this.#chance.isKind = false;
     await watching;
     return await work;
   }
@@ -273,13 +298,14 @@ async function run(seed: number): Promise<{ crashes: number; frozen: number }> {
       await writer.open();
     } else if (dice < 3) await chance.landLate();
     else if (dice < 10 && !writer.isFull) writer.build();
-    else await chance.answer(false);
+    else await chance.answer();
     await settle();
     const { hashes } = await read(world.memory);
     expect(hashes.slice(0, writer.acknowledged.length)).toEqual(writer.acknowledged);
   }
+  chance.isKind = true;
   while (writer.isBusy) {
-    await chance.answer(true);
+    await chance.answer();
     await settle();
   }
   await writer.finish();

@@ -4,12 +4,13 @@
 import { AssertionFailure, assert } from '../base/assert.ts';
 import { fail, isFailure, toComment } from '../base/errors.ts';
 import { COMMENT_CHARS_MAX } from '../base/limits.ts';
-import { listPiece, readRoundStart } from '../destination/archive-listing.ts';
+import { listPiece } from '../destination/archive-listing.ts';
 import { roundStartPosition } from '../destination/batch-chain.ts';
 import type { Destination } from '../destination/destination.ts';
 import { findRepairScn } from '../destination/find-repair.ts';
 import type { CapturedBatch, LogPosition } from '../engine/engine-driver.ts';
 import type { RoundStartInfo } from '../format/archive-info.ts';
+import type { Lease } from '../lease/lease-service.ts';
 import {
   type ArchivePiece,
   type ArchiveRound,
@@ -24,14 +25,15 @@ import type { ArchiveContext } from './archive-context.ts';
 import { ArchiveDamaged } from './archive-damaged.ts';
 import { recordPieceFrozen } from './archive-events.ts';
 import { writePieceStart, writeRoundEnd } from './archive-files.ts';
-import { archiveOwner, segmentOwner } from './archive-owner.ts';
+import { archiveOwner, leaseArchive, segmentOwner } from './archive-owner.ts';
 import { confirmTail } from './confirm-tail.ts';
 import { freezePiece } from './freeze-piece.ts';
-import { checkArchiveDestination, findLogTail, type LogTail } from './log-tail.ts';
+import { checkArchiveDestination, type LogTail } from './log-tail.ts';
 import { newPiece } from './new-piece.ts';
 import { OrderedCalls } from './ordered-calls.ts';
+import { checkNothingLost, findTail, readStart, throwDamaged } from './round-found.ts';
 import { newSegmentWriter } from './segment-numbers.ts';
-import type { SegmentOwner, SegmentWriter, WrittenBatch } from './segment-writer.ts';
+import type { SegmentWriter, WrittenBatch } from './segment-writer.ts';
 
 const NS_PER_US = 1000n;
 /**
@@ -43,6 +45,7 @@ const BATCHES_ON_THEIR_WAY_MAX = 8;
 export class RoundLog {
   readonly #context: ArchiveContext;
   readonly #destination: Destination;
+  readonly #lease: Lease;
   #round: ArchiveRound;
   #piece: ArchivePiece;
   #writer: SegmentWriter;
@@ -57,10 +60,11 @@ export class RoundLog {
 
   private constructor(
     context: ArchiveContext,
-    of: { destination: Destination; round: ArchiveRound; piece: ArchivePiece; writer: SegmentWriter },
+    of: { destination: Destination; lease: Lease; round: ArchiveRound; piece: ArchivePiece; writer: SegmentWriter },
   ) {
     this.#context = context;
     this.#destination = of.destination;
+    this.#lease = of.lease;
     this.#round = of.round;
     this.#piece = of.piece;
     this.#writer = of.writer;
@@ -74,7 +78,7 @@ export class RoundLog {
   /**
    * Opens a round where its destination says that it stands.
    * @returns the log, the round's start, and the position to resume from; null when the round has no batch yet
-   * @throws ArchiveDamaged; 9070, 9071, 9080, 9081 while the destination is away
+   * @throws ArchiveDamaged; 9070, 9071, 9080, 9081 while the destination is away; DESTINATION_HELD (4038)
    */
   static async open(
     context: ArchiveContext,
@@ -85,6 +89,11 @@ export class RoundLog {
     const destination = context.openDestination(parseDestinationUri(round.uri), tenantId);
     try {
       await checkArchiveDestination(destination, owner);
+      const lease = await leaseArchive(context, destination, round);
+      if (context.leases.isForeignRound(tenantId, round))
+        throw new ArchiveDamaged(
+          'the destination was taken over from another server, which may have gone on with this round',
+        );
       const start = await readStart(destination, round);
       const tail = await findTail(destination, round, owner);
       const piece = context.store.pieces.get({ tenantId, pieceId: round.usedPieceId });
@@ -95,12 +104,12 @@ export class RoundLog {
         ? { batchNo: tail.position.batchNo, hash: tail.position.batchHash }
         : roundStartPosition(start);
       const writer = newSegmentWriter(context, {
-        destination,
-        piece,
-        position,
+        ...{ destination, piece, position },
         lastSegmentNo: segments.at(-1)?.segmentNo ?? 0,
+        generation: lease.generation,
+        prevGeneration: tail?.pieceId === piece.pieceId ? tail.generation : undefined,
       });
-      const log = new RoundLog(context, { destination, round, piece, writer });
+      const log = new RoundLog(context, { destination, lease, round, piece, writer });
       return { log, start, resume: await log.#takeUp(tail) };
     } catch (error) {
       await destination[Symbol.asyncDispose]();
@@ -165,7 +174,7 @@ export class RoundLog {
     if (batch.batchNo === batchNo && Buffer.compare(batch.position.batchHash, hash) === 0) return;
     await this.#calls.run({
       prepare: (before) => this.#prepare(batch, before),
-      work: () => this.#writer.write(batch),
+      work: () => this.#write(batch),
       accept: (written) => this.#accept(written),
     });
   }
@@ -204,6 +213,7 @@ export class RoundLog {
   /** Writes the end of the round. Safe to repeat. The last piece is frozen. */
   async end(of: { status: 'STOP' | 'INTERRUPTED'; comment: string }): Promise<void> {
     const { tenantId, destId, roundId, startScn, checkpointScn, basePieceId, usedPieceId } = this.#round;
+    await this.#prove();
     await writeRoundEnd(this.#destination, {
       ...archiveOwner(this.#context, tenantId),
       ...{ destId, roundId, startScn, checkpointScn, basePieceId },
@@ -248,6 +258,8 @@ export class RoundLog {
     const isOpen = isInPiece && this.#piece.status === 'ACTIVE' && !this.canAppend;
     const of = { piece: this.#piece, tail, writer: this.#writer };
     const position = isOpen ? await confirmTail(this.#context, of) : tail.position;
+    // What an earlier life asked for may have landed behind somebody's taking over: he does not go on from that.
+    await this.#prove();
     this.#reach(position.scn);
     return position;
   }
@@ -260,6 +272,26 @@ export class RoundLog {
     if (!this.#isAnnounced) await this.#announcePiece();
     const isWithin = lastScn < this.#piece.endScn || commitCount === 0;
     assert(isWithin, `batch ${batch.batchNo} holds no commits of two pieces`);
+  }
+
+  /** Durable, and written before anybody took the destination over: it counts from then on. */
+  async #write(batch: CapturedBatch): Promise<WrittenBatch> {
+    const written = await this.#writer.write(batch);
+    await this.#prove();
+    return written;
+  }
+
+  /**
+   * What was written before the call counts, whoever takes the destination over later.
+   * @throws ArchiveDamaged when somebody has done so: then this server is not to go on with the round
+   */
+  async #prove(): Promise<void> {
+    try {
+      await this.#lease.prove();
+    } catch (error) {
+      if (!isFailure(error, 'DESTINATION_HELD')) throw error;
+      throw new ArchiveDamaged(error.message, { cause: error });
+    }
   }
 
   #accept(written: WrittenBatch): void {
@@ -317,6 +349,7 @@ export class RoundLog {
       piece: next,
       position,
       lastSegmentNo: 0,
+      generation: this.#lease.generation,
     });
     this.#isAnnounced = false;
     this.onCut?.(endScn);
@@ -342,7 +375,7 @@ export class RoundLog {
     }
     if (this.#piece.status !== 'FREEZING') return;
     if (!this.#isAnnounced) await this.#announcePiece();
-    const of = { destination: this.#destination, piece: this.#piece, writer: this.#writer };
+    const of = { destination: this.#destination, piece: this.#piece, writer: this.#writer, prove: () => this.#prove() };
     this.#movePiece('FROZEN', await freezePiece(this.#context, of));
   }
 
@@ -369,45 +402,6 @@ export class RoundLog {
 export function raiseLastScn({ store }: ArchiveContext, tenantId: number, scn: Scn): void {
   const tenant = store.tenants.get({ tenantId });
   if (tenant && tenant.lastScn < scn) store.tenants.update({ tenantId }, { lastScn: scn });
-}
-
-/** What a round goes on from stands in its start. */
-async function readStart(destination: Destination, round: ArchiveRound): Promise<RoundStartInfo> {
-  try {
-    return await readRoundStart(destination, round);
-  } catch (error) {
-    if (!isFailure(error, 'BACKUP_DATA_CORRUPT') && !isFailure(error, 'BACKUP_FILE_NOT_EXIST')) throw error;
-    throw new ArchiveDamaged(`archived log is missing at the destination: ${toComment(error)}`, { cause: error });
-  }
-}
-
-async function findTail(
-  destination: Destination,
-  round: ArchiveRound,
-  owner: SegmentOwner,
-): Promise<LogTail | undefined> {
-  return await findLogTail(destination, round, owner).catch(throwDamaged);
-}
-
-function throwDamaged(error: unknown): never {
-  if (!isFailure(error, 'BACKUP_DATA_CORRUPT')) throw error;
-  throw new ArchiveDamaged(toComment(error), { cause: error });
-}
-
-/** What was acknowledged must be there: the store knows of it, and commits behind it were given greater scns. */
-function checkNothingLost({ store }: ArchiveContext, round: ArchiveRound, tail: LogTail | undefined): void {
-  const { tenantId, roundId } = round;
-  const pieces = store.pieces.find({ tenantId, roundId });
-  const known = pieces.reduce<ArchivePiece | undefined>(
-    (newest, piece) => (piece.maxScn > piece.startScn && piece.maxScn > (newest?.maxScn ?? 0n) ? piece : newest),
-    undefined,
-  );
-  const missing = 'archived log is missing at the destination: it ends';
-  if (known && (tail?.position.scn ?? 0n) < known.maxScn) {
-    const at = tail ? `at ${tail.position.scn}` : 'before its first batch';
-    throw new ArchiveDamaged(`${missing} ${at}, but commits up to ${known.maxScn} were archived`);
-  }
-  if (!tail && round.checkpointScn > round.startScn) throw new ArchiveDamaged(`${missing} before its first batch`);
 }
 
 /** For comments: what stopped a step. */

@@ -44,16 +44,25 @@ class SegmentNumbers {
  * The writer of a piece.
  * @param of.position where the log stands
  * @param of.lastSegmentNo of those that lie in the piece; 0 for none
+ * @param of.generation of the lease
+ * @param of.prevGeneration of the segment that the log ends in; left out when that lies in another piece
  */
 export function newSegmentWriter(
   context: ArchiveContext,
-  of: { destination: Destination; piece: ArchivePiece; position: ChainPosition; lastSegmentNo: number },
+  of: {
+    destination: Destination;
+    piece: ArchivePiece;
+    position: ChainPosition;
+    lastSegmentNo: number;
+    generation: number;
+    prevGeneration?: number | undefined;
+  },
 ): SegmentWriter {
-  const { destination, position, lastSegmentNo } = of;
+  const { destination, position, lastSegmentNo, generation, prevGeneration } = of;
   const { tenantId, destId, roundId, pieceId } = of.piece;
   const numbers = new SegmentNumbers(context.store, of.piece);
   return new SegmentWriter({
-    ...{ destination, position, piece: { destId, roundId, pieceId } },
+    ...{ destination, position, generation, prevGeneration, piece: { destId, roundId, pieceId } },
     owner: segmentOwner(context, tenantId),
     nextSegmentNo: Math.max(lastSegmentNo, numbers.spentTo) + 1,
     spend: (segmentNo) => numbers.spend(segmentNo),

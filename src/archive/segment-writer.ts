@@ -45,6 +45,8 @@ export class SegmentWriter {
   readonly #destination: Destination;
   readonly #owner: SegmentOwner;
   readonly #piece: PieceRef;
+  readonly #generation: number;
+  #prevGeneration: number;
   #nextSegmentNo: number;
   readonly #spend: (segmentNo: number) => void;
   #position: ChainPosition;
@@ -61,6 +63,8 @@ export class SegmentWriter {
    * @param of.nextSegmentNo greater than that of any segment in the piece
    * @param of.position where the log stands
    * @param of.spend called before an object of that number is put: no later life of the server may give it again
+   * @param of.generation of the writer's lease; 0 where there are none
+   * @param of.prevGeneration of the segment that the log ends in; left out when that lies in another piece
    */
   constructor(of: {
     destination: Destination;
@@ -69,6 +73,8 @@ export class SegmentWriter {
     nextSegmentNo: number;
     position: ChainPosition;
     spend: (segmentNo: number) => void;
+    generation?: number;
+    prevGeneration?: number | undefined;
   }) {
     this.#destination = of.destination;
     this.#owner = of.owner;
@@ -76,6 +82,8 @@ export class SegmentWriter {
     this.#nextSegmentNo = of.nextSegmentNo;
     this.#spend = of.spend;
     this.#position = this.#begun = of.position;
+    this.#generation = of.generation ?? 0;
+    this.#prevGeneration = of.prevGeneration ?? this.#generation;
     this.#isWhole = of.nextSegmentNo === 1;
   }
 
@@ -96,6 +104,7 @@ export class SegmentWriter {
   async write(batch: CapturedBatch): Promise<WrittenBatch> {
     assert(batch.batchNo === this.#begun.batchNo + 1, 'a segment gets batches in order');
     if (!this.#destination.can.append) return await this.#putWhole(batch);
+    await this.#leaveUnaccepted();
     const sizeBytes = this.#open?.appender.sizeBytes ?? 0;
     if (this.#open && sizeBytes + batch.bytes.length > SEGMENT_BYTES_MAX) await this.#closeOpen();
     return await this.#appendTo(batch);
@@ -110,6 +119,7 @@ export class SegmentWriter {
     segment.lastBatchHash = batch.position.batchHash;
     this.#firstBatchHash ??= batch.position.batchHash;
     this.#position = positionOf(batch);
+    this.#prevGeneration = this.#generation;
     if (this.#begun.batchNo < batch.batchNo) this.#begun = this.#position;
   }
 
@@ -224,6 +234,8 @@ export class SegmentWriter {
       firstBatchNo: before.batchNo + 1,
       prevHash: before.hash,
       inFlight: before.batchNo - this.#position.batchNo,
+      generation: this.#generation,
+      prevGeneration: this.#prevGeneration,
     });
   }
 
@@ -234,7 +246,14 @@ export class SegmentWriter {
     await open.appender.close().catch(() => {});
   }
 
+  /** A batch at its end that was not accepted comes again, in the next segment. */
+  async #leaveUnaccepted(): Promise<void> {
+    const open = this.#open;
+    if (open && open.appender.sizeBytes > open.info.size) await this.#giveUp(open);
+  }
+
   async #closeOpen(): Promise<void> {
+    await this.#leaveUnaccepted();
     const open = this.#open;
     if (!open) return;
     this.#open = undefined;

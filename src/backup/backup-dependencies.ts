@@ -3,6 +3,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { OpenDestination } from '../destination/destination.ts';
 import type { EngineDriver, EngineTenant } from '../engine/engine-driver.ts';
+import type { Leases } from '../lease/lease-service.ts';
 import type { Tenant } from '../model/tenant.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { Store } from '../store/store.ts';
@@ -23,6 +24,8 @@ export interface BackupDependencies {
   driver: EngineDriver;
   engineTenant(tenant: Tenant): EngineTenant;
   openDestination: OpenDestination;
+  /** Who writes a destination; absent: nobody else. */
+  leases?: Leases;
   pipeline: Pipeline;
   archive: BackupArchive;
   /** Where a tenant's page map is kept between starts; absolute. */

@@ -5,7 +5,6 @@
 
 import { assert, unreachable } from '../base/assert.ts';
 import { fail, toComment, toResult } from '../base/errors.ts';
-import { SYS_TENANT_ID } from '../base/limits.ts';
 import { ServerStopping } from '../base/server-stopping.ts';
 import type { Destination } from '../destination/destination.ts';
 import { lockedUntil, removeIfAllowed } from '../destination/locks.ts';
@@ -20,10 +19,11 @@ import { Attempt, type Distrust } from './attempt.ts';
 import { awaitCopies, lackingCopies } from './await-copies.ts';
 import type { BackupDependencies } from './backup-dependencies.ts';
 import { openJobKeys, uuidOf } from './backup-keys.ts';
-import { commentText, joinRemarks, NO_FIGURES, NO_ROUND, newSet } from './backup-records.ts';
-import { predecessorIds } from './choose-parent.ts';
+import { commentText, joinRemarks, NO_FIGURES, NO_ROUND } from './backup-records.ts';
+import { beginSet } from './begin-set.ts';
 import { moveJob } from './choose-place.ts';
 import { copyOptions, workersFor } from './copy-options.ts';
+import { DataLease } from './data-lease.ts';
 import { becomeFull, completeJob, endWithoutSet, type KeysOfJob, publishSet } from './finish-job.ts';
 import { type Leftover, removeUnused, takeLeftover } from './finished-packs.ts';
 import { damageText, type OpenParent, openParent } from './open-parent.ts';
@@ -39,6 +39,8 @@ export class BackupWorker {
   #set: SetRef;
   readonly #controller = new AbortController();
   #destination: Destination;
+  /** Proved before anything is written, replaced or removed there. */
+  #lease: DataLease;
   #attempt: Attempt | undefined;
   #parent: OpenParent | undefined;
   /** What was found wrong with the log: it does not tell the pages of an increment any more. */
@@ -62,6 +64,7 @@ export class BackupWorker {
     this.#taskKey = { tenantId, taskId: task.taskId };
     this.#set = { backupSetId, type: job.backupType };
     this.#destination = deps.openDestination(parseDestinationUri(job.uri), tenantId);
+    this.#lease = new DataLease(deps, this.#destination, job);
   }
 
   /** True once the manifest is being written: too late to cancel. */
@@ -87,6 +90,8 @@ export class BackupWorker {
       // Worker processes come up while it is planned; an increment is short and will want one.
       const workers = this.#set.type === 'INC' ? 1 : workersFor(this.#deps, this.#tenant());
       this.#deps.pipeline.prepare(workers, 'backup');
+      // A job that has not begun may have to go to another destination.
+      if (this.#task.status !== 'INIT') await this.#lease.prove();
       await this.#work();
     } catch (error) {
       if (this.#controller.signal.reason instanceof ServerStopping) return;
@@ -176,21 +181,13 @@ export class BackupWorker {
     if (place) {
       await this.#destination[Symbol.asyncDispose]();
       this.#destination = this.#deps.openDestination(parseDestinationUri(place.uri), this.#key.tenantId);
+      this.#lease = new DataLease(this.#deps, this.#destination, this.#job);
     }
+    await this.#lease.prove();
     const parent = await this.#readParent();
     this.#controller.signal.throwIfAborted();
     store.transaction(() => {
-      const job = this.#job;
-      const destId = store.destIdFor(job.tenantId, job.uri);
-      const roundId = store.currentRound(job.tenantId)?.roundId ?? 0;
-      store.backupJobs.change(this.#key, { status: 'DOING' }, { status: 'INIT' });
-      store.backupJobs.update(
-        { tenantId: SYS_TENANT_ID, jobId: job.initiatorJobId },
-        { status: 'DOING' },
-        { status: 'INIT' },
-      );
-      const set = newSet(job, { destId, roundId, nowNs: clock.nowNs() });
-      store.backupSets.insert(parent ? { ...set, ...predecessorIds(parent.manifest) } : set);
+      beginSet(this.#deps, this.#job, parent);
       this.#move(task, 'BACKUP_SYS_META', { startScn: toScn(clock.nowNs()) });
     });
   }
@@ -217,6 +214,7 @@ export class BackupWorker {
 
   /** Nothing else of an earlier attempt is left afterwards, nor of an increment that became a full backup. */
   async #clearFiles(set: BackupSet, keep: Leftover | null): Promise<void> {
+    await this.#lease.prove();
     if (!keep) this.#deps.store.finishedPacks.remove(this.#setKey);
     await clearAttempt(this.#destination, this.#set, set, keep?.names);
     if (this.#set.type === 'FULL' && this.#job.parent) await clearIncrement(this.#destination, set);
@@ -324,6 +322,7 @@ export class BackupWorker {
     const { copied, keys, snapshot, increment } = attempt;
     const { store, clock, driver } = this.#deps;
     this.#isCommitting = true;
+    await this.#lease.prove();
     const written = await writeSet({
       destination: this.#destination,
       ref: this.#set,
@@ -339,6 +338,7 @@ export class BackupWorker {
       keys,
       serverVersion: this.#deps.serverVersion ?? 'holdfast',
       clock,
+      prove: () => this.#lease.prove(),
     });
     const { roundId, consistentScn } = this.#row;
     await this.#publish({ done: written });
@@ -355,6 +355,7 @@ export class BackupWorker {
   async #takeUpWhole(): Promise<boolean> {
     const manifest = await findWholeSet(this.#destination, this.#set, this.#row);
     if (!manifest) return false;
+    await this.#lease.prove();
     this.#isCommitting = true;
     await putPlaceholders(this.#destination, this.#set, manifest.set);
     await this.#publish(completeSet(manifest));

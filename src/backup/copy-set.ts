@@ -26,6 +26,8 @@ export interface SetToCopy {
   /** Told of bytes that lie at the target, as they come. */
   onBytes(bytes: number): void;
   signal: AbortSignal;
+  /** That nobody else writes at the target by now. @throws DESTINATION_HELD (4038) */
+  prove(): Promise<void>;
 }
 
 type Listed = BackupSetManifest['objects'][number];
@@ -48,8 +50,10 @@ export async function copySet(of: SetToCopy): Promise<void> {
     }
     await checkObjects(target, directory, manifest.objects);
     signal.throwIfAborted();
+    await of.prove();
     await target.put(manifestName(ref), bytes);
   }
+  await of.prove();
   of.onBytes(bytes.length);
   await putPlaceholders(target, ref, manifest.set);
 }
@@ -71,6 +75,7 @@ async function copyObject(of: SetToCopy, listed: Listed, presentBytes: number | 
   const object = `${setDirectory(ref)}/${listed.name}`;
   if (presentBytes !== undefined) {
     if (presentBytes === listed.size && (await isSound(of, object, listed))) return void of.onBytes(listed.size);
+    await of.prove();
     // What an earlier try left, or what was damaged since: nothing reads it, because the manifest is not there.
     await target.remove(object);
   }

@@ -13,6 +13,7 @@ import { nextCopy, SET_COPY_MOVES, type SetCopy, type SetCopyStatus } from '../m
 import { dataPlaces, urisOfSet } from '../store/data-places.ts';
 import type { BackupDependencies, CopyTiming } from './backup-dependencies.ts';
 import { copySet, removeCopy } from './copy-set.ts';
+import { DataLease } from './data-lease.ts';
 
 /** Tenants whose sets are copied at once: nobody waits for it, and backups need the same disks. */
 const WORKING_TENANTS_MAX = 2;
@@ -22,7 +23,10 @@ const PROGRESS_INTERVAL_MS = 250;
 /** A destination that failed is tried again after some seconds, and at last every ten minutes. */
 const COPY_TIMING: CopyTiming = { retryMs: 5_000, retryMsMax: 600_000 };
 
-type CopyDependencies = Pick<BackupDependencies, 'store' | 'clock' | 'log' | 'openDestination' | 'copyTiming'>;
+type CopyDependencies = Pick<
+  BackupDependencies,
+  'store' | 'clock' | 'log' | 'openDestination' | 'leases' | 'copyTiming'
+>;
 
 const keyOf = ({ tenantId, backupSetId, destId }: SetCopy) => ({ tenantId, backupSetId, destId });
 
@@ -151,6 +155,8 @@ class TenantCopier {
     await using target = openDestination(parseDestinationUri(copy.uri), copy.tenantId);
     const owner = { clusterUuid: store.cluster.uuid, tenantId: copy.tenantId };
     await proveOwner(target, { ...owner, destKind: 'backup_data' });
+    const lease = new DataLease(this.#deps, target, copy);
+    await lease.prove();
     if (copy.status === 'DELETING') {
       await removeCopy(target, ref, set.endNs);
       return this.#move(copy, 'DELETED', { endNs: clock.nowNs(), result: 0, comment: '' });
@@ -159,7 +165,9 @@ class TenantCopier {
       this.#move(copy, 'COPYING', { startNs: copy.startNs ?? clock.nowNs(), copiedBytes: 0n });
     const sources = urisOfSet(store, set).map((uri) => openDestination(parseDestinationUri(uri), copy.tenantId));
     try {
-      await copySet({ sources, target, ref, owner, ...this.#progressOf(copy), signal: this.#controller.signal });
+      const { signal } = this.#controller;
+      const prove = () => lease.prove();
+      await copySet({ sources, target, ref, owner, ...this.#progressOf(copy), signal, prove });
     } finally {
       for (const source of sources) await source[Symbol.asyncDispose]();
     }

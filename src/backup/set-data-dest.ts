@@ -2,6 +2,7 @@
 import { fail } from '../base/errors.ts';
 import { claimDestination, claimedFacts } from '../destination/claim-destination.ts';
 import { FORMAT_FILE_VERSION } from '../format/format-file.ts';
+import { NO_LEASES } from '../lease/lease-service.ts';
 import type { Binding } from '../model/archive-round.ts';
 import { formatDestinationUri, parseDestinationUri } from '../model/destination-uri.ts';
 import type { NewEvent } from '../model/event.ts';
@@ -9,13 +10,14 @@ import { dataPlaces, forgetUnplaced, planCopies } from '../store/data-places.ts'
 import { keepAccess } from '../store/destination-access.ts';
 import type { BackupDependencies } from './backup-dependencies.ts';
 
-type Setting = Pick<BackupDependencies, 'store' | 'clock' | 'openDestination'>;
+type Setting = Pick<BackupDependencies, 'store' | 'clock' | 'openDestination' | 'leases'>;
 
 /** @see BackupService.setDataDest */
 export async function setDataDest(
-  { store, clock, openDestination }: Setting,
+  deps: Setting,
   { tenantId, uri, isBusy }: { tenantId: number; uri: string | null; isBusy: () => boolean },
 ): Promise<void> {
+  const { store, clock } = deps;
   const record = (event: string, facts: NewEvent['facts']) =>
     store.recordEvent(clock.nowNs(), { module: 'backup_data', event, facts });
   if (isBusy()) throw fail('BACKUP_IN_PROGRESS', {});
@@ -27,7 +29,7 @@ export async function setDataDest(
     });
     return;
   }
-  const claimed = await claim({ store, clock, openDestination }, { tenantId, uri, destNo: 0 });
+  const claimed = await claim(deps, { tenantId, uri, destNo: 0 });
   store.transaction(() => {
     // The claim took time: a backup may have begun meanwhile, on the earlier destination.
     if (isBusy()) throw fail('BACKUP_IN_PROGRESS', {});
@@ -79,7 +81,7 @@ interface Claimed {
 }
 
 async function claim(
-  { store, clock, openDestination }: Setting,
+  { store, clock, openDestination, leases = NO_LEASES }: Setting,
   { tenantId, uri, destNo }: { tenantId: number; uri: string; destNo: number },
 ): Promise<Claimed> {
   const parsed = parseDestinationUri(uri.trim());
@@ -100,6 +102,7 @@ async function claim(
     destId,
     createdNs: clock.nowNs(),
   });
+  await leases.hold(destination, { tenantId, uri: shown, destKind: 'backup_data' });
   const { options } = parsed;
   const save = () => {
     keepAccess(store, tenantId, parsed);

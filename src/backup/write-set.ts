@@ -54,6 +54,8 @@ export interface SetToWrite {
   keys: SetKeys;
   serverVersion: string;
   clock: Clock;
+  /** That nobody else writes there by now. @throws DESTINATION_HELD (4038) */
+  prove(): Promise<void>;
 }
 
 /** Puts a small object that may be there from an earlier attempt with the same meaning. */
@@ -95,7 +97,9 @@ export async function writeSet(of: SetToWrite): Promise<{ endNs: bigint; fileCou
   // What another server with the same identity, or a hand, took away meanwhile must not be promised.
   await checkObjects(destination, setDirectory(ref), objects);
   const manifest = manifestOf(of, { endNs, outputBytes, objects, sources });
+  await of.prove();
   await destination.put(manifestName(ref), encodeManifest(manifest, keys.dataKey));
+  await of.prove();
   await putPlaceholders(destination, ref, { startNs: of.row.startNs, endNs });
   return { endNs, fileCount: objects.length + 1, outputBytes };
 }

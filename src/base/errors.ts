@@ -294,6 +294,14 @@ export const ERRORS = {
     "Log in on the server's own machine and set one: ALTER USER … IDENTIFIED BY '…'.",
   ),
 
+  DESTINATION_HELD: def<{ uri: string; holder: string }>(
+    4038,
+    4038,
+    'HY000',
+    (f) => `this server is not the one that writes '${f.uri}': ${f.holder}`,
+    'Let the other server go on. If it is gone, or this one is to go on instead: stop the other, then ALTER SYSTEM TAKE OVER DESTINATION TENANT = ….',
+  ),
+
   // ## Tenant SQL: what a statement that ran on the tenant's engine can answer
   DUPLICATE_KEY: def<{ message: string }>(
     5024,

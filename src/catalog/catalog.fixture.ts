@@ -347,6 +347,9 @@ function addDestinations(store: Store, tenantId: number, uri: string): void {
   const claimed = { options: {}, checkFileName: `check_file/${tenantId}_connect_file_x.obbak`, lastCheckNs: at(0) };
   store.destinations.insert({ ...claimed, tenantId, destId: 1001, uri: `${uri}/archive`, destType: 'archive_log' });
   store.destinations.insert({ ...claimed, tenantId, destId: 1003, uri: `${uri}/data`, destType: 'backup_data' });
+  const holder = { generation: 3, hostName: 'db1', dataDir: '/var/lib/holdfast', acquiredNs: at(0) };
+  const held = { ...holder, foreignRoundId: 0, status: 'HELD', comment: '' } as const;
+  store.leases.insert({ ...held, tenantId, uri: `${uri}/archive`, destType: 'archive_log' });
   store.changeDestination(tenantId, `${uri}/archive`, { options: { max_iops: '100' } });
 }
 

@@ -16,6 +16,7 @@ import { DBA_OB_ROOTSERVICE_EVENT_HISTORY } from './event-views.ts';
 import { INFORMATION_SCHEMA } from './information-schema.ts';
 import type { AccountFacts, ConnectionFacts, InfoFacts, InfoTable } from './information-schema-table.ts';
 import { KEY_VIEWS } from './key-views.ts';
+import { LEASE_VIEWS } from './lease-views.ts';
 import { ORACLE_DICTIONARY } from './oracle-dictionary.ts';
 import { PARAMETER_VIEWS } from './parameter-views.ts';
 import { RECOVER_VIEWS } from './recover-views.ts';
@@ -39,6 +40,7 @@ export const SYSTEM_VIEWS: readonly View[] = [
   ...CLEAN_VIEWS,
   ...SCHEDULE_VIEWS,
   ...KEY_VIEWS,
+  ...LEASE_VIEWS,
   ...RESTORE_VIEWS,
   ...STANDBY_VIEWS,
   ...RECOVER_VIEWS,

@@ -10,6 +10,7 @@ import { proveOwner } from '../destination/claim-destination.ts';
 import type { Destination, OpenDestination } from '../destination/destination.ts';
 import { lockEndOf, lockEndText } from '../destination/locks.ts';
 import { manifestName, pieceDirectory, pieceInfoName, setDirectory } from '../format/layout.ts';
+import { type Leases, NO_LEASES } from '../lease/lease-service.ts';
 import type { ArchivePiece, FileStatus } from '../model/archive-round.ts';
 import { JOB_MOVES, type JobStatus } from '../model/backup-job.ts';
 import type { DeleteJob, DeleteTask } from '../model/delete-job.ts';
@@ -29,6 +30,8 @@ export interface CleanDependencies {
   clock: Clock;
   log: Log;
   openDestination: OpenDestination;
+  /** Who writes a destination; absent: nobody else. */
+  leases?: Leases;
   /** Copies of sets are to go: whoever makes them removes them, each destination at its own pace. */
   pumpCopies(): void;
 }
@@ -114,13 +117,14 @@ export class CleanWorker {
   }
 
   async #carryOut(task: DeleteTask): Promise<void> {
-    const { store, clock } = this.#deps;
+    const { store, clock, leases = NO_LEASES } = this.#deps;
     const taskKey = { tenantId: task.tenantId, taskId: task.taskId };
     const target = targetOf(store, task);
     const destination = this.#deps.openDestination(parseDestinationUri(task.uri), task.tenantId);
     try {
       const destKind = task.taskType === 'BACKUP SET' ? 'backup_data' : 'archive_log';
       await proveOwner(destination, { clusterUuid: store.cluster.uuid, tenantId: task.tenantId, destKind });
+      const lease = await leases.hold(destination, { tenantId: task.tenantId, uri: task.uri, destKind });
       if (task.status === 'INIT') {
         await checkLock(destination, target.head);
         const { bytes, files } = await occupied(destination, target.directory);
@@ -133,6 +137,7 @@ export class CleanWorker {
             deleteCopies(store, { tenantId: task.tenantId, backupSetId: task.objectId });
         });
       }
+      await lease.prove();
       await target.remove(destination);
     } finally {
       await destination[Symbol.asyncDispose]();

@@ -21,8 +21,9 @@ import { type EncodedLogBatch, encodeLogBatch } from '../format/log-batch.ts';
 import { encodeSegmentHeader } from '../format/log-batch-header.ts';
 import { type Scn, toScn } from '../model/scn.ts';
 import { listPieces, listRounds } from './archive-listing.ts';
-import { hasListedSize, type LogEnd, walkPiece, walkRound } from './archive-reader.ts';
+import { type LogEnd, walkPiece, walkRound } from './archive-reader.ts';
 import type { ReadBatch } from './batch-chain.ts';
+import { hasListedSize } from './counted-segments.ts';
 import { firstCommitScn } from './find-repair.ts';
 import { dropMemoryDestination, MemoryDestination } from './memory-destination.ts';
 

@@ -3,7 +3,7 @@
 import { sameBytes } from '../base/bytes.ts';
 import { fail, isFailure } from '../base/errors.ts';
 import { KIB } from '../base/limits.ts';
-import type { PieceInfo, SegmentInfo } from '../format/archive-info.ts';
+import type { SegmentInfo } from '../format/archive-info.ts';
 import { pieceInfoName } from '../format/layout.ts';
 import {
   type HashedBatchHeader,
@@ -32,6 +32,7 @@ import {
   roundStartPosition,
   type TornTail,
 } from './batch-chain.ts';
+import { findSegment, segmentsOf } from './counted-segments.ts';
 import type { Destination, ObjectReader } from './destination.ts';
 
 /** Read at once while walking headers: many small batches in one read, not much waste between large ones. */
@@ -196,43 +197,6 @@ function checkHome(
   return header;
 }
 
-/** A segment that counts, with what a frozen piece's own list says of it. */
-interface CountedSegment {
-  name: string;
-  listed: SegmentInfo | undefined;
-}
-
-/** The segments of a piece that count: all of them while it is active, those of its own list when it is frozen. */
-function segmentsOf(piece: ArchivedPiece, info: PieceInfo | undefined): CountedSegment[] {
-  if (!info) return piece.segments.map(({ name }) => ({ name, listed: undefined }));
-  return info.segments.map((listed) => ({ name: `${piece.directory}/${listed.name}`, listed }));
-}
-
-function findSegment(present: ReadonlyMap<string, SegmentObject>, { name, listed }: CountedSegment): SegmentObject {
-  const found = present.get(name);
-  if (!found) throw fail('BACKUP_FILE_NOT_EXIST', { file: name });
-  if (listed && !hasListedSize(found, listed))
-    throw damagedLog(name, `it has ${found.sizeBytes} bytes instead of ${listed.size}`);
-  return listed ? { ...found, sizeBytes: listed.size } : found;
-}
-
-/**
- * The segments that count in a frozen piece, in the order of its list.
- * @throws BACKUP_FILE_NOT_EXIST (9011), BACKUP_DATA_CORRUPT (9010) when one is not there as listed
- */
-export function listedSegments(piece: ArchivedPiece, info: PieceInfo): SegmentObject[] {
-  const present = new Map(piece.segments.map((segment) => [segment.name, segment]));
-  return segmentsOf(piece, info).map((counted) => findSegment(present, counted));
-}
-
-/**
- * Whether a segment is as long as its frozen piece says. One that an append failed in (it has no hash) may have got longer
- * since: a destination that hung carries out late what it was asked for, and the next segment holds the same again.
- */
-export function hasListedSize(found: SegmentObject, listed: SegmentInfo): boolean {
-  return found.sizeBytes === listed.size || (listed.sha256 === null && found.sizeBytes > listed.size);
-}
-
 /** A frozen piece's own list must agree with what its segments hold. */
 function checkListed(piece: ArchivedPiece, listed: SegmentInfo, chain: BatchChain): void {
   const { position, fault } = chain;
@@ -384,7 +348,7 @@ async function* walkSegments(
 ): AsyncGenerator<ReadBatch, void> {
   const { chain, isSlice = false } = walk;
   const info = piece.isFrozen ? await readPieceInfo(destination, piece) : undefined;
-  const segments = segmentsOf(piece, info);
+  const segments = await segmentsOf(destination, piece, { info, floor: chain.generation });
   const present = new Map(piece.segments.map((segment) => [segment.name, segment]));
   const joint = walk.isRejoining ? chain.position : ROUND_START;
   for (const counted of segments) {
@@ -397,6 +361,7 @@ async function* walkSegments(
         if (item.header.firstBatchNo <= joint.batchNo) chain.rejoin(piece, segment);
         else if (!chain.openSegment(piece, segment, item.header, { mayBeStray: !info, isSlice })) break;
       } else if (item.kind === 'fault') chain.setFault(item.fault);
+      else if (item.batch.header.batchNo >= counted.beforeBatchNo) break;
       else if (item.batch.header.batchNo <= joint.batchNo) checkJoint(item.batch, joint);
       else {
         yield* chain.add(item.batch);

@@ -89,6 +89,7 @@ export class BatchChain {
   #durableNo = 0;
   #lastSegment: SegmentObject | undefined;
   #piece: ArchivedPiece | undefined;
+  #generation = 0;
 
   constructor(from: ChainPosition | undefined, hashBefore: Uint8Array | undefined) {
     this.#from = from;
@@ -98,6 +99,11 @@ export class BatchChain {
 
   get fault(): Fault | undefined {
     return this.#fault;
+  }
+
+  /** Of the latest writer that was met: nothing of an earlier one counts behind his. */
+  get generation(): number {
+    return this.#generation;
   }
 
   /** The last stray, when nothing follows that shows it to be without meaning. */
@@ -134,6 +140,7 @@ export class BatchChain {
     this.#before = before;
     this.#isInAir = false;
     this.#durableNo = durableBatchNoOf(header);
+    this.#generation = Math.max(this.#generation, header.generation ?? 0);
     this.#fault = this.#stray = undefined;
     this.#lastSegment = segment;
     this.#piece = piece;

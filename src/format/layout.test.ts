@@ -14,6 +14,7 @@ const NAMES: Array<[string, string, layout.ParsedName]> = [
     'check_file/1002_connect_file_20250301T020100.obbak',
     { kind: 'check-file', tenantId: 1002, moment: '20250301T020100' },
   ],
+  [layout.leaseName(7), 'lease/0000000007.obbak', { kind: 'lease', generation: 7 }],
   [layout.setStartName(FULL), 'backup_sets/backup_set_1_full_start.obbak', { kind: 'set-start', ...FULL }],
   [
     layout.setEndName(INC, NS),

@@ -15,6 +15,9 @@ export const BACKUP_SETS_DIRECTORY = 'backup_sets';
 const ROUNDS_DIRECTORY = 'rounds';
 export const PIECES_DIRECTORY = 'pieces';
 const CHECK_FILES_DIRECTORY = 'check_file';
+export const LEASES_DIRECTORY = 'lease';
+/** Digits of a generation in a name, so that names sort as generations do. */
+const GENERATION_DIGITS = 10;
 const PIECE_INFO_NAME = 'single_piece_info.obarc';
 /** A tenant's log is one stream here; the field's number for a tenant's own first stream. */
 const LOG_DIRECTORY = 'logstream_1/log';
@@ -51,6 +54,13 @@ function idText(id: number): string {
 
 export function checkFileName(tenantId: number, ns: bigint): string {
   return `${CHECK_FILES_DIRECTORY}/${idText(tenantId)}_connect_file_${momentText(ns)}.obbak`;
+}
+
+/** @param generation from 1 */
+export function leaseName(generation: number): string {
+  const digits = idText(generation).padStart(GENERATION_DIGITS, '0');
+  assert(generation > 0 && digits.length === GENERATION_DIGITS, `${generation} is the generation of a lease`);
+  return `${LEASES_DIRECTORY}/${digits}.obbak`;
 }
 
 // ## Data destination
@@ -164,6 +174,8 @@ export type ParsedName =
   | { kind: 'format-file' }
   | { kind: 'check-file'; tenantId: number; moment: string }
   | ({ kind: 'set-start' | 'set-deleted' } & SetRef)
+  | { kind: 'lease'; generation: number }
+  | ({ kind: 'set-start' } & SetRef)
   | ({ kind: 'set-end'; moment: string } & SetRef)
   | ({ kind: 'set-interval'; startMoment: string; endMoment: string } & SetRef)
   | ({ kind: 'manifest' } & SetRef)
@@ -192,6 +204,10 @@ const SHAPES: Array<[RegExp, (...captures: string[]) => ParsedName]> = [
   [
     exactly(`check_file/${ID}_connect_file_${MOMENT}\\.obbak`),
     (tenantId, moment) => ({ kind: 'check-file', tenantId: Number(tenantId), moment: moment! }),
+  ],
+  [
+    exactly(`${LEASES_DIRECTORY}/(?!0{${GENERATION_DIGITS}})(\\d{${GENERATION_DIGITS}})\\.obbak`),
+    (generation) => ({ kind: 'lease', generation: Number(generation) }),
   ],
   [exactly(`backup_sets/${SET}_start\\.obbak`), (id, type) => ({ kind: 'set-start', ...setOf(id!, type!) })],
   [exactly(`backup_sets/${SET}_deleted\\.obbak`), (id, type) => ({ kind: 'set-deleted', ...setOf(id!, type!) })],

@@ -41,6 +41,8 @@ const FLAG_SEALED = 4;
 const FLAGS_KNOWN = FLAG_CONTINUES | FLAG_CONTINUED | FLAG_SEALED;
 const SEAL_AT = 336;
 const IN_FLIGHT_AT = 136;
+const GENERATION_AT = 144;
+const PREV_GENERATION_AT = 152;
 
 /** Who a batch belongs to (the engine's `LogOwner`). */
 export interface LogBatchOwner {
@@ -60,10 +62,17 @@ export interface LogSegmentHeader extends LogBatchOwner {
   prevHash: Uint8Array;
   /** Batches just before that one that were not known to be durable when the segment was written. */
   inFlight: number;
+  /** Of the lease that its writer held; left out where there was none. */
+  generation?: number;
+  /** Of the segment with the batch before, where that lies in the same piece; its own otherwise. */
+  prevGeneration?: number;
 }
 
 /** Number of the last batch that was durable when a segment was written. */
-export const durableBatchNoOf = ({ firstBatchNo, inFlight }: LogSegmentHeader): number => firstBatchNo - 1 - inFlight;
+export const durableBatchNoOf = ({
+  firstBatchNo,
+  inFlight,
+}: Pick<LogSegmentHeader, 'firstBatchNo' | 'inFlight'>): number => firstBatchNo - 1 - inFlight;
 
 export interface LogBatchHeader extends LogBatchOwner {
   /** From 1 in each round. */
@@ -171,6 +180,8 @@ export function encodeSegmentHeader(
   bytes.writeBigUInt64BE(BigInt(header.firstBatchNo), 96);
   bytes.set(header.prevHash, 104);
   bytes.writeUInt32BE(inFlight, IN_FLIGHT_AT);
+  bytes.writeBigUInt64BE(BigInt(header.generation ?? 0), GENERATION_AT);
+  bytes.writeBigUInt64BE(BigInt(header.prevGeneration ?? 0), PREV_GENERATION_AT);
   seal(bytes);
   return bytes;
 }
@@ -190,6 +201,7 @@ export function decodeSegmentHeader(given: Uint8Array, object: string): LogSegme
   const isOverlapped = bytes.readUInt32BE(8) === OVERLAPPED_SEGMENT_VERSION;
   if (inFlight > 0 !== isOverlapped || inFlight > BATCHES_IN_FLIGHT_MAX || inFlight > Math.max(0, firstBatchNo - 1))
     throw damagedLog(object, `its header counts ${inFlight} batches on their way before batch ${firstBatchNo}`);
+  const generation = readCount(bytes, GENERATION_AT, object);
   return {
     ...readOwner(bytes, 16, object),
     destId: readCount(bytes, 72, object),
@@ -198,6 +210,7 @@ export function decodeSegmentHeader(given: Uint8Array, object: string): LogSegme
     firstBatchNo,
     prevHash: new Uint8Array(bytes.subarray(104, 136)),
     inFlight,
+    ...(generation > 0 ? { generation, prevGeneration: readCount(bytes, PREV_GENERATION_AT, object) } : {}),
   };
 }
 

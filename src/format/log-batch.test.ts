@@ -173,12 +173,18 @@ describe('a log batch', () => {
 });
 
 describe('a segment header', () => {
-  const header = { ...OWNER, destId: 1001, pieceId: 5, segmentNo: 12, firstBatchNo: 7, prevHash: randomBytes(32) };
+  const prevHash = new Uint8Array(randomBytes(32));
+  const header = { ...OWNER, destId: 1001, pieceId: 5, segmentNo: 12, firstBatchNo: 7, prevHash, inFlight: 0 };
+
+  it('keeps whose lease it was written with beside the batches on their way', () => {
+    const led = { ...header, inFlight: 2, generation: 9, prevGeneration: 8 };
+    expect(decodeSegmentHeader(encodeSegmentHeader(led), 's')).toEqual(led);
+  });
 
   it('comes back as it was written, and notices every flipped byte and every truncation', () => {
     const bytes = encodeSegmentHeader(header);
     expect(bytes.length).toBe(LOG_SEGMENT_HEADER_BYTES);
-    expect(decodeSegmentHeader(bytes, 's')).toEqual({ ...header, prevHash: new Uint8Array(header.prevHash) });
+    expect(decodeSegmentHeader(bytes, 's')).toEqual(header);
     const damaged = new Uint8Array(bytes);
     for (let at = 0; at < bytes.length; at++) {
       damaged[at]! ^= 0x80;

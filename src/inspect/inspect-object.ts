@@ -3,6 +3,7 @@ import { hexOf, sameBytes } from '../base/bytes.ts';
 import { fail } from '../base/errors.ts';
 import { MIB } from '../base/limits.ts';
 import { readManifest } from '../destination/backup-set-reader.ts';
+import { readLeaseFile } from '../destination/lease-objects.ts';
 import { decodeFormatFile, FORMAT_FILE_BYTES_MAX } from '../format/format-file.ts';
 import { type ParsedName, type PieceRef, parseObjectName, type SetRef, setDirectory } from '../format/layout.ts';
 import { Xxh3 } from '../format/xxh3.ts';
@@ -20,6 +21,8 @@ export async function inspectObject(inspection: Inspection, name: string, parsed
     case 'format-file':
     case 'check-file':
       return inspectFormatFile(inspection, name);
+    case 'lease':
+      return inspectLease(inspection, name);
     case 'manifest':
       return inspectSet(inspection, parsed, { hasObjects: true, hasIndex: false, hasPageMap: false });
     case 'index':
@@ -70,6 +73,15 @@ export async function inspectFormatFile(inspection: Inspection, name: string): P
     created: scnText(format.createdNs, UTC),
   };
   await inspection.print(block('formatFile', name, facts));
+}
+
+async function inspectLease(inspection: Inspection, name: string): Promise<void> {
+  const { destination } = inspection;
+  const lease = await inspection.look(() => readLeaseFile(destination, name));
+  if (!lease) return;
+  const { generation, hostName: host, dataDir, serverVersion } = lease;
+  const facts = { generation, host, dataDir, serverVersion, acquired: scnText(lease.acquiredNs, UTC) };
+  await inspection.print(block('lease', name, facts));
 }
 
 /** A pack says nothing without its index: its size and hash are compared with what the manifest says. */

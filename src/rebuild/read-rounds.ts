@@ -9,7 +9,8 @@ import {
   readRoundEnd,
   readRoundStart,
 } from '../destination/archive-listing.ts';
-import { hasListedSize, walkPiece } from '../destination/archive-reader.ts';
+import { walkPiece } from '../destination/archive-reader.ts';
+import { hasListedSize } from '../destination/counted-segments.ts';
 import { firstCommitScn } from '../destination/find-repair.ts';
 import type { ArchiveOwner, PieceInfo, PieceStartInfo, RoundEndInfo, RoundStartInfo } from '../format/archive-info.ts';
 import { pieceInfoName, type RoundRef, roundEndName, roundStartName } from '../format/layout.ts';

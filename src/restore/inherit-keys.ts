@@ -3,7 +3,8 @@
 import { hexOf } from '../base/bytes.ts';
 import { fail } from '../base/errors.ts';
 import { type ArchivedPiece, readPieceInfo } from '../destination/archive-listing.ts';
-import { listedSegments, walkPiece } from '../destination/archive-reader.ts';
+import { walkPiece } from '../destination/archive-reader.ts';
+import { listedSegments } from '../destination/counted-segments.ts';
 import type { Destination } from '../destination/destination.ts';
 import { isAway, mayLieElsewhere } from '../destination/fall-over.ts';
 import { findCopied, type PieceCopy } from '../destination/list-copies.ts';

@@ -9,8 +9,9 @@ import {
   readRoundEnd,
   readRoundStart,
 } from '../destination/archive-listing.ts';
-import { hasListedSize, type LogReader } from '../destination/archive-reader.ts';
+import type { LogReader } from '../destination/archive-reader.ts';
 import { type ChainPosition, roundStartPosition } from '../destination/batch-chain.ts';
+import { hasListedSize } from '../destination/counted-segments.ts';
 import type { Destination } from '../destination/destination.ts';
 import { inPlace, isAway, mayLieElsewhere, readFirst } from '../destination/fall-over.ts';
 import {

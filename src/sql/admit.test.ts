@@ -24,6 +24,7 @@ const SAMPLES: Record<StatementKind, string> = {
   setArchiveMode: 'ALTER SYSTEM ARCHIVELOG',
   changeStorageDest:
     "ALTER SYSTEM CHANGE EXTERNAL_STORAGE_DEST PATH = 's3://b' SET ACCESS_INFO = 'access_id=i&access_key=planted-7'",
+  takeOver: 'ALTER SYSTEM TAKE OVER DESTINATION',
   backup: 'ALTER SYSTEM BACKUP DATABASE',
   backupKey: "ALTER SYSTEM BACKUP KEY TO 'file:///k' ENCRYPTED BY 'planted-0'",
   rotateKey: 'ALTER SYSTEM ROTATE KEY',

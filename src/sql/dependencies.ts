@@ -10,6 +10,7 @@ import type { Catalog } from '../catalog/catalog.ts';
 import type { CleanService } from '../clean/clean-service.ts';
 import type { OpenDestination } from '../destination/destination.ts';
 import type { KeyService } from '../keys/key-service.ts';
+import type { TakeOverService } from '../lease/take-over.ts';
 import type { Tenant } from '../model/tenant.ts';
 import type { RebuildService } from '../rebuild/rebuild-service.ts';
 import type { RecoverService } from '../recover/recover-service.ts';
@@ -39,6 +40,7 @@ export interface SqlDependencies {
   audit: AuditService;
   validate: ValidateService;
   keys: KeyService;
+  takeOver: TakeOverService;
   connections: ConnectionRegistry;
   openDestination: OpenDestination;
   /** The server's own files, which no statement may name. */

@@ -28,7 +28,7 @@ import type { Session } from './session.ts';
 import { kill, runSet, setTransaction, useDatabase } from './session-statements.ts';
 import { runShow } from './show.ts';
 import { activateStandby, recoverStandby, runUpgradeJob, setLogRestoreSource } from './standby-statements.ts';
-import { changeStorageDest } from './storage-statements.ts';
+import { changeStorageDest, takeOver } from './storage-statements.ts';
 import { alterTenant, createTenant, dropTenant } from './tenant-statements.ts';
 import { createUser, dropUser, grantPrivileges, lockUser, renameUser, revokePrivileges } from './user-statements.ts';
 import { cancelValidate, validateBackups } from './validate-statements.ts';
@@ -153,6 +153,8 @@ function runClusterStatement(
       return setArchiveDestState(deps, session, statement);
     case 'setDataBackupDest':
       return setDataBackupDest(deps, session, statement);
+    case 'takeOver':
+      return takeOver(deps, session, statement);
     case 'changeStorageDest':
       return changeStorageDest(deps, session, statement);
     case 'setArchiveMode':

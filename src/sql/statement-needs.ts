@@ -59,6 +59,7 @@ const RULES: { readonly [K in StatementKind]: Rule<K> } = {
     assignments.some(({ name }) => name === 'audit_retention') ? 'MANAGE AUDIT' : 'ALTER SYSTEM',
   setArchiveMode: 'ALTER SYSTEM',
   changeStorageDest: 'ALTER SYSTEM',
+  takeOver: 'ALTER SYSTEM',
   backup: 'ALTER SYSTEM',
   backupKey: 'ALTER SYSTEM',
   rotateKey: 'ALTER SYSTEM',

@@ -1,6 +1,6 @@
-// CHANGE EXTERNAL_STORAGE_DEST: other limits or another access key for a path that a tenant uses, also while archive and
-// jobs work there.
-import { fail } from '../base/errors.ts';
+// Statements about the paths that tenants use: CHANGE EXTERNAL_STORAGE_DEST gives one other limits or another access key, also
+// while archive and jobs work there; TAKE OVER DESTINATION makes this server their writer.
+import { clientErrno, fail } from '../base/errors.ts';
 import { proveUse } from '../destination/claim-destination.ts';
 import { changeOptions, formatOptions } from '../model/destination-options.ts';
 import {
@@ -12,10 +12,10 @@ import {
 import { okResult, type StatementResult } from '../model/result.ts';
 import { keepAccess } from '../store/destination-access.ts';
 import type { StoredDestination } from '../store/records.ts';
-import type { SqlDependencies } from './dependencies.ts';
+import { isSys, type SqlDependencies } from './dependencies.ts';
 import type { StatementOf } from './grammar/statement.ts';
 import type { Session } from './session.ts';
-import { oneTenant } from './target-tenants.ts';
+import { oneTenant, someTenants } from './target-tenants.ts';
 
 function parsePath(path: string): DestinationUri {
   const uri = parseDestinationUri(path.trim());
@@ -89,4 +89,28 @@ function knownPath({ store }: SqlDependencies, tenantId: number, uri: string): S
   const known = store.destinations.find({ tenantId, uri })[0];
   if (!known || known.destType === '') throw fail('ENTRY_NOT_EXIST', { what: 'the path does not exist' });
   return known;
+}
+
+/**
+ * Makes this server the writer of the tenants' destinations. A path that another server goes on writing to is taken from it:
+ * it stops by itself.
+ * @throws the errors of the first destination that can not be taken; those before it are
+ */
+export async function takeOver(
+  deps: SqlDependencies,
+  session: Session,
+  statement: StatementOf<'takeOver'>,
+): Promise<StatementResult> {
+  if (isSys(session) && statement.tenants === null)
+    throw fail('NOT_SUPPORTED', { what: 'TAKE OVER DESTINATION for the sys tenant (add TENANT = name or ALL) is' });
+  const { tenants } = someTenants(deps, session, statement.tenants, 'TAKE OVER DESTINATION');
+  let taken = 0;
+  for (const { tenantId } of tenants) taken += await deps.takeOver.takeOver(tenantId);
+  if (taken > 0) return okResult();
+  session.warnings.push({
+    level: 'Note',
+    errno: clientErrno('ENTRY_NOT_EXIST', session.mode),
+    message: 'this server holds every destination already',
+  });
+  return okResult(0n, 0n, session.warnings.length);
 }

@@ -17,8 +17,8 @@ export const ACCESS_USES: Readonly<Record<string, string>> = {
   validate_task: 'end_ns IS NULL',
 };
 
-/** Tables that name destinations and need no key for it: what is or was said of a path. */
-export const ACCESS_NOT_USED = ['destination', 'destination_history', 'destination_access', 'verification'];
+/** Tables that name destinations and need no key for it: what is or was said of a path, and who writes there. */
+export const ACCESS_NOT_USED = ['destination', 'destination_history', 'destination_access', 'verification', 'lease'];
 
 const BY_URI = Object.entries(ACCESS_USES).map(
   ([table, needs]) => `SELECT 1 FROM ${table} u WHERE u.tenant_id = a.tenant_id AND u.uri = a.uri AND ${needs}`,

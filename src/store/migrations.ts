@@ -244,4 +244,10 @@ export const MIGRATIONS: readonly string[] = [
     is_proved, proved_ns, proved_scn FROM verification_before;
   DROP TABLE verification_before;
   `,
+  /* 22 */ `
+  CREATE TABLE lease (
+    tenant_id INTEGER NOT NULL, uri TEXT NOT NULL, dest_type TEXT NOT NULL, status TEXT NOT NULL,
+    generation INTEGER NOT NULL, host_name TEXT NOT NULL, data_dir TEXT NOT NULL, acquired_ns INTEGER,
+    foreign_round_id INTEGER NOT NULL, comment TEXT NOT NULL, PRIMARY KEY (tenant_id, uri)) STRICT;
+  `,
 ];

@@ -5,6 +5,7 @@ import type { ArchiveDest, ArchivePiece, ArchiveRound } from '../model/archive-r
 import type { AuditEvent } from '../model/audit-event.ts';
 import type { BackupJob, BackupSet, BackupTask } from '../model/backup-job.ts';
 import type { DeleteJob, DeletePolicy, DeleteTask } from '../model/delete-job.ts';
+import type { LeaseStatus } from '../model/lease-status.ts';
 import type { Grant } from '../model/privilege.ts';
 import type { ImportJob, ImportTask, RecoverJob } from '../model/recover-job.ts';
 import type { RestoreJob } from '../model/restore-job.ts';
@@ -62,6 +63,26 @@ export interface StoredDestination {
   /** When that was last proved; null when a catalog told of it. */
   lastCheckNs: bigint | null;
 }
+/** Who writes a path of a tenant, as far as this server knows. */
+export interface StoredLease {
+  tenantId: number;
+  /** Without options. */
+  uri: string;
+  destType: DestKind;
+  status: LeaseStatus;
+  /** The newest one known. */
+  generation: number;
+  /** Of its holder. */
+  hostName: string;
+  dataDir: string;
+  /** null when it is not known. */
+  acquiredNs: bigint | null;
+  /** Another server may have written to rounds up to here; 0 for none. */
+  foreignRoundId: number;
+  /** Why this server does not write there; '' when it does. */
+  comment: string;
+}
+
 /** What was said of a path before something else was. */
 export interface PastDestination extends StoredDestination {
   historyId: number;
@@ -219,6 +240,23 @@ function destinationTables(db: Statements) {
       db,
       'destination_access',
       { tenantId: int, uri: text, isApproved: bool, sealedAccess: orNull(bytes) },
+      ['tenantId', 'uri'],
+    ),
+    leases: new Table<StoredLease>(
+      db,
+      'lease',
+      {
+        tenantId: int,
+        uri: text,
+        destType: text,
+        status: text,
+        generation: int,
+        hostName: text,
+        dataDir: text,
+        acquiredNs: orNull(big),
+        foreignRoundId: int,
+        comment: text,
+      },
       ['tenantId', 'uri'],
     ),
   };

@@ -57,6 +57,7 @@ const OF_TENANTS = [
   'data_dest_copy',
   'destination_history',
   'destination_access',
+  'lease',
   'finished_pack',
   'delete_policy',
   'backup_schedule',

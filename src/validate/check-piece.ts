@@ -9,7 +9,7 @@ import {
   readPieceInfo,
   readPieceStart,
 } from '../destination/archive-listing.ts';
-import { listedSegments } from '../destination/archive-reader.ts';
+import { listedSegments } from '../destination/counted-segments.ts';
 import type { Destination } from '../destination/destination.ts';
 import type { ArchiveOwner, PieceInfo } from '../format/archive-info.ts';
 import { type PieceRef, pieceDirectory, pieceInfoName } from '../format/layout.ts';

@@ -72,6 +72,12 @@ const ARCHIVE: ConformanceRow[] = [
   },
   { sql: "ALTER SYSTEM SET DATA_BACKUP_DEST = '{data}' TENANT = s", sys: 'ok', tenant: OTHER_TENANT },
   {
+    sql: 'ALTER SYSTEM TAKE OVER DESTINATION',
+    sys: notSupported('TAKE OVER DESTINATION for the sys tenant (add TENANT = name or ALL) is'),
+    tenant: 'ok',
+    differs: 'OceanBase has no such statement: a cluster elects who writes.',
+  },
+  {
     sql: "ALTER SYSTEM SET DATA_BACKUP_DEST = '{data}'",
     sys: unnamed('setting data_backup_dest'),
     tenant: 'ok',

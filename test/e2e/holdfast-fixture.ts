@@ -1,12 +1,13 @@
 // A real server (the built one) in a directory of its own, for tests that speak to it over the wire.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import mysql, { type Connection } from 'mysql2/promise';
+import { DatabaseSync } from '../../src/base/sqlite.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 export const CLI = join(root, 'dist', 'cli.js');
@@ -71,6 +72,20 @@ export class HoldfastFixture implements AsyncDisposable {
     if (!existsSync(CLI)) throw new Error('dist/cli.js is missing: npm run build first');
     const fixture = new HoldfastFixture(mkdtempSync(join(tmpdir(), 'holdfast-e2e-')));
     await fixture.startServer(args);
+    return fixture;
+  }
+
+  /**
+   * A server on a copy of another one's data directory, as if the machine had been copied: its tenants' databases are the
+   * copies. The other server is stopped.
+   */
+  static async startCopy(of: HoldfastFixture): Promise<HoldfastFixture> {
+    const fixture = new HoldfastFixture(mkdtempSync(join(tmpdir(), 'holdfast-e2e-')));
+    cpSync(of.dataDir, fixture.dataDir, { recursive: true });
+    const store = new DatabaseSync(join(fixture.dataDir, 'holdfast.db'));
+    store.prepare('UPDATE tenant SET location = replace(location, ?, ?)').run(of.dataDir, fixture.dataDir);
+    store.close();
+    await fixture.startServer();
     return fixture;
   }
 

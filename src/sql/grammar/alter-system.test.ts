@@ -143,6 +143,8 @@ describe('ALTER SYSTEM about backup', () => {
     ['ALTER SYSTEM BACKUP KEY', { kind: 'backupKey', tenants: null, to: null, encryptedBy: null }],
     ['ALTER SYSTEM CANCEL BACKUP TENANT = a, b', { kind: 'cancelBackup', tenants: ['a', 'b'] }],
     ['ALTER SYSTEM CANCEL BACKUP', { kind: 'cancelBackup', tenants: null }],
+    ['ALTER SYSTEM TAKE OVER DESTINATION TENANT = t, u', { kind: 'takeOver', tenants: ['t', 'u'] }],
+    ['ALTER SYSTEM TAKE OVER DESTINATION', { kind: 'takeOver', tenants: null }],
     ['ALTER SYSTEM ROTATE KEY TENANT = t', { kind: 'rotateKey', tenants: ['t'] }],
     ['ALTER SYSTEM ROTATE KEY', { kind: 'rotateKey', tenants: null }],
     [

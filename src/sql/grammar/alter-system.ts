@@ -62,6 +62,10 @@ const VERBS: Record<string, Parse> = {
   STOP: parseDead('STOP', 'BACKUP', 'ARCHIVELOG'),
   SUSPEND: parseDead('SUSPEND', 'BACKUP'),
   SWITCHOVER: parseSwitchover,
+  TAKE: (cursor) => {
+    cursor.expect('OVER', 'DESTINATION');
+    return { kind: 'takeOver', tenants: readTenants(cursor) };
+  },
   VALIDATE: parseValidate,
 };
 

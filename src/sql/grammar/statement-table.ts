@@ -81,6 +81,19 @@ const ARCHIVE = {
       ...(['BACKUP_DEST_NOT_CONNECT', 'BACKUP_PERMISSION_DENIED', 'BACKUP_FORMAT_FILE_NOT_EXIST'] as const),
     ],
   },
+  takeOver: {
+    ...OF_SOME,
+    runs: 'at once',
+    syntax: ['ALTER SYSTEM TAKE OVER DESTINATION [TENANT = {ALL | t1, t2}]'],
+    meaning:
+      "Makes this server the writer of the tenants' archive and backup destinations, from whichever server holds them.",
+    errors: [
+      'NOT_SUPPORTED',
+      'BACKUP_DEST_NOT_CONNECT',
+      'BACKUP_FORMAT_FILE_NOT_EXIST',
+      'BACKUP_FORMAT_FILE_NOT_MATCH',
+    ],
+  },
   setArchiveMode: {
     ...OF_SOME,
     runs: 'job',

@@ -136,6 +136,11 @@ export interface ChangeStorageDest {
   /** Ours: the manual has no such clause. */
   tenants: TenantSelection | null;
 }
+/** Makes this server the writer of a tenant's destinations. */
+export interface TakeOver {
+  kind: 'takeOver';
+  tenants: TenantSelection | null;
+}
 
 // ## Backup, cleaning, validation
 
@@ -624,6 +629,7 @@ export type AlterSystemStatement =
   | SetParameters
   | SetArchiveMode
   | ChangeStorageDest
+  | TakeOver
   | Backup
   | BackupKey
   | RotateKey
