@@ -229,6 +229,8 @@ describe.skipIf(!hasS3Server)(`the fault proxy ${SKIPPED}`, () => {
         own.destroy();
       }),
     );
+    client.destroy();
+    client = clientOf(3);
     expect(await outcome(get('k1'))).toMatch(/^(fine|ECONNRESET|aborted)$/);
     const ofPuts = faults.filter((fault) => !['resetDownload', 'truncated'].includes(fault));
     expect(ofPuts.filter((fault) => !proxy.counts[fault])).toEqual([]);
