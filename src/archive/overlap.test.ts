@@ -134,6 +134,7 @@ class Writer {
   #given = 0;
   #isFailed = false;
   #life = 0;
+  #leases: Leases | undefined;
   /** Hashes of what is acknowledged since the round began. */
   acknowledged: string[] = [];
   #position!: LogPosition;
@@ -152,13 +153,9 @@ class Writer {
     this.#queue = [];
     this.#given = 0;
     this.#isFailed = false;
-    const context = {
-      ...{ store: this.#world.store, clock: new ManualClock(), log: silentLog, timing: ARCHIVE_TIMING },
-      openDestination: () => this.#chance.destination(),
-      leases: this.#leases(),
-    } as unknown as ArchiveContext;
-    const opening = RoundLog.open(context, this.#world.store.currentRound(TENANT_ID)!);
-    const { log, resume } = await this.#answering(opening);
+    // The round may also be opened again by the same process.
+    if (this.#chance.random(2) === 0) this.#leases = this.#newLeases();
+    const { log, resume } = await this.#untilOpen();
     this.#log = log;
     const { hashes } = await read(this.#chance.memory);
     // A restart goes on from just what a reader finds, and that holds from then on.
@@ -168,8 +165,27 @@ class Writer {
     this.#position = resume!;
   }
 
-  /** Every life is a process of its own in one place: it takes the destination over from the one before. */
-  #leases(): Leases {
+  /** Openings fail as anything else does, and what they have asked for may come late. */
+  async #untilOpen(): ReturnType<typeof RoundLog.open> {
+    this.#leases ??= this.#newLeases();
+    const context = {
+      ...{ store: this.#world.store, clock: new ManualClock(), log: silentLog, timing: ARCHIVE_TIMING },
+      openDestination: () => this.#chance.destination(),
+      leases: this.#leases,
+    } as unknown as ArchiveContext;
+    for (;;) {
+      try {
+        const opening = RoundLog.open(context, this.#world.store.currentRound(TENANT_ID)!);
+        return await this.#answering(opening, { isKind: this.#chance.random(2) === 0 });
+      } catch (error) {
+        if (!isFailure(error, 'BACKUP_DEST_NOT_CONNECT')) throw error;
+        if (this.#chance.random(2) === 0) await this.#chance.landLate();
+      }
+    }
+  }
+
+  /** Those of another process in the same place: it takes the destination over from the one before. */
+  #newLeases(): Leases {
     const fill = (text: string, count: number) => new Uint8Array(Buffer.alloc(count, text));
     const me = {
       ...{ instanceId: fill('i', 16), machine: fill('m', 32), life: fill('l', 32), serverVersion: '1' },
@@ -239,14 +255,14 @@ class Writer {
     this.acknowledged.push(hex(batch.position.batchHash));
   }
 
-  /** Lets everything succeed until some work is done. */
-  async #answering<T>(work: Promise<T>): Promise<T> {
+  /** Lets everything succeed, or not, until some work is done. */
+  async #answering<T>(work: Promise<T>, { isKind } = { isKind: true }): Promise<T> {
     let isOver = false;
     const over = () => {
       isOver = true;
     };
     const watching = work.then(over, over);
-    this.#chance.isKind = true;
+    this.#chance.isKind = isKind;
     while (!isOver) {
       await settle();
       await this.#chance.answer();

@@ -49,6 +49,22 @@ test('what a writer in between put in late does not count either: the last one w
   ]);
 });
 
+test('a writer whose first batch has not come yet ends the log of the one before where he found its end', () => {
+  expect(shown([head(1, 1, 1), head(2, 1, 2), head(4, 2, 3, 1, 1)])).toEqual([
+    [1, 2],
+    [4, Infinity],
+  ]);
+});
+
+test('the latest of several attempts to go on decides, also when an earlier one comes late', () => {
+  expect(shown([head(1, 1, 1), head(2, 1, 2), head(3, 2, 2, 1), head(4, 2, 3, 1)])).toEqual([
+    [1, 3],
+    [2, 3],
+    [3, Infinity],
+    [4, Infinity],
+  ]);
+});
+
 test('nothing counts of a writer before those that were met in earlier pieces', () => {
   expect(shown([head(1, 1, 7), head(2, 2, 6)], 2)).toEqual([[2, Infinity]]);
   expect(shown([head(1, 1, 7)], 2)).toEqual([]);
