@@ -54,6 +54,8 @@ describe.skipIf(!hasS3Server)(`a tenant on an object store ${SKIPPED}`, () => {
       proxy.injectAtRandom({ seed: SEED, rate: FAULT_RATE });
       await sys.query(`ALTER SYSTEM SET LOG_ARCHIVE_DEST='LOCATION=${place('/log')}' TENANT = shop`);
       await sys.query(`ALTER SYSTEM SET DATA_BACKUP_DEST='${place('/data')}' TENANT = shop`);
+      // Objects are cut by it: the default is longer than anybody waits here.
+      await sys.query("ALTER SYSTEM SET archive_lag_target = '1s' TENANT = shop");
       await sys.query('ALTER SYSTEM ARCHIVELOG TENANT = shop');
       await waitFor(sys, checkpoint, ([row]) => row?.STATUS === 'DOING');
       const [full] = await backUp(sys, 'ALTER SYSTEM BACKUP TENANT = shop');
