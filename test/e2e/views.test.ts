@@ -53,13 +53,14 @@ describe('the event history', () => {
   test('tells the life of a round and of a backup in order', async () => {
     const path = fixture.uri('backup', 'shop', 'archive');
     expect((await eventsOf('log_archive')).filter((event) => event.includes('tenant_id=1002 '))).toEqual([
+      expect.stringContaining(`change_lease tenant_id=1002 path=${path} status=HELD generation=1 `),
       `set_log_archive_dest tenant_id=1002 dest_id=1001 path=${path} binding=OPTIONAL piece_switch_interval=1d`,
       'set_log_mode tenant_id=1002 log_mode=ARCHIVELOG',
       'change_status tenant_id=1002 dest_id=1001 round_id=1 from= status=PREPARE result=0',
       'change_status tenant_id=1002 dest_id=1001 round_id=1 from=PREPARE status=BEGINNING result=0',
       'change_status tenant_id=1002 dest_id=1001 round_id=1 from=BEGINNING status=DOING result=0',
     ]);
-    const backups = (await eventsOf('backup_data')).filter((event) => !event.startsWith('set_'));
+    const backups = (await eventsOf('backup_data')).filter((event) => !/^(set_|change_lease )/.test(event));
     const initiator = 'initiator_tenant_id=1 initiator_job_id=1';
     expect(backups).toEqual([
       `start_backup_data tenant_id=1 job_id=1 backup_set_id=0 backup_type=FULL ${initiator}`,
