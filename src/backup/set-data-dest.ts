@@ -1,7 +1,7 @@
 // DATA_BACKUP_DEST and its copies: checks and claims a tenant's destination for backup sets, then records it.
 import { fail } from '../base/errors.ts';
 import { claimDestination, claimedFacts } from '../destination/claim-destination.ts';
-import { FORMAT_FILE_VERSION } from '../format/format-file.ts';
+import { newFormatFile } from '../format/format-file.ts';
 import { NO_LEASES } from '../lease/lease-service.ts';
 import type { Binding } from '../model/archive-round.ts';
 import { formatDestinationUri, parseDestinationUri } from '../model/destination-uri.ts';
@@ -91,18 +91,10 @@ async function claim(
   checkDistinct({ store }, { tenantId, uri: shown, destNo });
   const destId = store.destIdFor(tenantId, shown);
   await using destination = openDestination(parsed, tenantId);
-  const format = await claimDestination(destination, {
-    formatVersion: FORMAT_FILE_VERSION,
-    clusterName: store.cluster.name,
-    clusterId: store.cluster.clusterId,
-    clusterUuid: store.cluster.uuid,
-    tenantId,
-    tenantName: tenant.name,
-    destKind: 'backup_data',
-    destId,
-    createdNs: clock.nowNs(),
-  });
-  await leases.hold(destination, { tenantId, uri: shown, destKind: 'backup_data' });
+  const destKind = 'backup_data';
+  const claimed = { destKind, destId, createdNs: clock.nowNs() } as const;
+  const format = await claimDestination(destination, newFormatFile(store.cluster, tenant, claimed));
+  await leases.hold(destination, { tenantId, uri: shown, destKind });
   const { options } = parsed;
   const save = () => {
     keepAccess(store, tenantId, parsed);

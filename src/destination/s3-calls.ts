@@ -1,7 +1,7 @@
 // Requests to one object store, each tried again within bounds: what all work on it goes through.
 import { setMaxListeners } from 'node:events';
 import { fail } from '../base/errors.ts';
-import { formatDestinationUri, type ObjectStoreUri } from '../model/destination-uri.ts';
+import { formatDestinationUri, formatObject, type ObjectStoreUri } from '../model/destination-uri.ts';
 import { openS3, type ReadAccess, type S3 } from './s3-client.ts';
 import { isTransient, LateAnswer, s3Failure } from './s3-errors.ts';
 import { attemptMs, retrying } from './s3-retry.ts';
@@ -56,7 +56,7 @@ export class S3Calls {
 
   /** How messages name an object. */
   showObject(name: string): string {
-    return formatDestinationUri({ ...this.uri, path: `${this.uri.path}/${name}` });
+    return formatObject(this.uri, name);
   }
 
   /**

@@ -25,6 +25,23 @@ export interface FormatFile {
   createdNs: bigint;
 }
 
+/** Who claims a destination, for what and when, in the present layout. */
+export function newFormatFile(
+  cluster: { name: string; clusterId: number; uuid: string },
+  tenant: { tenantId: number; name: string },
+  of: Pick<FormatFile, 'destKind' | 'destId' | 'createdNs'>,
+): FormatFile {
+  return {
+    formatVersion: FORMAT_FILE_VERSION,
+    clusterName: cluster.name,
+    clusterId: cluster.clusterId,
+    clusterUuid: cluster.uuid,
+    tenantId: tenant.tenantId,
+    tenantName: tenant.name,
+    ...of,
+  };
+}
+
 const file = checkedJson<FormatFile>({
   kind: 'format-file',
   version: FORMAT_FILE_VERSION,

@@ -3,6 +3,8 @@ import { assert } from '../base/assert.ts';
 import { checkMove, type Moves } from './moves.ts';
 import { later, type Scn, toScn } from './scn.ts';
 
+const NS_PER_US = 1000n;
+
 /**
  * - PREPARE: the round has an id; its start is not chosen yet.
  * - BEGINNING: destination and start are fixed; the capture is attaching.
@@ -111,6 +113,20 @@ export interface ArchivePiece {
   uri: string;
 }
 
+/** What is known of a piece when it begins and nothing lies in it. */
+export function pieceAtStart({ startScn, createdNs }: { startScn: Scn; createdNs: bigint }) {
+  return {
+    status: 'ACTIVE',
+    fileStatus: 'AVAILABLE',
+    lockedUntilNs: 0n,
+    createdUs: createdNs / NS_PER_US,
+    checkpointScn: startScn,
+    maxScn: startScn,
+    inputBytes: 0n,
+    outputBytes: 0n,
+  } as const satisfies Partial<ArchivePiece>;
+}
+
 /** The last point that a piece says anything of. */
 export function lastScnOf({ maxScn, checkpointScn }: ArchivePiece): Scn {
   return later(maxScn, checkpointScn);
@@ -119,5 +135,5 @@ export function lastScnOf({ maxScn, checkpointScn }: ArchivePiece): Scn {
 /** The planned end (exclusive) of a piece that starts at `startScn`. */
 export function pieceEndScn(startScn: Scn, pieceSwitchIntervalUs: bigint): Scn {
   assert(pieceSwitchIntervalUs > 0n, 'a piece has a length');
-  return toScn(startScn + pieceSwitchIntervalUs * 1000n);
+  return toScn(startScn + pieceSwitchIntervalUs * NS_PER_US);
 }

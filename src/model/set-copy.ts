@@ -50,8 +50,6 @@ export interface DataDestCopy {
 /** A destination of a tenant's sets; number 0 is DATA_BACKUP_DEST. */
 export type DataPlace = Omit<DataDestCopy, 'tenantId'>;
 
-export const DATA_DEST_NO_MAX = 3;
-
 /** The order in which a backup asks who answers: DATA_BACKUP_DEST, MANDATORY copies, OPTIONAL ones. */
 export function byWriting(a: DataPlace, b: DataPlace): number {
   const rank = ({ destNo, binding }: DataPlace) => (destNo === 0 ? 0 : binding === 'MANDATORY' ? 1 : 2);

@@ -14,7 +14,7 @@ import { hasListedSize } from '../destination/counted-segments.ts';
 import { firstCommitScn } from '../destination/find-repair.ts';
 import type { ArchiveOwner, PieceInfo, PieceStartInfo, RoundEndInfo, RoundStartInfo } from '../format/archive-info.ts';
 import { pieceInfoName, type RoundRef, roundEndName, roundStartName } from '../format/layout.ts';
-import type { FileStatus } from '../model/archive-round.ts';
+import { type FileStatus, pieceAtStart } from '../model/archive-round.ts';
 import { later, type Scn } from '../model/scn.ts';
 import { type FoundPiece, type FoundRound, type FoundRows, isStorable } from './found-rows.ts';
 import { ID_MAX, type Source, type SourceOwner } from './identify-sources.ts';
@@ -180,17 +180,10 @@ function listedStatus({ source, warnings }: Reading, piece: ArchivedPiece, info:
 }
 
 function startRow({ source }: Reading, start: PieceStartInfo): FoundPiece {
-  const { destId, roundId, pieceId, startScn, endScn, createdNs } = start;
+  const { destId, roundId, pieceId, startScn, endScn } = start;
   return {
     ...{ destId, roundId, pieceId, startScn, endScn },
-    status: 'ACTIVE',
-    fileStatus: 'AVAILABLE',
-    lockedUntilNs: 0n,
-    createdUs: createdNs / NS_PER_US,
-    checkpointScn: startScn,
-    maxScn: startScn,
-    inputBytes: 0n,
-    outputBytes: 0n,
+    ...pieceAtStart(start),
     uri: source.uri,
   };
 }
