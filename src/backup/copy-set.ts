@@ -8,7 +8,7 @@ import { checkObjects } from '../destination/check-objects.ts';
 import type { Destination, ObjectReader } from '../destination/destination.ts';
 import { readFirst } from '../destination/fall-over.ts';
 import type { BackupSetManifest } from '../format/backup-set-manifest.ts';
-import { manifestName, type SetRef, setDirectory, setEndName, setStartName } from '../format/layout.ts';
+import { manifestName, type SetRef, setDirectory, setStartName } from '../format/layout.ts';
 import { Xxh3 } from '../format/xxh3.ts';
 import { putNew, putPlaceholders } from './write-set.ts';
 
@@ -138,15 +138,4 @@ async function copyFrom(
   } finally {
     await reader.close();
   }
-}
-
-/**
- * Removes a copy in the order in which a set goes: what shows it as whole first, then its manifest. May be repeated.
- * @param endNs when the set ended; null for one that never was whole
- */
-export async function removeCopy(target: Destination, ref: SetRef, endNs: bigint | null): Promise<void> {
-  if (endNs !== null) await target.remove(setEndName(ref, endNs));
-  await target.remove(manifestName(ref));
-  await target.removeAll(setDirectory(ref));
-  await target.remove(setStartName(ref));
 }

@@ -6,13 +6,14 @@ import { fail, HoldfastError, toComment, toResult } from '../base/errors.ts';
 import { JobWorkers } from '../base/job-workers.ts';
 import { ServerStopping } from '../base/server-stopping.ts';
 import { proveOwner } from '../destination/claim-destination.ts';
+import { deleteSet } from '../destination/delete-objects.ts';
 import type { BackupSet } from '../model/backup-job.ts';
 import { parseDestinationUri } from '../model/destination-uri.ts';
 import { checkMove } from '../model/moves.ts';
 import { nextCopy, SET_COPY_MOVES, type SetCopy, type SetCopyStatus } from '../model/set-copy.ts';
 import { dataPlaces, urisOfSet } from '../store/data-places.ts';
 import type { BackupDependencies, CopyTiming } from './backup-dependencies.ts';
-import { copySet, removeCopy } from './copy-set.ts';
+import { copySet } from './copy-set.ts';
 import { DataLease } from './data-lease.ts';
 
 /** Tenants whose sets are copied at once: nobody waits for it, and backups need the same disks. */
@@ -158,7 +159,7 @@ class TenantCopier {
     const lease = new DataLease(this.#deps, target, copy);
     await lease.prove();
     if (copy.status === 'DELETING') {
-      await removeCopy(target, ref, set.endNs);
+      await deleteSet(target, ref);
       return this.#move(copy, 'DELETED', { endNs: clock.nowNs(), result: 0, comment: '' });
     }
     if (copy.status === 'WAITING')

@@ -7,6 +7,7 @@ import { fail, toComment, toResult } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { ServerStopping } from '../base/server-stopping.ts';
 import { proveOwner } from '../destination/claim-destination.ts';
+import { deletePiece, deleteRound, deleteSet, occupied } from '../destination/delete-objects.ts';
 import type { Destination, OpenDestination } from '../destination/destination.ts';
 import { lockEndOf, lockEndText } from '../destination/locks.ts';
 import { manifestName, pieceDirectory, pieceInfoName, setDirectory } from '../format/layout.ts';
@@ -19,7 +20,6 @@ import { checkMove, isFinal } from '../model/moves.ts';
 import { deleteCopies } from '../store/data-places.ts';
 import type { Store } from '../store/store.ts';
 import { recordDeleted, recordJobEnd } from './clean-events.ts';
-import { deletePiece, deleteRound, deleteSet, occupied } from './delete-objects.ts';
 import { isChild } from './sys-outcome.ts';
 
 /** How soon it is looked again at a lock of which nobody tells when it ends: a legal hold. */

@@ -1,6 +1,5 @@
 // Deletes the objects of one set or one piece, in an order in which a reader who comes at any moment, also behind a crash,
 // finds either a whole object, or one that says itself that it is not.
-import type { Destination } from '../destination/destination.ts';
 import {
   BACKUP_SETS_DIRECTORY,
   manifestName,
@@ -19,6 +18,7 @@ import {
   setDirectory,
   setStartName,
 } from '../format/layout.ts';
+import type { Destination } from './destination.ts';
 
 /**
  * Where removing only labels objects, an object of its own says that what they are of is deleted: before the first of them
