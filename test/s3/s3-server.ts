@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { CreateBucketCommand, PutBucketVersioningCommand, S3Client } from '@aws-sdk/client-s3';
+import { GIB } from '../../src/base/limits.ts';
 import type { AccessKey, ObjectStoreUri } from '../../src/model/destination-uri.ts';
 
 const SCRIPT = fileURLToPath(new URL('start-radosgw.sh', import.meta.url));
@@ -17,6 +18,8 @@ const START_TIMEOUT_MS = 60_000;
 /** Another process may take a free port before the daemon does. */
 const STARTS_MAX = 3;
 const POLL_MS = 20;
+/** Nothing that is not used is taken. */
+const MEMORY_BYTES = 2 * GIB;
 /** The user `quota` may store so much: as much as a bucket that is full. */
 export const QUOTA_BYTES = 1_000_000;
 
@@ -55,23 +58,24 @@ export class S3Server implements AsyncDisposable {
     this.#end = end;
   }
 
-  static async start(): Promise<S3Server> {
+  /** @param memoryBytes what has room in it; a write that finds none waits for ever */
+  static async start(memoryBytes = MEMORY_BYTES): Promise<S3Server> {
     for (let starts = 1; ; starts++) {
       try {
-        return await S3Server.#start();
+        return await S3Server.#start(memoryBytes);
       } catch (error) {
         if (starts >= STARTS_MAX) throw error;
       }
     }
   }
 
-  static async #start(): Promise<S3Server> {
+  static async #start(memoryBytes: number): Promise<S3Server> {
     const [monitorPort, port] = await freePorts();
     const dir = mkdtempSync(join(tmpdir(), 'holdfast-s3-'));
     const users = [`owner:${secretOf('owner')}`, `stranger:${secretOf('stranger')}`];
     users.push(`quota:${secretOf('quota')}:${QUOTA_BYTES}`);
     // A group of its own: what interrupts the tests must not interrupt the guard before it has cleaned up.
-    const guard = spawn(SCRIPT, [dir, String(monitorPort), String(port), ...users], {
+    const guard = spawn(SCRIPT, [dir, String(memoryBytes), String(monitorPort), String(port), ...users], {
       stdio: ['pipe', 'pipe', 'pipe'],
       detached: true,
     });

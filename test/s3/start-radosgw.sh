@@ -1,13 +1,13 @@
 #!/bin/sh
 # A real S3 server of its own: Ceph's monitor, one storage daemon in memory and its gateway, all on 127.0.0.1.
 #
-#   start-radosgw.sh DIRECTORY MONITOR_PORT S3_PORT ACCESS_ID:ACCESS_KEY[:QUOTA_BYTES] ...
+#   start-radosgw.sh DIRECTORY MEMORY_BYTES MONITOR_PORT S3_PORT ACCESS_ID:ACCESS_KEY[:QUOTA_BYTES] ...
 #
 # Prints `started` when the gateway is about to answer, and then lives until its standard input ends, as that of a child does when its parent dies in whatever way.
 # Then it ends the daemons and removes the directory. If it is killed itself, the daemons die with it (pdeathsig).
 set -eu
-dir=$1 monitor_port=$2 s3_port=$3
-shift 3
+dir=$1 memory_bytes=$2 monitor_port=$3 s3_port=$4
+shift 4
 
 pids=''
 clean_up() {
@@ -23,7 +23,7 @@ trap clean_up EXIT
 
 mkdir -p "$dir/mon" "$dir/osd" "$dir/run" "$dir/rgw"
 # Without authentication the messages still need a mode: crc. Without the short paxos interval each new pool takes a second.
-# Memory is bounded by `memstore device bytes`; what was deleted is freed soon.
+# Once so much lies in memory every write waits for ever; what was deleted is freed soon.
 cat >"$dir/ceph.conf" <<END
 [global]
 fsid = $(cat /proc/sys/kernel/random/uuid)
@@ -45,7 +45,7 @@ mon data avail warn = 1
 paxos propose interval = 0.02
 paxos min wait = 0.01
 osd objectstore = memstore
-memstore device bytes = 2147483648
+memstore device bytes = $memory_bytes
 run dir = $dir/run
 crash dir = $dir/run
 pid file = $dir/run/\$name.pid
