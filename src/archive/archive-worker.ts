@@ -13,7 +13,9 @@ import { recordGapRepaired } from './archive-events.ts';
 import type { ArchiveFigures } from './archive-service.ts';
 import { pause } from './attachment.ts';
 import { insertFirstPiece, openRound, startRound } from './begin-round.ts';
-import { EndPatience, leaveUnfinished, writeEnd } from './end-round.ts';
+import { leadingSlot } from './copies/archive-slots.ts';
+import type { Copies } from './copies/copies.ts';
+import { EndPatience, endUnseen, leaveUnfinished, writeEnd } from './end-round.ts';
 import { type AnnouncedScns, HeldRound } from './held-round.ts';
 import { letRest } from './let-rest.ts';
 import { RepairPace } from './repair-pace.ts';
@@ -31,6 +33,7 @@ export interface ArchiveShared extends AnnouncedScns {
   markDirty(worker: ArchiveWorker): void;
   /** The tenant rests: the worker has let go of everything, and is over. */
   onRest(worker: ArchiveWorker, rest: ArchiveRest): void;
+  copies: Copies;
 }
 
 export class ArchiveWorker {
@@ -62,10 +65,13 @@ export class ArchiveWorker {
     this.#held = new HeldRound({
       ...{ tenantId, context, scns: shared },
       worker: {
-        onDelivered: () => {
+        onAttaching: (log) => this.#shared.copies.attached(log),
+        onDelivered: (log, batch) => {
           this.#watch.noteUse();
+          this.#shared.copies.acknowledged(log, batch);
           this.#shared.markDirty(this);
         },
+        onClosed: () => this.#shared.copies.detached(tenantId),
         onGap: () => this.kick(),
         isStopped: () => this.#isStopped,
       },
@@ -132,7 +138,9 @@ export class ArchiveWorker {
   }
 
   async flush(): Promise<Scn> {
-    return await this.#held.flush();
+    const scn = await this.#held.flush();
+    await this.#shared.copies.reached(this.tenantId);
+    return scn;
   }
 
   refreshLagTarget(): void {
@@ -191,21 +199,12 @@ export class ArchiveWorker {
       const status = this.#round?.status;
       if (this.#isStopped || status === undefined || status === 'STOP') break;
       if (clock.monotonicMs() >= deadlineMs) {
-        this.#endUnseen();
+        endUnseen(this.#context, this.tenantId, (round, to) => this.#save(round, to));
         break;
       }
       await pause(timing.retryMsMin);
     }
     await this.stop();
-  }
-
-  /** Brings the row of a forgotten round to its end without its destination. */
-  #endUnseen(): void {
-    for (let round = this.#round; round && round.status !== 'STOP'; round = this.#round) {
-      if (round.status === 'STOPPING') leaveUnfinished(this.#context, round, fail('CANCELED', {}));
-      const to = round.status === 'PREPARE' ? 'BEGINNING' : round.status === 'STOPPING' ? 'STOP' : 'STOPPING';
-      this.#save(round, to);
-    }
   }
 
   get #round(): ArchiveRound | undefined {
@@ -230,7 +229,7 @@ export class ArchiveWorker {
     const { store } = this.#context;
     const { tenantId } = this;
     const tenant = store.tenants.get({ tenantId });
-    const dest = store.archiveDests.get({ tenantId });
+    const dest = leadingSlot(store, tenantId);
     const status = this.#round?.status ?? null;
     this.#keepsLog = keepsLog(status, tenant?.isArchiveMode ?? false);
     return decideRoundStep({
@@ -293,6 +292,7 @@ export class ArchiveWorker {
 
   #save(round: ArchiveRound, to: RoundStatus, patch: Partial<ArchiveRound> = {}): void {
     saveRound(this.#context, round, { to, patch });
+    this.#shared.copies.kick(this.tenantId);
     if (to !== 'STOPPING') this.#held.forgetComment();
   }
 

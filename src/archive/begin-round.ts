@@ -11,6 +11,8 @@ import type { ArchiveContext } from './archive-context.ts';
 import { recordRoundMove } from './archive-events.ts';
 import { writeRoundStart } from './archive-files.ts';
 import { archiveOwner, segmentOwner } from './archive-owner.ts';
+import { leadingSlot } from './copies/archive-slots.ts';
+import { insertRoundCopies } from './copies/round-copies.ts';
 import { findRepairBase } from './gap-repair.ts';
 import { checkArchiveDestination } from './log-tail.ts';
 import { newPiece, raiseLastScn } from './round-log.ts';
@@ -19,9 +21,11 @@ import { newPiece, raiseLastScn } from './round-log.ts';
 export function openRound(context: ArchiveContext, tenantId: number): void {
   const { store, log } = context;
   store.transaction(() => {
+    const leading = leadingSlot(store, tenantId);
     const dest = store.archiveDests.get({ tenantId });
-    assert(dest, 'a round has a destination');
-    const { destId, uri, pieceSwitchIntervalUs } = dest;
+    assert(leading && dest, 'a round has a destination');
+    const { destId, uri } = leading;
+    const { pieceSwitchIntervalUs } = dest;
     const roundId = store.nextId(tenantId, 'round');
     const pieceId = store.nextId(tenantId, 'piece');
     store.rounds.insert({
@@ -35,6 +39,7 @@ export function openRound(context: ArchiveContext, tenantId: number): void {
       outputBytes: 0n,
       comment: '',
     });
+    insertRoundCopies(context, tenantId);
     recordRoundMove(context, { tenantId, destId, roundId }, { from: null, to: 'PREPARE', because: '' });
     log.info('archive round moved', { tenantId, roundId, from: null, to: 'PREPARE' });
   });

@@ -13,12 +13,13 @@ import type { SegmentWriter } from './segment-writer.ts';
  * them: readers then find and name the damage themselves.
  * @param of.piece FREEZING, its start is at the destination
  * @param of.writer of the piece; it is closed
+ * @param of.isBroken a validation has found damage in it that freezing does not look for
  * @returns what the piece's row says from now on
  * @throws 9070, 9071 while the destination is away
  */
 export async function freezePiece(
   context: ArchiveContext,
-  of: { destination: Destination; piece: ArchivePiece; writer: SegmentWriter },
+  of: { destination: Destination; piece: ArchivePiece; writer: SegmentWriter; isBroken: boolean },
 ): Promise<Pick<ArchivePiece, 'fileStatus' | 'outputBytes'>> {
   const { log, clock } = context;
   const { destination, piece, writer } = of;
@@ -34,9 +35,7 @@ export async function freezePiece(
     const info = await writePieceInfo(destination, { owner, piece, content, frozenNs });
     await removeReplaced(destination, info, log);
     const { outputBytes } = info;
-    // A validation may have found damage in it that freezing does not look for.
-    const isBroken = context.store.pieces.get({ tenantId, pieceId })?.fileStatus === 'BROKEN';
-    return { fileStatus: isBroken ? 'BROKEN' : 'AVAILABLE', outputBytes };
+    return { fileStatus: of.isBroken ? 'BROKEN' : 'AVAILABLE', outputBytes };
   } catch (error) {
     if (!isFailure(error, 'BACKUP_DATA_CORRUPT') && !isFailure(error, 'BACKUP_FILE_NOT_EXIST')) throw error;
     log.error('an archived piece is damaged', { tenantId, roundId, pieceId, error });

@@ -5,7 +5,7 @@ import { AssertionFailure, assert } from '../base/assert.ts';
 import { fail, isFailure, toComment } from '../base/errors.ts';
 import { COMMENT_CHARS_MAX } from '../base/limits.ts';
 import { listPiece, readRoundStart } from '../destination/archive-listing.ts';
-import { roundStartPosition } from '../destination/batch-chain.ts';
+import { type ChainPosition, roundStartPosition } from '../destination/batch-chain.ts';
 import type { Destination } from '../destination/destination.ts';
 import { findRepairScn } from '../destination/find-repair.ts';
 import type { CapturedBatch, LogPosition } from '../engine/engine-driver.ts';
@@ -129,6 +129,11 @@ export class RoundLog {
 
   get canAppend(): boolean {
     return this.#destination.can.append;
+  }
+
+  /** The last batch at the destination. */
+  get position(): ChainPosition {
+    return this.#writer.position;
   }
 
   get openSegment(): { segmentNo: number; sizeBytes: number } | undefined {
@@ -333,7 +338,9 @@ export class RoundLog {
     }
     if (this.#piece.status !== 'FREEZING') return;
     if (!this.#isAnnounced) await this.#announcePiece();
-    const of = { destination: this.#destination, piece: this.#piece, writer: this.#writer };
+    const { tenantId, pieceId } = this.#piece;
+    const isBroken = this.#context.store.pieces.get({ tenantId, pieceId })?.fileStatus === 'BROKEN';
+    const of = { destination: this.#destination, piece: this.#piece, writer: this.#writer, isBroken };
     this.#movePiece('FROZEN', await freezePiece(this.#context, of));
   }
 

@@ -80,9 +80,25 @@ export class SegmentWriter {
     assert(batch.batchNo === this.#position.batchNo + 1, 'a segment gets batches in order');
     const sizeBytes = this.#open?.appender.sizeBytes ?? 0;
     if (this.#open && sizeBytes + batch.bytes.length > SEGMENT_BYTES_MAX) await this.#closeOpen();
-    const written = this.#destination.can.append ? await this.#appendTo(batch) : await this.#putWhole(batch);
+    const written = this.#destination.can.append ? await this.#appendTo(batch) : await this.#putWhole([batch]);
     this.#firstBatchHash ??= batch.position.batchHash;
     this.#position = { batchNo: batch.batchNo, hash: batch.position.batchHash };
+    return written;
+  }
+
+  /** As `append`, of batches that follow each other: where nothing can be appended they are one object. */
+  async appendAll(batches: readonly CapturedBatch[]): Promise<number> {
+    const last = batches.at(-1);
+    if (!last) return 0;
+    if (this.#destination.can.append) {
+      let written = 0;
+      for (const batch of batches) written += await this.append(batch);
+      return written;
+    }
+    assert(batches[0]!.batchNo === this.#position.batchNo + 1, 'a segment gets batches in order');
+    const written = await this.#putWhole(batches);
+    this.#firstBatchHash ??= batches[0]!.position.batchHash;
+    this.#position = { batchNo: last.batchNo, hash: last.position.batchHash };
     return written;
   }
 
@@ -143,15 +159,15 @@ export class SegmentWriter {
     return bytes.length;
   }
 
-  /** For destinations that cannot append: every batch is an object. Its number is spent even when this fails. */
-  async #putWhole(batch: CapturedBatch): Promise<number> {
+  /** For destinations that cannot append: an object of its own. Its number is spent even when this fails. */
+  async #putWhole(batches: readonly CapturedBatch[]): Promise<number> {
     const segmentNo = this.#nextSegmentNo++;
-    const bytes = Buffer.concat([this.#encodeHeader(segmentNo), batch.bytes]);
+    const bytes = Buffer.concat([this.#encodeHeader(segmentNo), ...batches.map((batch) => batch.bytes)]);
     await this.#destination.put(segmentName(pieceDirectory(this.#piece), segmentNo), bytes);
-    const info = this.#newInfo(segmentNo, batch.batchNo);
+    const info = this.#newInfo(segmentNo, batches[0]!.batchNo);
     info.sha256 = new Uint8Array(createHash('sha256').update(bytes).digest());
     this.#segments.push(info);
-    record(info, batch, bytes.length);
+    record(info, batches.at(-1)!, bytes.length);
     return bytes.length;
   }
 

@@ -51,6 +51,7 @@ const OF_TENANTS = [
   'account',
   'parameter',
   'archive_dest',
+  'archive_copy_dest',
   'archive_rest',
   'data_dest',
   'destination_history',
