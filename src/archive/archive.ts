@@ -13,7 +13,8 @@ import { ARCHIVE_TIMING, type ArchiveContext, type ArchiveTiming } from './archi
 import { setArchiveCopyDest, setArchiveDest, setArchiveDestState } from './archive-dests.ts';
 import { recordSetting } from './archive-events.ts';
 import type { ArchiveCopyRequest, ArchiveDestRequest, ArchiveFigures, ArchiveService } from './archive-service.ts';
-import { type ArchiveShared, ArchiveWorker } from './archive-worker.ts';
+import type { ArchiveShared } from './archive-shared.ts';
+import { ArchiveWorker } from './archive-worker.ts';
 import { pause } from './attachment.ts';
 import { Copies } from './copies/copies.ts';
 import { TenantsAtRest } from './tenants-at-rest.ts';

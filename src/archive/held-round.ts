@@ -56,7 +56,7 @@ export class HeldRound {
   readonly #worker: HeldRoundWorker;
   #attached: Attachment | undefined;
   /** A write that the destination has not answered, of a log that was given up. */
-  #lingering: Promise<void> | undefined;
+  #lingering: { uri: string; settled: Promise<void> } | undefined;
   readonly #pin: RoundPin;
   #gap: string | undefined;
   #comment = '';
@@ -103,6 +103,11 @@ export class HeldRound {
 
   clearGap(): void {
     this.#gap = undefined;
+  }
+
+  /** The destination takes nothing of what is delivered. */
+  get isRefused(): boolean {
+    return this.#refusedNs !== undefined || (this.#attached?.log.pendingMs ?? 0) > SLOW_ANSWER_MS;
   }
 
   /** Why nothing moves; '' when all is well. */
@@ -283,9 +288,10 @@ export class HeldRound {
       await Promise.race([closing, pause(this.#context.timing.detachMs)]);
       return;
     }
-    this.#lingering = pending.then(() => {
-      this.#lingering = undefined;
+    const settled = pending.then(() => {
+      if (this.#lingering?.settled === settled) this.#lingering = undefined;
     });
+    this.#lingering = { uri: attached.log.round.uri, settled };
   }
 
   /** Shows why nothing moves; '' when all is well again. */
@@ -382,7 +388,8 @@ export class HeldRound {
 
   /** What an unanswered write does in the end must not surprise a later log. @throws BACKUP_DEST_NOT_CONNECT (9070) */
   #checkAnswered({ uri }: ArchiveRound): void {
-    if (this.#lingering) throw fail('BACKUP_DEST_NOT_CONNECT', { uri, because: 'an earlier write has no answer yet' });
+    if (this.#lingering?.uri === uri)
+      throw fail('BACKUP_DEST_NOT_CONNECT', { uri, because: 'an earlier write has no answer yet' });
   }
 
   #lagTargetMs(): number {

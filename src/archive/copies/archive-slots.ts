@@ -29,8 +29,9 @@ export function leadingSlot(store: Store, tenantId: number): ArchiveSlot | undef
   return slots.find(({ destId }) => destId === round.destId) ?? first;
 }
 
-/** The destinations that follow. */
+/** The destinations that follow; while no round runs all of them may have one to finish. */
 export function followingSlots(store: Store, tenantId: number): ArchiveSlot[] {
-  const leading = leadingSlot(store, tenantId);
-  return archiveSlots(store, tenantId).filter(({ destId }) => destId !== leading?.destId);
+  const round = store.currentRound(tenantId);
+  const slots = archiveSlots(store, tenantId);
+  return round && isRoundRunning(round.status) ? slots.filter(({ destId }) => destId !== round.destId) : slots;
 }

@@ -11,14 +11,16 @@ export const SECOND_URI = 'file:///memory/second';
 export interface CopiesWorld extends World {
   /** Uris of destinations that do not answer. */
   readonly away: Set<string>;
+  /** Uris of destinations that do what they are asked to, and say that they did not. */
+  readonly lying: Set<string>;
   /** Uris of destinations where nothing can be appended. */
   readonly objectStores: Set<string>;
 }
 
-type Outer = Pick<CopiesWorld, 'away' | 'objectStores'>;
+type Outer = Pick<CopiesWorld, 'away' | 'lying' | 'objectStores'>;
 
 /** A destination that fails every call while its uri is away; what is open there fails too. */
-function mayBeAway(destination: Destination, uri: string, { away, objectStores }: Outer): Destination {
+function mayBeAway(destination: Destination, uri: string, { away, lying, objectStores }: Outer): Destination {
   const check = () => {
     if (away.has(uri)) throw fail('BACKUP_DEST_NOT_CONNECT', { uri, because: 'it is away' });
   };
@@ -31,6 +33,7 @@ function mayBeAway(destination: Destination, uri: string, { away, objectStores }
         return async (...args: unknown[]) => {
           if (name !== 'close' && name !== Symbol.asyncDispose) check();
           const result = (await (value as (...of: unknown[]) => unknown).apply(target, args)) as unknown;
+          if (lying.has(uri) && name === 'append') throw fail('BACKUP_DEST_NOT_CONNECT', { uri, because: 'it lies' });
           const isHandle = name === 'openAppend' || name === 'openRead' || name === 'create';
           return isHandle ? guarded(result as object) : result;
         };
@@ -42,7 +45,7 @@ function mayBeAway(destination: Destination, uri: string, { away, objectStores }
 export async function makeCopiesWorld(
   options: { canAppend?: boolean; timing?: Partial<ArchiveTiming> } = {},
 ): Promise<CopiesWorld> {
-  const outer: Outer = { away: new Set(), objectStores: new Set() };
+  const outer: Outer = { away: new Set(), lying: new Set(), objectStores: new Set() };
   const world = await makeWorld({
     ...options,
     wrap: (destination, uri) => mayBeAway(destination, formatDestinationUri(uri), outer),
@@ -74,3 +77,16 @@ export async function commitsAt(world: World, uri: string): Promise<number[]> {
 }
 
 export const numbersTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1);
+
+/** Makes commits and waits until they are acknowledged. */
+export async function commitAndFlush(world: CopiesWorld, count: number): Promise<void> {
+  await world.commit(count);
+  let isDone = false;
+  while (!isDone) {
+    // While the lead changes nothing is attached.
+    isDone = await world.archive.flush(TENANT_ID).then(
+      () => true,
+      () => new Promise<boolean>((resolve) => setTimeout(() => resolve(false), 5)),
+    );
+  }
+}

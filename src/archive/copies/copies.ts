@@ -7,7 +7,7 @@ import type { ArchiveContext } from '../archive-context.ts';
 import type { CopyFigures } from '../archive-service.ts';
 import type { RoundLog } from '../round-log.ts';
 import { followingSlots } from './archive-slots.ts';
-import { chooseLead } from './choose-lead.ts';
+import { chooseLead, isSamePosition } from './choose-lead.ts';
 import { CopyFollower, type LeadState } from './copy-follower.ts';
 import { type HeldBytes, RecentBatches } from './recent-batches.ts';
 
@@ -167,6 +167,12 @@ export class Copies {
     // What is gathered for a copy may be all that it lacks.
     if (destId === undefined) for (const follower of copies.followers.values()) follower.kick();
     return destId;
+  }
+
+  /** Whether a copy has everything that was ever acknowledged. */
+  hasAll(tenantId: number, destId: number): boolean {
+    const copies = this.#tenants.get(tenantId);
+    return isSamePosition(copies?.followers.get(destId)?.position(copies.lead?.roundId ?? 0), copies?.lead?.position);
   }
 
   /** Lets go of a copy that is to lead. */
