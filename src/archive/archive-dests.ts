@@ -7,11 +7,11 @@ import { FIRST_DEST_NO } from '../model/archive-copy.ts';
 import { type DestState, isRoundRunning } from '../model/archive-round.ts';
 import { type DestinationUri, formatDestinationUri, parseDestinationUri } from '../model/destination-uri.ts';
 import type { Tenant } from '../model/tenant.ts';
+import { archiveSlots, leadingSlot } from '../store/archive-slots.ts';
 import { keepAccess } from '../store/destination-access.ts';
 import type { ArchiveContext } from './archive-context.ts';
 import { recordSetting } from './archive-events.ts';
 import type { ArchiveCopyRequest, ArchiveDestRequest } from './archive-service.ts';
-import { archiveSlots, leadingSlot } from './copies/archive-slots.ts';
 import { insertRoundCopies, leaveCopy } from './copies/round-copies.ts';
 
 const archiveIsRunning = () => fail('NOT_SUPPORTED', { what: 'change archive dest when archive is running is' });

@@ -5,11 +5,11 @@ import type { Capture, CapturedBatch, CaptureStatus } from '../engine/engine-dri
 import type { ArchiveRound } from '../model/archive-round.ts';
 import { parseCapacityBytes } from '../model/parameter.ts';
 import { later, SCN_NONE, type Scn } from '../model/scn.ts';
+import { leadingSlot } from '../store/archive-slots.ts';
 import type { ArchiveContext } from './archive-context.ts';
 import { ArchiveDamaged } from './archive-damaged.ts';
 import type { ArchiveFigures } from './archive-service.ts';
 import { Attachment, type AttachmentEvents, pause } from './attachment.ts';
-import { leadingSlot } from './copies/archive-slots.ts';
 import { isBeyondLimit, pressureComment } from './pressure.ts';
 import { because, type RoundLog } from './round-log.ts';
 import { RoundPin } from './round-pin.ts';

@@ -57,6 +57,8 @@ function freshRound(reader: ViewReader, round: ArchiveRound): ArchiveRound {
 export interface ShownRound {
   /** Of a copy: what that holds of it. */
   round: ArchiveRound & { destNo: number };
+  /** Up to here everything counts as archived: MANDATORY copies have it too. Of a copy: its own checkpoint. */
+  archivedScn: Scn;
   isCurrent: boolean;
   isCopy: boolean;
 }
@@ -65,20 +67,35 @@ export interface ShownRound {
 export function* shownRounds(reader: ViewReader): Generator<ShownRound> {
   const { store, where } = reader;
   const destNoOf = destNos(reader);
+  const isMandatory = mandatoryCopies(reader);
   const copies = groupBy(store.roundCopies.find(where), ({ tenantId, roundId }) => `${tenantId}/${roundId}`);
   const all = store.rounds.find(where);
   for (const [index, round] of all.entries()) {
     const isCurrent = all[index + 1]?.tenantId !== round.tenantId;
     const shown = isCurrent ? freshRound(reader, round) : round;
-    yield { round: { ...shown, destNo: destNoOf(round) }, isCurrent, isCopy: false };
-    const own = copies(`${round.tenantId}/${round.roundId}`);
-    for (const copy of own.toSorted((a, b) => a.destNo - b.destNo))
-      yield { round: freshCopy(reader, copy), isCurrent, isCopy: true };
+    const own = copies(`${round.tenantId}/${round.roundId}`)
+      .map((copy) => freshCopy(reader, copy))
+      .toSorted((a, b) => a.destNo - b.destNo);
+    const mandatory = isCurrent ? own.filter(isMandatory) : [];
+    const archivedScn = mandatory.reduce((scn, copy) => earlier(scn, copy.checkpointScn), shown.checkpointScn);
+    yield { round: { ...shown, destNo: destNoOf(round) }, archivedScn, isCurrent, isCopy: false };
+    for (const copy of own) yield { round: copy, archivedScn: copy.checkpointScn, isCurrent, isCopy: true };
   }
 }
 
+/** Copies that are waited for. */
+function mandatoryCopies({ store, where }: ViewReader): (copy: RoundCopy) => boolean {
+  const waited = { binding: 'MANDATORY' as const, state: 'ENABLE' as const };
+  const dests = [
+    ...store.archiveCopyDests.find({ ...where, ...waited }),
+    ...store.archiveDests.find({ ...where, ...waited }),
+  ];
+  const ids = new Set(dests.map(({ tenantId, destId }) => `${tenantId}/${destId}`));
+  return ({ tenantId, destId }) => ids.has(`${tenantId}/${destId}`);
+}
+
 /** A copy with its live figures, while it is looked after. */
-function freshCopy(reader: ViewReader, copy: RoundCopy): RoundCopy {
+export function freshCopy(reader: ViewReader, copy: RoundCopy): RoundCopy {
   const live = reader.figures(copy.tenantId)?.copies?.find((one) => one.destId === copy.destId);
   if (!live || live.roundId !== copy.roundId) return copy;
   const { status, checkpointScn, inputBytes, outputBytes, comment } = live;

@@ -139,8 +139,8 @@ export const CDB_OB_ARCHIVELOG = view({
   columns: ROUND_COLUMNS,
   *rows(reader) {
     const deleted = deletedBytes(reader);
-    for (const { round, isCurrent } of shownRounds(reader))
-      if (isCurrent) yield roundRow(reader, round, deleted(round));
+    for (const { round, archivedScn, isCurrent } of shownRounds(reader))
+      if (isCurrent) yield roundRow(reader, { ...round, checkpointScn: archivedScn }, deleted(round));
   },
 });
 
@@ -150,7 +150,8 @@ const CDB_OB_ARCHIVELOG_SUMMARY = view({
   columns: ROUND_COLUMNS,
   *rows(reader) {
     const deleted = deletedBytes(reader);
-    for (const { round } of shownRounds(reader)) yield roundRow(reader, round, deleted(round));
+    for (const { round, archivedScn } of shownRounds(reader))
+      yield roundRow(reader, { ...round, checkpointScn: archivedScn }, deleted(round));
   },
 });
 

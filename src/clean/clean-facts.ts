@@ -17,9 +17,10 @@ export interface CleanFacts {
   /** Every set and piece of the tenant, in any state. */
   sets: readonly BackupSet[];
   pieces: readonly ArchivePiece[];
-  /** Present destinations; null when none is set. Nothing that lies elsewhere is cleaned by a policy. */
+  /** Present destinations; null or empty when none is set. Nothing that lies elsewhere is cleaned by a policy. */
   dataUri: string | null;
-  archiveUri: string | null;
+  /** Of the log and its copies: any of them may lead a round. */
+  archiveUris: ReadonlySet<string>;
   /** What unfinished backups and restores read, and for whom, in words. */
   setsInUse: ReadonlyMap<number, string>;
   piecesInUse: ReadonlyMap<number, string>;

@@ -35,7 +35,7 @@ function service(open: (uri: DestinationUri) => Destination = openDestination): 
     store,
     clock: systemClock,
     log: silentLog,
-    openDestination: open,
+    openDestination: (uri) => open(uri),
     ranges: (tenantId, sets, pieces) =>
       storedWindows({ sets, pieces, rounds: store.rounds.find({ tenantId }), liveCheckpointScn: undefined }),
   });

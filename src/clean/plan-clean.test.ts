@@ -192,7 +192,7 @@ function factsOf({ sets, pieces, rounds }: World): CleanFacts {
     sets,
     pieces,
     dataUri: HERE,
-    archiveUri: LOG,
+    archiveUris: new Set([LOG]),
     setsInUse: new Map(),
     piecesInUse: new Map(),
     ranges: (s, p) => storedWindows({ sets: s, pieces: p, rounds, liveCheckpointScn: undefined }),

@@ -7,6 +7,7 @@ import { RESTORE_MOVES } from '../model/restore-job.ts';
 import { SCN_NONE, toScn } from '../model/scn.ts';
 import { parseDurationUs } from '../model/size-text.ts';
 import { VALIDATE_TASK_MOVES, type ValidateTaskStatus, type ValidateTaskType } from '../model/validate-job.ts';
+import { archiveSlots } from '../store/archive-slots.ts';
 import type { Store } from '../store/store.ts';
 import type { CleanFacts, PolicyAt, RestorableRanges } from './clean-facts.ts';
 import { isUsable, withAncestors } from './set-chains.ts';
@@ -67,7 +68,7 @@ export function readFacts(store: Store, tenantId: number, ranges: RestorableRang
     sets,
     pieces,
     dataUri: store.dataDests.get({ tenantId })?.uri ?? null,
-    archiveUri: store.archiveDests.get({ tenantId })?.uri ?? null,
+    archiveUris: new Set(archiveSlots(store, tenantId).map(({ uri }) => uri)),
     ...inUse(store, tenantId, { sets, pieces }),
     ranges,
   };

@@ -90,11 +90,11 @@ describe('what there is to read', () => {
     const pieces = statuses.map(
       (fileStatus, i) => ({ destId: 1001, roundId: 2, pieceId: i + 1, fileStatus, uri: 'file:///a' }) as ArchivePiece,
     );
-    expect(pieceTargets(pieces, 'file:///a').map(({ directory }) => directory)).toEqual([
+    expect(pieceTargets(pieces, new Set(['file:///a'])).map(({ directory }) => directory)).toEqual([
       'piece_d1001r2p1',
       'piece_d1001r2p2',
       'piece_d1001r2p3',
     ]);
-    expect(pieceTargets(pieces, null)).toEqual([]);
+    expect(pieceTargets(pieces, new Set())).toEqual([]);
   });
 });

@@ -33,10 +33,10 @@ export function setTargets(sets: readonly BackupSet[], uri: string | null): Targ
     }));
 }
 
-/** @param uri as of `setTargets` */
-export function pieceTargets(pieces: readonly ArchivePiece[], uri: string | null): Target[] {
+/** @param uris the destinations of the log: any of them may lead a round */
+export function pieceTargets(pieces: readonly ArchivePiece[], uris: ReadonlySet<string>): Target[] {
   return pieces
-    .filter((piece) => piece.uri === uri && READABLE.has(piece.fileStatus))
+    .filter((piece) => uris.has(piece.uri) && READABLE.has(piece.fileStatus))
     .map((piece) => ({
       ...{ taskType: 'BACKUP PIECE' as const, objectId: piece.pieceId, uri: piece.uri, destId: piece.destId },
       ...{ roundId: piece.roundId, directory: pieceDirectory(piece), bytes: piece.outputBytes },

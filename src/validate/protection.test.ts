@@ -4,7 +4,7 @@ import type { ArchivePiece } from '../model/archive-round.ts';
 import type { BackupSet } from '../model/backup-job.ts';
 import { SCN_NONE, toScn } from '../model/scn.ts';
 import type { Verification } from '../model/validate-job.ts';
-import { type ProtectionFacts, protectionOf } from './protection.ts';
+import { type CopyFact, type ProtectionFacts, protectionOf } from './protection.ts';
 import { provedPoint } from './proved-point.ts';
 
 const MINUTE = 60_000_000_000n;
@@ -199,5 +199,26 @@ describe('the newest proved point', () => {
     );
     // The last one failed, and proved nothing new.
     expect(proved([readOf({ provedScn: scn(650n), isProved: false, result: 9010 })])).toBe(650n);
+  });
+});
+
+describe('copies of the archive', () => {
+  const copy = (patch: Partial<CopyFact> = {}): CopyFact => ({
+    ...{ destNo: 1, uri: 'file:///copy', status: 'DOING', checkpointScn: scn(NOW - MINUTE), comment: '' },
+    ...patch,
+  });
+  const problems = (patch: Partial<CopyFact>) => protectionOf(facts({ copies: [copy(patch)] })).problems;
+
+  test('that are in step are no problem, and those that are not are named', () => {
+    expect(problems({})).toEqual([]);
+    expect(problems({ status: 'STOP', comment: 'the copy was taken away' })).toEqual([]);
+    expect(problems({ status: 'BEGINNING', comment: 'no answer' })).toEqual([
+      'archive copy 1 (file:///copy) is behind: no answer',
+    ]);
+    expect(problems({ checkpointScn: scn(NOW - 2n * HOUR) })).toEqual(['archive copy 1 (file:///copy) is 2 h behind']);
+    expect(problems({ status: 'INTERRUPTED', comment: 'another log' })).toEqual([
+      'archive copy 1 (file:///copy) is broken: another log',
+    ]);
+    expect(problems({ status: 'SUSPEND' })).toEqual(['archive copy 1 (file:///copy) is suspended']);
   });
 });

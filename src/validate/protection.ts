@@ -1,5 +1,6 @@
 // How well a tenant is protected, and what is wrong with it in words. Pure: what it needs was read before.
 import { ERRORS } from '../base/errors.ts';
+import type { RoundCopy } from '../model/archive-copy.ts';
 import type { ArchivePiece, ArchiveRound } from '../model/archive-round.ts';
 import type { BackupSet } from '../model/backup-job.ts';
 import { SCN_NONE, type Scn } from '../model/scn.ts';
@@ -41,6 +42,8 @@ export interface ProtectionFacts {
   archiveComment: string;
   /** `archive_lag_target`; asked only when the archive is late. */
   lagTargetNs(): bigint;
+  /** Copies of the running round; left out for none. */
+  copies?: readonly CopyFact[];
   sets: readonly BackupSet[];
   pieces: readonly ArchivePiece[];
   ledger: readonly Verification[];
@@ -48,6 +51,9 @@ export interface ProtectionFacts {
   /** A moment as the tenant's people read it. */
   showTime(ns: bigint): string;
 }
+
+/** How one further copy of the archive stands. */
+export type CopyFact = Pick<RoundCopy, 'destNo' | 'uri' | 'status' | 'checkpointScn' | 'comment'>;
 
 export type ProtectionStatus = 'OK' | 'WARNING' | 'CRITICAL';
 
@@ -100,6 +106,21 @@ function archiveProblems(facts: ProtectionFacts): Problem[] {
     if (lateNs > allowedNs) return [lateNs > FAR_BEHIND_NS ? critical(text) : warning(text)];
   }
   return archiveComment === '' ? [] : [warning(`archive does not move${because}`)];
+}
+
+/** A copy that is broken, and one that is behind for as long as an archive would be called so, or says why. */
+function copyProblems({ copies = [], nowNs, lagTargetNs }: ProtectionFacts): Problem[] {
+  return copies.flatMap(({ destNo, uri, status, checkpointScn, comment }) => {
+    const name = `archive copy ${destNo} (${uri})`;
+    const because = comment === '' ? '' : `: ${comment}`;
+    if (status === 'STOP') return [];
+    if (status === 'INTERRUPTED') return [warning(`${name} is broken${because}`)];
+    if (status === 'SUSPEND') return [warning(`${name} is suspended`)];
+    const lateNs = nowNs - checkpointScn;
+    if (lateNs > BEHIND_NS && lateNs > 2n * lagTargetNs())
+      return [warning(`${name} is ${lengthText(lateNs)} behind${because}`)];
+    return comment === '' ? [] : [warning(`${name} is behind${because}`)];
+  });
 }
 
 function backupProblems(facts: ProtectionFacts, lastFull: BackupSet | undefined): Problem[] {
@@ -158,6 +179,7 @@ export function protectionOf(facts: ProtectionFacts): Protection {
   const found = [
     ...backupProblems(facts, lastFull),
     ...archiveProblems(facts),
+    ...copyProblems(facts),
     ...brokenProblems(facts),
     ...drillProblems(facts, drill),
     ...awayProblems(ledger, lastBackup ? endOf(lastBackup) : 0n),

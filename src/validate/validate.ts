@@ -8,6 +8,7 @@ import { type DestinationUri, parseDestinationUri } from '../model/destination-u
 import { checkMove, isFinal, unfinished } from '../model/moves.ts';
 import type { TenantStatus } from '../model/tenant.ts';
 import type { ValidateJob, ValidatePathType } from '../model/validate-job.ts';
+import { archiveSlots, leadingSlot } from '../store/archive-slots.ts';
 import { keepAccess } from '../store/destination-access.ts';
 import { TenantJobs } from '../store/tenant-jobs.ts';
 import { findTenantKey } from '../store/tenant-keys.ts';
@@ -169,9 +170,11 @@ class Validate implements ValidateService {
   #present(tenantId: number, { type }: ValidateRequest): Omit<NewJob, 'dataKeys'> {
     const { store } = this.#deps;
     const dataUri = store.dataDests.get({ tenantId })?.uri ?? null;
-    const archiveUri = store.archiveDests.get({ tenantId })?.uri ?? null;
+    const slots = archiveSlots(store, tenantId);
+    const archiveUri = leadingSlot(store, tenantId)?.uri;
     const sets = type === 'ARCHIVELOG_PIECE' ? [] : setTargets(store.backupSets.find({ tenantId }), dataUri);
-    const pieces = type === 'BACKUPSET' ? [] : pieceTargets(store.pieces.find({ tenantId }), archiveUri);
+    const pieces =
+      type === 'BACKUPSET' ? [] : pieceTargets(store.pieces.find({ tenantId }), new Set(slots.map(({ uri }) => uri)));
     const isOfLog = type === 'ARCHIVELOG_PIECE';
     return {
       ...{ tenantId, targets: [...sets, ...pieces], uri: (isOfLog ? archiveUri : dataUri) ?? '' },

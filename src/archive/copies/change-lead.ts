@@ -3,9 +3,9 @@
 import { assert } from '../../base/assert.ts';
 import type { PieceCopy, RoundCopy } from '../../model/archive-copy.ts';
 import type { ArchivePiece, ArchiveRound } from '../../model/archive-round.ts';
+import { archiveSlots } from '../../store/archive-slots.ts';
 import type { ArchiveContext } from '../archive-context.ts';
 import { recordLeadChange } from '../archive-events.ts';
-import { archiveSlots } from './archive-slots.ts';
 import { newRoundCopy } from './round-copies.ts';
 
 /**

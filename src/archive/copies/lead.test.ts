@@ -11,7 +11,6 @@ import {
   commitsAt,
   makeCopiesWorld,
   numbersTo,
-  SECOND_URI,
   untilInStep,
 } from './copies.fixture.ts';
 

@@ -1,8 +1,8 @@
 // The rows of what copies hold of rounds: they come with the copy or with the round, before anything is written there.
 import { FIRST_DEST_NO, type RoundCopy } from '../../model/archive-copy.ts';
 import { type ArchiveRound, isRoundRunning } from '../../model/archive-round.ts';
+import { type ArchiveSlot, followingSlots } from '../../store/archive-slots.ts';
 import type { ArchiveContext } from '../archive-context.ts';
-import { type ArchiveSlot, followingSlots } from './archive-slots.ts';
 
 /** The row of a copy that holds nothing of a round yet. */
 export function newRoundCopy(round: ArchiveRound, { destNo, destId, uri }: ArchiveSlot): RoundCopy {

@@ -1,8 +1,8 @@
 // The destinations of a tenant's log archive: LOG_ARCHIVE_DEST and its copies, and which of them leads.
 // A batch counts as archived when the leading destination has it; the others follow it.
-import { type ArchiveCopyDest, FIRST_DEST_NO } from '../../model/archive-copy.ts';
-import { isRoundRunning } from '../../model/archive-round.ts';
-import type { Store } from '../../store/store.ts';
+import { type ArchiveCopyDest, FIRST_DEST_NO } from '../model/archive-copy.ts';
+import { isRoundRunning } from '../model/archive-round.ts';
+import type { Store } from './store.ts';
 
 /** One destination as it is set; `destNo` 0 is LOG_ARCHIVE_DEST. */
 export type ArchiveSlot = ArchiveCopyDest;
