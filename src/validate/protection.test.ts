@@ -219,6 +219,9 @@ describe('copies of the archive', () => {
     expect(problems({ status: 'INTERRUPTED', comment: 'another log' })).toEqual([
       'archive copy 1 (file:///copy) is broken: another log',
     ]);
+    expect(problems({ status: 'PREPARE', checkpointScn: SCN_NONE, comment: 'no answer' })).toEqual([
+      'archive copy 1 (file:///copy) holds nothing of the running round: no answer',
+    ]);
     expect(problems({ status: 'SUSPEND' })).toEqual(['archive copy 1 (file:///copy) is suspended']);
   });
 });

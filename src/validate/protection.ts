@@ -116,6 +116,7 @@ function copyProblems({ copies = [], nowNs, lagTargetNs }: ProtectionFacts): Pro
     if (status === 'STOP') return [];
     if (status === 'INTERRUPTED') return [warning(`${name} is broken${because}`)];
     if (status === 'SUSPEND') return [warning(`${name} is suspended`)];
+    if (checkpointScn === SCN_NONE) return [warning(`${name} holds nothing of the running round${because}`)];
     const lateNs = nowNs - checkpointScn;
     if (lateNs > BEHIND_NS && lateNs > 2n * lagTargetNs())
       return [warning(`${name} is ${lengthText(lateNs)} behind${because}`)];

@@ -96,7 +96,7 @@ export class CopyFollower {
   get isInStep(): boolean {
     const lead = this.#parts.lead();
     if (lead?.roundId !== this.#roundId) return this.#isInStep;
-    return this.#comment === '' && isSamePosition(this.#lastKnown?.position, lead.position);
+    return this.#comment === '' && this.#lastKnown !== undefined && hasAll(this.#lastKnown.position, lead.position);
   }
 
   /** Where the copy stands in a round; undefined when it holds nothing of it, or could not be asked. */
@@ -207,7 +207,7 @@ export class CopyFollower {
     const { round } = of;
     const lead = this.#parts.lead();
     const isCurrent = lead?.roundId === round.roundId;
-    if (isCurrent && isSamePosition(log.position, lead.position)) return await this.#settle(log, of, lead);
+    if (isCurrent && hasAll(log.position, lead.position)) return await this.#settle(log, of, lead);
     const recent = isCurrent ? this.#parts.recent.after(log.position?.batchNo ?? 0) : undefined;
     if (recent && recent.length > 0) return await this.#takeRecent(log, recent);
     this.#isInStep = false;
@@ -410,4 +410,9 @@ export class CopyFollower {
       this.#context.store.transaction(() => log.persist({ status: this.#status, comment: this.#comment }));
     await log.close();
   }
+}
+
+/** Whether a copy that stands there has everything up to a position; a round begins without a batch. */
+function hasAll(position: ChainPosition | undefined, acknowledged: ChainPosition): boolean {
+  return position ? isSamePosition(position, acknowledged) : acknowledged.batchNo === 0;
 }

@@ -60,6 +60,8 @@ export class LeadWatch {
     this.#next = undefined;
     const because = held.comment;
     await held.attached?.detach(fail('LOG_ARCHIVE_NOT_RUNNING', {}), { isAbandoned: true });
+    // At once: nobody else keeps what is not archived yet from being recycled.
+    await held.pin(round);
     await held.close();
     // A last batch may have been acknowledged since.
     if (destId === undefined || !copies.hasAll(tenantId, destId)) return;
