@@ -13,7 +13,7 @@ import { FakeDriver } from '../engine/fake/fake-driver.ts';
 import { decodeImageBlock } from '../format/log-batch-table.ts';
 import type { FindLogKey } from '../format/tenant-key.ts';
 import type { RoundStatus } from '../model/archive-round.ts';
-import type { DestinationUri } from '../model/destination-uri.ts';
+import { type DestinationUri, parseDestinationUri } from '../model/destination-uri.ts';
 import { SCN_NONE, type Scn } from '../model/scn.ts';
 import type { Tenant } from '../model/tenant.ts';
 import { openStore, type Store } from '../store/store.ts';
@@ -64,6 +64,8 @@ export interface World extends AsyncDisposable {
   readonly tenant: EngineTenant;
   /** The destination as it really is. */
   readonly memory: MemoryDestination;
+  /** Another one. */
+  destination(uri: string): MemoryDestination;
   readonly pageMapPath: string;
   fate: Fate;
   archive: ArchiveService;
@@ -94,7 +96,13 @@ const LOCK_MS = 365 * 86_400_000;
 
 /** A world with one NORMAL tenant that does not archive yet. */
 export async function makeWorld(
-  options: { canAppend?: boolean; isLocking?: boolean; timing?: Partial<ArchiveTiming> } = {},
+  options: {
+    canAppend?: boolean;
+    isLocking?: boolean;
+    timing?: Partial<ArchiveTiming>;
+    /** Stands between the server and a destination. */
+    wrap?: (destination: Destination, uri: DestinationUri) => Destination;
+  } = {},
 ): Promise<World> {
   const directory = mkdtempSync(join(tmpdir(), 'archive-'));
   const store = openStore(join(directory, 'meta'), { clusterName: 'c1', clusterId: 1, timeZone: '+08:00' });
@@ -108,6 +116,7 @@ export async function makeWorld(
   });
   const destinationAt = ({ path }: DestinationUri) =>
     `file://${path}` === URI ? memory : new MemoryDestination(`${id}${path}`);
+  const wrap = options.wrap ?? ((destination: Destination) => destination);
   let key = 0;
   const build = () => {
     const fate = new Fate();
@@ -119,7 +128,7 @@ export async function makeWorld(
       driver: () => driver,
       engineTenant: (of) => engineTenant(directory, of.tenantId),
       pageMapPath: (tenantId) => pageMapPath(directory, tenantId),
-      openDestination: (uri) => new MortalDestination(destinationAt(uri), fate),
+      openDestination: (uri) => wrap(new MortalDestination(destinationAt(uri), fate), uri),
       timing: { ...TIMING, ...options.timing },
     });
     return { fate, driver, archive };
@@ -130,6 +139,7 @@ export async function makeWorld(
     store,
     tenant,
     memory,
+    destination: (uri) => destinationAt(parseDestinationUri(uri)),
     pageMapPath: pageMapPath(directory, TENANT_ID),
     async crash() {
       world.fate.isDead = true;

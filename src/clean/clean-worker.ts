@@ -202,12 +202,20 @@ export class CleanWorker {
   }
 }
 
-export function setFileStatus(store: Store, { tenantId, taskType, objectId }: DeleteTask, to: FileStatus): void {
+export function setFileStatus(store: Store, task: DeleteTask, to: FileStatus): void {
+  const { tenantId, taskType, objectId, destId } = task;
   if (taskType === 'BACKUP SET') store.backupSets.change({ tenantId, backupSetId: objectId }, { fileStatus: to });
+  else if (isCopy(store, task)) store.pieceCopies.change({ tenantId, pieceId: objectId, destId }, { fileStatus: to });
   else store.pieces.change({ tenantId, pieceId: objectId }, { fileStatus: to });
 }
 
-function targetOf(store: Store, { tenantId, taskType, objectId }: DeleteTask): Target {
+/** Whether a task is about what a copy of the archive holds of a piece. */
+function isCopy(store: Store, { tenantId, objectId, destId }: DeleteTask): boolean {
+  return store.pieceCopies.get({ tenantId, pieceId: objectId, destId }) !== undefined;
+}
+
+function targetOf(store: Store, task: DeleteTask): Target {
+  const { tenantId, taskType, objectId, destId } = task;
   if (taskType === 'BACKUP SET') {
     const row = store.backupSets.get({ tenantId, backupSetId: objectId });
     assert(row, 'a set that is deleted has a row');
@@ -218,7 +226,8 @@ function targetOf(store: Store, { tenantId, taskType, objectId }: DeleteTask): T
       remove: (destination) => deleteSet(destination, ref),
     };
   }
-  const row = store.pieces.get({ tenantId, pieceId: objectId });
+  const copy = store.pieceCopies.get({ tenantId, pieceId: objectId, destId });
+  const row = copy ?? store.pieces.get({ tenantId, pieceId: objectId });
   assert(row, 'a piece that is deleted has a row');
   return {
     directory: pieceDirectory(row),
@@ -241,11 +250,12 @@ async function checkLock(destination: Destination, head: string): Promise<void> 
 }
 
 /** Whether nothing of a round is left behind a piece, and nothing will come: a piece is only deleted when it is frozen. */
-function isLastOfRound(store: Store, { tenantId, roundId, pieceId }: ArchivePiece): boolean {
+function isLastOfRound(store: Store, { tenantId, roundId, pieceId, destId }: ArchivePiece): boolean {
   const status = store.rounds.get({ tenantId, roundId })?.status;
   const isOver = status === 'STOP' || (status === 'INTERRUPTED' && store.currentRound(tenantId)?.roundId !== roundId);
   if (!isOver) return false;
-  return store.pieces
-    .find({ tenantId, roundId })
-    .every((piece) => piece.pieceId === pieceId || piece.fileStatus === 'DELETED');
+  return [
+    ...store.pieces.find({ tenantId, roundId, destId }),
+    ...store.pieceCopies.find({ tenantId, roundId, destId }),
+  ].every((piece) => piece.pieceId === pieceId || piece.fileStatus === 'DELETED');
 }

@@ -7,6 +7,7 @@ import { RESTORE_MOVES } from '../model/restore-job.ts';
 import { SCN_NONE, toScn } from '../model/scn.ts';
 import { parseDurationUs } from '../model/size-text.ts';
 import { VALIDATE_TASK_MOVES, type ValidateTaskStatus, type ValidateTaskType } from '../model/validate-job.ts';
+import { archiveSlots } from '../store/archive-slots.ts';
 import { dataPlaces, urisOfSet } from '../store/data-places.ts';
 import type { Store } from '../store/store.ts';
 import type { CleanFacts, PolicyAt, RestorableRanges } from './clean-facts.ts';
@@ -78,7 +79,7 @@ export function readFacts(
     sets,
     pieces,
     dataUris: new Set(dataPlaces(store, tenantId).map(({ uri }) => uri)),
-    archiveUri: store.archiveDests.get({ tenantId })?.uri ?? null,
+    archiveUris: new Set(archiveSlots(store, tenantId).map(({ uri }) => uri)),
     setsInUse: new Map([...locked.setsInUse, ...used.setsInUse]),
     piecesInUse: new Map([...locked.piecesInUse, ...used.piecesInUse]),
     ranges,

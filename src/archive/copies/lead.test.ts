@@ -1,0 +1,116 @@
+// Goal: when the leading destination is away, archive goes on at a copy that has every acknowledged batch, and at no other.
+// Method: one server with fake engines over memory destinations that go away, fail after having done what was asked, and
+// come back; at the end each is read alone.
+import { expect, test } from 'vitest';
+import { TENANT_ID, URI } from '../archive.fixture.ts';
+import {
+  archiveWithCopies,
+  COPY_URI,
+  type CopiesWorld,
+  commitAndFlush,
+  commitsAt,
+  makeCopiesWorld,
+  numbersTo,
+  untilInStep,
+} from './copies.fixture.ts';
+
+const TIMING = { leadMs: 100, pressureMs: 10 };
+
+const leadingUri = (world: CopiesWorld) => world.store.currentRound(TENANT_ID)?.uri;
+
+async function untilLeads(world: CopiesWorld, uri: string): Promise<void> {
+  await world.until(() => leadingUri(world) === uri, `the lead of ${uri}`);
+}
+
+test('a copy leads when the leading destination is away, which follows when it is back', async () => {
+  await using world = await makeCopiesWorld({ timing: TIMING });
+  await archiveWithCopies(world, [{ destNo: 1, uri: COPY_URI }]);
+  await commitAndFlush(world, 3);
+  await untilInStep(world, 1);
+  world.away.add(URI);
+  await world.commit(2);
+  await untilLeads(world, COPY_URI);
+  await commitAndFlush(world, 1);
+  expect(await commitsAt(world, COPY_URI)).toEqual(numbersTo(6));
+  expect(await commitsAt(world, URI)).toEqual(numbersTo(3));
+  expect(world.store.pieces.find({ tenantId: TENANT_ID })).toMatchObject([{ uri: COPY_URI, status: 'ACTIVE' }]);
+  const events = [...world.store.events.since(world.clock.nowNs())].filter(({ event }) => event === 'change_lead');
+  expect(events.map(({ facts }) => Object.fromEntries(facts))).toMatchObject([
+    { dest_id: '1002', former_dest_id: '1001' },
+  ]);
+  world.away.clear();
+  await untilInStep(world, 0);
+  await commitAndFlush(world, 1);
+  await untilInStep(world, 0);
+  expect(await commitsAt(world, URI)).toEqual(numbersTo(7));
+  // The round ends at both.
+  world.archive.disable(TENANT_ID);
+  await world.untilStatus('STOP');
+  await world.until(() => world.store.roundCopies.find().every(({ status }) => status === 'STOP'), 'the end');
+  expect(await commitsAt(world, URI)).toEqual(await commitsAt(world, COPY_URI));
+});
+
+test('what a former leading destination took without saying so is superseded when it follows', async () => {
+  await using world = await makeCopiesWorld({ timing: TIMING });
+  await archiveWithCopies(world, [{ destNo: 1, uri: COPY_URI }]);
+  await commitAndFlush(world, 2);
+  await untilInStep(world, 1);
+  world.lying.add(URI);
+  await world.commit(1);
+  await untilLeads(world, COPY_URI);
+  await commitAndFlush(world, 2);
+  world.lying.clear();
+  await untilInStep(world, 0);
+  expect(await commitsAt(world, URI)).toEqual(numbersTo(5));
+  expect(await commitsAt(world, COPY_URI)).toEqual(numbersTo(5));
+});
+
+test('a copy that is behind takes from memory what it lacks before it leads', async () => {
+  await using world = await makeCopiesWorld({ timing: TIMING });
+  await archiveWithCopies(world, [{ destNo: 1, uri: COPY_URI }]);
+  await commitAndFlush(world, 2);
+  await untilInStep(world, 1);
+  world.away.add(COPY_URI);
+  await commitAndFlush(world, 2);
+  world.away.add(URI);
+  await world.commit(1);
+  // Nobody leads while both are away.
+  await new Promise((resolve) => setTimeout(resolve, 3 * TIMING.leadMs));
+  expect(leadingUri(world)).toBe(URI);
+  world.away.delete(COPY_URI);
+  await untilLeads(world, COPY_URI);
+  await commitAndFlush(world, 1);
+  expect(await commitsAt(world, COPY_URI)).toEqual(numbersTo(6));
+});
+
+test('after a crash nobody leads instead of a destination that is away', async () => {
+  await using world = await makeCopiesWorld({ timing: TIMING });
+  await archiveWithCopies(world, [{ destNo: 1, uri: COPY_URI }]);
+  await commitAndFlush(world, 2);
+  await untilInStep(world, 1);
+  world.away.add(URI);
+  await world.crash();
+  await world.commit(1);
+  await world.until(() => world.archive.figures(TENANT_ID)?.comment.includes('it is away') === true, 'the reason');
+  await new Promise((resolve) => setTimeout(resolve, 3 * TIMING.leadMs));
+  expect(leadingUri(world)).toBe(URI);
+  world.away.clear();
+  await world.until(() => world.archive.capture(TENANT_ID) !== undefined, 'capture');
+  await commitAndFlush(world, 1);
+  expect(await commitsAt(world, URI)).toEqual(numbersTo(4));
+});
+
+test('after a stop in order a copy that had everything leads', async () => {
+  await using world = await makeCopiesWorld({ timing: TIMING });
+  await archiveWithCopies(world, [{ destNo: 1, uri: COPY_URI }]);
+  await commitAndFlush(world, 2);
+  await untilInStep(world, 1);
+  await world.archive.stop();
+  expect(world.store.roundCopies.find()).toMatchObject([{ isComplete: true, status: 'DOING' }]);
+  world.away.add(URI);
+  await world.crash();
+  await untilLeads(world, COPY_URI);
+  await commitAndFlush(world, 2);
+  expect(world.store.roundCopies.find()).toMatchObject([{ isComplete: false, uri: URI }]);
+  expect(await commitsAt(world, COPY_URI)).toEqual(numbersTo(4));
+});
