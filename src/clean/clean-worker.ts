@@ -162,8 +162,9 @@ export class CleanWorker {
    * The rows say what is waited for, also to the planner: whatever else leans on it or comes behind it waits as well.
    * @param lockEndNs undefined when nobody tells
    */
-  #wait({ tenantId, taskId, taskType, objectId }: DeleteTask, lockEndNs: bigint | undefined): void {
+  #wait(task: DeleteTask, lockEndNs: bigint | undefined): void {
     const { store, clock, log } = this.#deps;
+    const { tenantId, taskId, taskType, objectId } = task;
     const lockedUntilNs = lockEndNs ?? clock.nowNs() + LOCK_RECHECK_NS;
     const until = lockEndNs === undefined ? 'a legal hold is lifted' : lockEndText(lockEndNs);
     const kind = taskType === 'BACKUP SET' ? 'set' : 'piece';
@@ -171,8 +172,7 @@ export class CleanWorker {
     store.transaction(() => {
       store.deleteTasks.change({ tenantId, taskId }, { comment });
       store.deleteJobs.change(this.#key, { comment });
-      if (taskType === 'BACKUP SET') store.backupSets.change({ tenantId, backupSetId: objectId }, { lockedUntilNs });
-      else store.pieces.change({ tenantId, pieceId: objectId }, { lockedUntilNs });
+      changeRow(store, task, { lockedUntilNs });
     });
     this.#onLocked(lockedUntilNs);
     log.info('delete job waits for a lock', { ...this.#key, taskType, objectId, until });
@@ -202,16 +202,20 @@ export class CleanWorker {
   }
 }
 
-export function setFileStatus(store: Store, task: DeleteTask, to: FileStatus): void {
-  const { tenantId, taskType, objectId, destId } = task;
-  if (taskType === 'BACKUP SET') store.backupSets.change({ tenantId, backupSetId: objectId }, { fileStatus: to });
-  else if (isCopy(store, task)) store.pieceCopies.change({ tenantId, pieceId: objectId, destId }, { fileStatus: to });
-  else store.pieces.change({ tenantId, pieceId: objectId }, { fileStatus: to });
+export function setFileStatus(store: Store, task: DeleteTask, fileStatus: FileStatus): void {
+  changeRow(store, task, { fileStatus });
 }
 
-/** Whether a task is about what a copy of the archive holds of a piece. */
-function isCopy(store: Store, { tenantId, objectId, destId }: DeleteTask): boolean {
-  return store.pieceCopies.get({ tenantId, pieceId: objectId, destId }) !== undefined;
+/** The row of the set or piece; of a piece where the task deletes it: copies of the archive have rows of their own. */
+function changeRow(
+  { backupSets, pieces, pieceCopies }: Store,
+  { tenantId, taskType, objectId, destId }: DeleteTask,
+  patch: { fileStatus: FileStatus } | { lockedUntilNs: bigint },
+): void {
+  if (taskType === 'BACKUP SET') backupSets.change({ tenantId, backupSetId: objectId }, patch);
+  else if (pieceCopies.get({ tenantId, pieceId: objectId, destId }))
+    pieceCopies.change({ tenantId, pieceId: objectId, destId }, patch);
+  else pieces.change({ tenantId, pieceId: objectId }, patch);
 }
 
 function targetOf(store: Store, task: DeleteTask): Target {

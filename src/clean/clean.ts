@@ -9,16 +9,15 @@ import { type BackupSet, JOB_MOVES, type JobRef } from '../model/backup-job.ts';
 import type { DeleteJob, DeletePolicy, DeleteTask, DeleteType } from '../model/delete-job.ts';
 import { checkDescription } from '../model/description.ts';
 import { checkMove, unfinished } from '../model/moves.ts';
-import { archiveSlots } from '../store/archive-slots.ts';
-import type { Store } from '../store/store.ts';
 import { TenantJobs } from '../store/tenant-jobs.ts';
+import { chooseCopies } from './choose-copies.ts';
 import { recordJobCancel, recordJobStart, recordPolicyAdded, recordPolicyDropped } from './clean-events.ts';
 import type { CleanPlan, PolicyAt, RestorableRange } from './clean-facts.ts';
 import type { CleanService, DeleteStatement, PreviewedObject } from './clean-service.ts';
 import { type CleanDependencies, CleanWorker, setFileStatus } from './clean-worker.ts';
 import { planObsolete } from './plan-clean.ts';
 import { namedPieces, namedSets } from './plan-named.ts';
-import { policyAt, readFacts } from './read-facts.ts';
+import { policyAt, readCopyFacts, readFacts } from './read-facts.ts';
 import { SysJobs } from './sys-jobs.ts';
 
 /** Tenants that are cleaned at once: deleting is the destination's work, and backups go before it. */
@@ -123,7 +122,7 @@ class Clean implements CleanService {
   deletePieces(tenantId: number, ids: readonly number[], statement: DeleteStatement): void {
     const named = namedPieces(ids, this.#facts(tenantId), this.#hasPolicy(tenantId));
     if ('refused' in named) throw fail('BACKUP_DELETE_BACKUP_PIECE_NOT_ALLOWED', { because: named.refused });
-    const copies = copiesOf(this.#deps.store, tenantId, named.chosen);
+    const copies = this.#copiesOf(tenantId, named.chosen);
     const chosen = { type: 'DELETE ARCHIVELOG_PIECE' as const, sets: [], pieces: named.chosen, copies };
     this.#recordNamed({ ...chosen, tenantId, ids, expiryNs: null, statement });
   }
@@ -227,13 +226,18 @@ class Clean implements CleanService {
     return { policy, plan: planObsolete(this.#facts(tenantId), policy) };
   }
 
+  #copiesOf(tenantId: number, pieces: readonly ArchivePiece[]): PieceCopy[] {
+    const { store, clock } = this.#deps;
+    return chooseCopies(readCopyFacts(store, tenantId, { pieces, nowNs: clock.nowNs() }));
+  }
+
   #obsolete(tenantId: number, statement: DeleteStatement): NewJob {
     const { policy, plan } = this.#plan(tenantId);
     const pieces = plan.pieces.filter(({ isDeleted }) => isDeleted).map(({ of }) => of);
     return {
       ...{ tenantId, type: 'DELETE OBSOLETE BACKUP', ids: [], expiryNs: policy.windowStartScn, statement },
       sets: plan.sets.filter(({ isDeleted }) => isDeleted).map(({ of }) => of),
-      ...{ pieces, copies: copiesOf(this.#deps.store, tenantId, pieces) },
+      ...{ pieces, copies: this.#copiesOf(tenantId, pieces) },
     };
   }
 
@@ -309,25 +313,6 @@ class Clean implements CleanService {
 }
 
 const noPolicy = (whose: string) => fail('ENTRY_NOT_EXIST', { what: `a delete policy ${whose}` });
-
-/**
- * What copies hold of pieces that go, and of those that have gone where they were archived first: one that was away then
- * keeps them until now. A copy that is not set any more is left alone, as any other place is.
- */
-function copiesOf(store: Store, tenantId: number, pieces: readonly ArchivePiece[]): PieceCopy[] {
-  const present = new Set(
-    archiveSlots(store, tenantId)
-      .filter(({ state }) => state === 'ENABLE')
-      .map(({ destId }) => destId),
-  );
-  const doomed = new Set(pieces.map(({ pieceId }) => pieceId));
-  for (const { pieceId } of store.pieces.find({ tenantId, fileStatus: 'DELETED' })) doomed.add(pieceId);
-  return store.pieceCopies
-    .find({ tenantId, status: 'FROZEN' })
-    .filter(
-      ({ pieceId, destId, fileStatus }) => doomed.has(pieceId) && present.has(destId) && fileStatus !== 'DELETED',
-    );
-}
 
 type TaskOfPlan = Pick<
   DeleteTask,

@@ -169,18 +169,22 @@ export class Copies {
     return destId;
   }
 
-  /** Whether a copy has everything that was ever acknowledged. */
-  hasAll(tenantId: number, destId: number): boolean {
-    const copies = this.#tenants.get(tenantId);
-    return isSamePosition(copies?.followers.get(destId)?.position(copies.lead?.roundId ?? 0), copies?.lead?.position);
-  }
-
-  /** Lets go of a copy that is to lead. */
-  async release(tenantId: number, destId: number): Promise<void> {
+  /**
+   * Lets go of a copy that is to lead; when it is not able to, it is to be followed again.
+   * @returns whether it has everything that was ever acknowledged, and has settled it
+   */
+  async giveUp(tenantId: number, destId: number): Promise<boolean> {
     const copies = this.#tenants.get(tenantId);
     const follower = copies?.followers.get(destId);
-    copies?.followers.delete(destId);
-    await follower?.stop(this.#context.timing.detachMs);
+    if (!copies?.lead || !follower) return false;
+    const { lead } = copies;
+    const { isSettled } = await this.#release(copies, follower);
+    return isSettled && isSamePosition(follower.position(lead.roundId), lead.position);
+  }
+
+  async #release({ followers }: TenantCopies, follower: CopyFollower): Promise<{ isSettled: boolean }> {
+    followers.delete(follower.destId);
+    return { isSettled: await follower.stop(this.#context.timing.detachMs) };
   }
 
   #of(tenantId: number): TenantCopies {
@@ -201,9 +205,9 @@ export class Copies {
     const copies = known ?? this.#of(tenantId);
     for (const { destId } of slots)
       if (!copies.followers.has(destId)) copies.followers.set(destId, this.#newFollower(copies, destId));
-    for (const [destId, follower] of copies.followers) {
-      if (slots.some((slot) => slot.destId === destId)) follower.kick();
-      else void this.release(tenantId, destId);
+    for (const follower of copies.followers.values()) {
+      if (slots.some(({ destId }) => destId === follower.destId)) follower.kick();
+      else void this.#release(copies, follower);
     }
     if (copies.followers.size === 0) copies.recent.clear();
     this.#answerWaiters(copies);

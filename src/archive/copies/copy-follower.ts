@@ -59,6 +59,8 @@ export class CopyFollower {
   /** The copy goes on from a batch of the leading destination's log. */
   #isVerified = false;
   #isInStep = false;
+  /** Since it was told to stop: it has everything, and every piece that is finished is frozen. */
+  #isSettled = false;
   #comment = '';
   #lastKnown: { position: ChainPosition | undefined; roundId: number } | undefined;
   #gatheringSinceMs: number | undefined;
@@ -120,17 +122,18 @@ export class CopyFollower {
 
   /**
    * Stops taking, having taken what there is as far as time allows.
-   * @returns true when the copy has everything that was acknowledged
+   * @returns true when the copy has everything that was acknowledged, and its finished pieces are frozen
    */
   async stop(ms: number): Promise<boolean> {
+    this.#isSettled = false;
     this.kick();
     await this.#answered(ms);
     this.#isStopped = true;
     this.#pace.clear();
     await this.#answered(ms);
-    const { isInStep } = this;
+    const isSettled = this.#isSettled && this.isInStep;
     await this.#closeLog();
-    return isInStep;
+    return isSettled;
   }
 
   /** Writes the figures to the store; the caller's transaction holds those of many copies. */
@@ -172,6 +175,7 @@ export class CopyFollower {
     if (slot.state === 'DEFER') return await this.#suspend(slot, copy);
     if (this.#roundId !== copy.roundId) await this.#closeLog();
     this.#roundId = copy.roundId;
+    if (this.#isGone(round)) return this.#leave(copy);
     return await this.#withLeading(round, async (leading) => {
       this.#log ??= await CopyLog.open(this.#context, { copy, leading, leadingDestId: round.destId });
       const log = this.#log;
@@ -188,6 +192,20 @@ export class CopyFollower {
     this.#context.store.roundCopies.change({ tenantId, roundId, destId }, { status: 'SUSPEND', comment: '' });
     this.#parts.onProgress();
     return false;
+  }
+
+  /** A round that is over, and nothing of it is left to be copied. */
+  #isGone({ tenantId, roundId, status }: ArchiveRound): boolean {
+    const { store } = this.#context;
+    if (store.currentRound(tenantId)?.roundId === roundId && isRoundRunning(status)) return false;
+    const pieces = store.pieces.find({ tenantId, roundId });
+    return pieces.length > 0 && pieces.every(({ fileStatus }) => fileStatus === 'DELETED');
+  }
+
+  #leave({ tenantId, roundId, destId }: RoundCopy): boolean {
+    const patch = { status: 'STOP', comment: 'the leading destination has deleted the round' } as const;
+    this.#context.store.roundCopies.change({ tenantId, roundId, destId }, patch);
+    return true;
   }
 
   async #withLeading<T>(round: ArchiveRound, work: (leading: Destination) => Promise<T>): Promise<T> {
@@ -349,7 +367,7 @@ export class CopyFollower {
       this.#parts.onProgress();
       return true;
     }
-    this.#isInStep = true;
+    this.#isInStep = this.#isSettled = true;
     this.#comment = '';
     this.#lastKnown = { position: log.position, roundId };
     if (of.copy.status !== 'DOING') store.transaction(() => this.persist());

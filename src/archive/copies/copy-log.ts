@@ -145,7 +145,7 @@ export class CopyLog {
 
   /**
    * Makes batches durable that follow each other.
-   * @throws BACKUP_DATA_CORRUPT (9010) when they do not go on from what is there; what the destination throws: the copy is
+   * @throws CopyForked when some before them are missing; BACKUP_DATA_CORRUPT (9010) when they go on from others; what the destination throws: the copy is
    *         then to be opened anew
    */
   async append(batches: readonly FollowedBatch[]): Promise<void> {
@@ -214,6 +214,9 @@ export class CopyLog {
     const { prevHash } = readLogBatchHeader(first.bytes, `batch ${first.batchNo}`);
     this.#position ??= this.#startPosition(first, prevHash);
     const { batchNo, hash } = this.#position;
+    // It was away until what comes next was deleted.
+    if (first.batchNo > batchNo + 1)
+      throw new CopyForked(`batches ${batchNo + 1} to ${first.batchNo - 1}, which it lacks, are not archived any more`);
     if (first.batchNo !== batchNo + 1 || Buffer.compare(prevHash, hash) !== 0) {
       const because = `batch ${first.batchNo} does not go on from its batch ${batchNo}`;
       throw fail('BACKUP_DATA_CORRUPT', { object: this.#copy.uri, because });

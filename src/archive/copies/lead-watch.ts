@@ -59,14 +59,16 @@ export class LeadWatch {
     const destId = this.#next;
     this.#next = undefined;
     const because = held.comment;
-    await held.attached?.detach(fail('LOG_ARCHIVE_NOT_RUNNING', {}), { isAbandoned: true });
-    // At once: nobody else keeps what is not archived yet from being recycled.
+    // What is not archived yet is held all the time.
     await held.pin(round);
+    await held.attached?.detach(fail('LOG_ARCHIVE_NOT_RUNNING', {}), { isAbandoned: true });
     await held.close();
     // A last batch may have been acknowledged since.
-    if (destId === undefined || !copies.hasAll(tenantId, destId)) return;
-    await copies.release(tenantId, destId);
-    changeLead(context, held.round ?? round, { destId, because });
+    if (destId === undefined || !(await copies.giveUp(tenantId, destId))) return;
+    const now = held.round ?? round;
+    changeLead(context, now, { destId, because });
+    // Whatever either role has still on its way is of an older writer from here on.
+    for (const { uri } of [now, held.round ?? now]) context.leases.retire({ tenantId, uri });
     held.forgetComment();
     this.#sinceMs = undefined;
     this.#isFailing = false;
