@@ -94,10 +94,11 @@ export interface ArchiveService {
   capture(tenantId: number): Capture | undefined;
   figures(tenantId: number): ArchiveFigures | undefined;
   /**
-   * Makes everything committed by now durable at the destination.
+   * Makes everything committed by now durable at the leading destination, and at every MANDATORY copy.
+   * @param of.at instead: at one of these destinations
    * @throws LOG_ARCHIVE_NOT_RUNNING (9029), LOG_ARCHIVE_INTERRUPTED (9027)
    */
-  flush(tenantId: number): Promise<Scn>;
+  flush(tenantId: number, of?: { at: readonly string[] }): Promise<Scn>;
   /** Stops the round for good because the tenant is being dropped. */
   forget(tenantId: number): Promise<void>;
 }

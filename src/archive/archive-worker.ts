@@ -128,9 +128,9 @@ export class ArchiveWorker {
     return this.#held.figures();
   }
 
-  async flush(): Promise<Scn> {
+  async flush(of?: { at: readonly string[] }): Promise<Scn> {
     const scn = await this.#held.flush();
-    await this.#shared.copies.reached(this.tenantId);
+    await this.#shared.copies.reached(this.tenantId, of);
     return scn;
   }
 

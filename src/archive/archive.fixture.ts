@@ -1,4 +1,5 @@
 // For tests of the archive: a world of one store, fake engines and memory destinations that can fail or die at any effect.
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,8 +11,10 @@ import type { Destination } from '../destination/destination.ts';
 import { dropMemoryDestination, MemoryDestination } from '../destination/memory-destination.ts';
 import type { EngineTenant } from '../engine/engine-driver.ts';
 import { FakeDriver } from '../engine/fake/fake-driver.ts';
+import type { LeaseHolder } from '../format/lease-file.ts';
 import { decodeImageBlock } from '../format/log-batch-table.ts';
 import type { FindLogKey } from '../format/tenant-key.ts';
+import { createLeases } from '../lease/leases.ts';
 import type { RoundStatus } from '../model/archive-round.ts';
 import { type DestinationUri, parseDestinationUri } from '../model/destination-uri.ts';
 import { SCN_NONE, type Scn } from '../model/scn.ts';
@@ -100,6 +103,8 @@ export async function makeWorld(
     canAppend?: boolean;
     isLocking?: boolean;
     timing?: Partial<ArchiveTiming>;
+    /** Each life of the server takes leases of its destinations. */
+    hasLeases?: boolean;
     /** Stands between the server and a destination. */
     wrap?: (destination: Destination, uri: DestinationUri) => Destination;
   } = {},
@@ -121,8 +126,11 @@ export async function makeWorld(
   const build = () => {
     const fate = new Fate();
     const driver = new FakeDriver({ clock });
+    const mortal = mortalStore(store, fate);
+    const leases = createLeases({ store: mortal, clock, log: silentLog, me: newLife() });
     const archive = createArchive({
-      store: mortalStore(store, fate),
+      store: mortal,
+      ...(options.hasLeases ? { leases } : {}),
       clock,
       log: silentLog,
       driver: () => driver,
@@ -186,6 +194,14 @@ export async function makeWorld(
   await world.driver.create(tenant);
   world.archive.start();
   return world;
+}
+
+/** One server, started again in its place. */
+function newLife(): LeaseHolder {
+  const same = (byte: number, count: number) => new Uint8Array(count).fill(byte);
+  const place = { hostName: 'host', dataDir: '/data', serverVersion: '1' };
+  const process = new Uint8Array(randomBytes(16));
+  return { ...place, instanceId: same(1, 16), machine: same(2, 32), life: same(3, 32), process };
 }
 
 const pageMapPath = (directory: string, tenantId: number) => join(directory, 'page_maps', `${tenantId}.map`);

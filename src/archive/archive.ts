@@ -252,12 +252,12 @@ class Archive implements ArchiveService {
     return figures && { ...figures, copies: this.#copies.figures(tenantId, figures.checkpointScn) };
   }
 
-  async flush(tenantId: number): Promise<Scn> {
+  async flush(tenantId: number, of?: { at: readonly string[] }): Promise<Scn> {
     await this.wake(tenantId);
     const worker = this.#workers.get(tenantId);
     worker?.noteUse();
     if (!worker) throw fail('LOG_ARCHIVE_NOT_RUNNING', {});
-    return await worker.flush();
+    return await worker.flush(of);
   }
 
   async forget(tenantId: number): Promise<void> {

@@ -21,6 +21,11 @@ export interface LeadFacts {
 export const isSamePosition = (a: ChainPosition | undefined, b: ChainPosition | undefined): boolean =>
   a !== undefined && b !== undefined && a.batchNo === b.batchNo && sameBytes(a.hash, b.hash);
 
+/** Whether a copy that stands there has everything up to a position; a round begins without a batch. */
+export function hasAll(position: ChainPosition | undefined, acknowledged: ChainPosition): boolean {
+  return position ? isSamePosition(position, acknowledged) : acknowledged.batchNo === 0;
+}
+
 /** @returns the id of the destination that leads from now on, a MANDATORY one before others; undefined: none may */
 export function chooseLead({ awayMs, patienceMs, acknowledged, copies }: LeadFacts): number | undefined {
   if (awayMs < patienceMs) return undefined;

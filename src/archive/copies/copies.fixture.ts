@@ -8,19 +8,24 @@ import type { ArchiveTiming } from '../archive-context.ts';
 export const COPY_URI = 'file:///memory/copy';
 export const SECOND_URI = 'file:///memory/second';
 
+/** As long as a few tries. */
+const LATE_MS = 60;
+
 export interface CopiesWorld extends World {
   /** Uris of destinations that do not answer. */
   readonly away: Set<string>;
   /** Uris of destinations that do what they are asked to, and say that they did not. */
   readonly lying: Set<string>;
+  /** Uris of destinations that carry out late what they refuse to put. */
+  readonly late: Set<string>;
   /** Uris of destinations where nothing can be appended. */
   readonly objectStores: Set<string>;
 }
 
-type Outer = Pick<CopiesWorld, 'away' | 'lying' | 'objectStores'>;
+type Outer = Pick<CopiesWorld, 'away' | 'lying' | 'late' | 'objectStores'>;
 
 /** A destination that fails every call while its uri is away; what is open there fails too. */
-function mayBeAway(destination: Destination, uri: string, { away, lying, objectStores }: Outer): Destination {
+function mayBeAway(destination: Destination, uri: string, { away, lying, late, objectStores }: Outer): Destination {
   const check = () => {
     if (away.has(uri)) throw fail('BACKUP_DEST_NOT_CONNECT', { uri, because: 'it is away' });
   };
@@ -28,12 +33,18 @@ function mayBeAway(destination: Destination, uri: string, { away, lying, objectS
     new Proxy(inner, {
       get(target, name) {
         const value = Reflect.get(target, name, target) as unknown;
-        if (name === 'can') return { append: !objectStores.has(uri) };
+        if (name === 'can') return { ...(value as Destination['can']), append: !objectStores.has(uri) };
         if (typeof value !== 'function') return value;
         return async (...args: unknown[]) => {
           if (name !== 'close' && name !== Symbol.asyncDispose) check();
+          if (late.has(uri) && name === 'put') {
+            const put = () => void Reflect.apply(value, target, args).catch(() => {});
+            setTimeout(put, LATE_MS).unref();
+            throw fail('BACKUP_DEST_NOT_CONNECT', { uri, because: 'it is late' });
+          }
           const result = (await (value as (...of: unknown[]) => unknown).apply(target, args)) as unknown;
-          if (lying.has(uri) && name === 'append') throw fail('BACKUP_DEST_NOT_CONNECT', { uri, because: 'it lies' });
+          if (lying.has(uri) && (name === 'append' || (name === 'put' && objectStores.has(uri))))
+            throw fail('BACKUP_DEST_NOT_CONNECT', { uri, because: 'it lies' });
           const isHandle = name === 'openAppend' || name === 'openRead' || name === 'create';
           return isHandle ? guarded(result as object) : result;
         };
@@ -45,9 +56,10 @@ function mayBeAway(destination: Destination, uri: string, { away, lying, objectS
 export async function makeCopiesWorld(
   options: { canAppend?: boolean; timing?: Partial<ArchiveTiming> } = {},
 ): Promise<CopiesWorld> {
-  const outer: Outer = { away: new Set(), lying: new Set(), objectStores: new Set() };
+  const outer: Outer = { away: new Set(), lying: new Set(), late: new Set(), objectStores: new Set() };
   const world = await makeWorld({
     ...options,
+    hasLeases: true,
     wrap: (destination, uri) => mayBeAway(destination, formatDestinationUri(uri), outer),
   });
   return Object.assign(world, outer);

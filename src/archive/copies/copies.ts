@@ -3,7 +3,7 @@ import { fail } from '../../base/errors.ts';
 import type { CapturedBatch } from '../../engine/engine-driver.ts';
 import type { RoundCopy } from '../../model/archive-copy.ts';
 import { later, type Scn } from '../../model/scn.ts';
-import { followingSlots } from '../../store/archive-slots.ts';
+import { type ArchiveSlot, followingSlots } from '../../store/archive-slots.ts';
 import type { ArchiveContext } from '../archive-context.ts';
 import type { CopyFigures } from '../archive-service.ts';
 import type { RoundLog } from '../round-log.ts';
@@ -25,6 +25,8 @@ interface TenantCopies {
 
 interface Waiter {
   batchNo: number;
+  /** Destinations of which one is enough; left out: every MANDATORY copy. */
+  at: readonly string[] | undefined;
   resolve(): void;
   reject(error: Error): void;
 }
@@ -136,14 +138,15 @@ export class Copies {
 
   /**
    * Resolves when every MANDATORY copy has what the leading destination has now.
+   * @param of.at instead: when one of these destinations has it
    * @throws LOG_ARCHIVE_NOT_RUNNING (9029) when the server stops first
    */
-  async reached(tenantId: number): Promise<void> {
+  async reached(tenantId: number, of: { at?: readonly string[] } = {}): Promise<void> {
     const copies = this.#tenants.get(tenantId);
     const batchNo = copies?.lead?.position.batchNo;
-    if (!copies || batchNo === undefined || this.#hasReached(copies, batchNo)) return;
+    if (!copies || batchNo === undefined || this.#hasReached(copies, { batchNo, at: of.at })) return;
     await new Promise<void>((resolve, reject) => {
-      copies.waiters.push({ batchNo, resolve, reject });
+      copies.waiters.push({ batchNo, at: of.at, resolve, reject });
       for (const follower of copies.followers.values()) follower.kick();
     });
   }
@@ -262,18 +265,22 @@ export class Copies {
     if (taken.length > 0) recent.forget(Math.min(...taken));
   }
 
-  #hasReached({ tenantId, followers, lead }: TenantCopies, batchNo: number): boolean {
+  #hasReached({ tenantId, followers, lead }: TenantCopies, { batchNo, at }: Pick<Waiter, 'batchNo' | 'at'>): boolean {
     const { store } = this.#context;
-    return followingSlots(store, tenantId)
-      .filter(({ binding, state }) => binding === 'MANDATORY' && state === 'ENABLE')
-      .every(({ destId }) => (followers.get(destId)?.position(lead?.roundId ?? 0)?.batchNo ?? -1) >= batchNo);
+    const slots = followingSlots(store, tenantId).filter(({ state }) => state === 'ENABLE');
+    const has = ({ destId }: ArchiveSlot) =>
+      (followers.get(destId)?.position(lead?.roundId ?? 0)?.batchNo ?? -1) >= batchNo;
+    if (!at) return slots.filter(({ binding }) => binding === 'MANDATORY').every(has);
+    return (
+      at.includes(store.currentRound(tenantId)?.uri ?? '') || slots.some((slot) => at.includes(slot.uri) && has(slot))
+    );
   }
 
   #answerWaiters(copies: TenantCopies): void {
     const { waiters } = copies;
     if (waiters.length === 0) return;
     copies.waiters = waiters.filter((waiter) => {
-      if (!this.#hasReached(copies, waiter.batchNo)) return true;
+      if (!this.#hasReached(copies, waiter)) return true;
       waiter.resolve();
       return false;
     });

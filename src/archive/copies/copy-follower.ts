@@ -4,7 +4,7 @@ import { MIB } from '../../base/limits.ts';
 import type { ChainPosition } from '../../destination/batch-chain.ts';
 import type { Destination } from '../../destination/destination.ts';
 import type { CapturedBatch } from '../../engine/engine-driver.ts';
-import { BATCHES_IN_FLIGHT_MAX, readLogBatchHeader } from '../../format/log-batch-header.ts';
+import { BATCHES_IN_FLIGHT_MAX } from '../../format/log-batch-header.ts';
 import type { RoundCopy } from '../../model/archive-copy.ts';
 import { type ArchiveRound, isRoundRunning } from '../../model/archive-round.ts';
 import { parseDestinationUri } from '../../model/destination-uri.ts';
@@ -15,13 +15,15 @@ import { segmentOwner } from '../archive-owner.ts';
 import type { CopyFigures } from '../archive-service.ts';
 import { RetryPace } from '../retry-pace.ts';
 import { because } from '../round-log.ts';
-import { isSamePosition } from './choose-lead.ts';
+import { hasAll, isSamePosition } from './choose-lead.ts';
 import { CopyForked, CopyLog } from './copy-log.ts';
-import { type FollowedBatch, type LeadingLog, readLeading, walkLeading } from './read-leading.ts';
+import { type FollowedBatch, findLastCommon, type LeadingLog, readLeading } from './read-leading.ts';
 import type { RecentBatches } from './recent-batches.ts';
 
 /** Written at once: so much is read again at most when it fails. */
 const RUN_BYTES_MAX = 16 * MIB;
+/** A reader keeps in mind all batches of an object until the next one, and compares each with the others. */
+const RUN_BATCHES_MAX = 1000;
 /**
  * Batches at the end of a copy that the leading destination does not have: written while the copy led, and never
  * acknowledged. More of them were never on their way: they are no writes that failed but another log.
@@ -236,7 +238,7 @@ export class CopyFollower {
     const run: FollowedBatch[] = [];
     let bytes = 0;
     for (const batch of recent) {
-      if (run.length > 0 && bytes + batch.bytes.length > RUN_BYTES_MAX) break;
+      if (run.length > 0 && (bytes + batch.bytes.length > RUN_BYTES_MAX || run.length === RUN_BATCHES_MAX)) break;
       bytes += batch.bytes.length;
       run.push({ ...batch, pieceId: this.#parts.pieceIdOf(batch) });
     }
@@ -280,7 +282,7 @@ export class CopyFollower {
       if (this.#isStopped || (end !== undefined && batch.batchNo > end)) break;
       run.push(batch);
       bytes += batch.bytes.length;
-      if (bytes >= RUN_BYTES_MAX) await write();
+      if (bytes >= RUN_BYTES_MAX || run.length === RUN_BATCHES_MAX) await write();
     }
     if (run.length > 0) await write();
     return count;
@@ -309,9 +311,9 @@ export class CopyFollower {
    */
   async #verify(log: CopyLog, of: { round: ArchiveRound; leading: Destination }): Promise<void> {
     const { position } = log;
-    if (position && !this.#isKnown(position, of.round)) {
+    if (position && !this.#isKnown(position, of.round.roundId)) {
       const own = await log.tailHashes();
-      const common = await this.#lastCommon(own, this.#leadingLog(of, (log.tailPieceId ?? 1) - 1));
+      const common = await findLastCommon(own, this.#leadingLog(of, (log.tailPieceId ?? 1) - 1));
       const hash = own.get(common);
       if (!hash || common < position.batchNo - SUPERSEDED_MAX) {
         const agreed = common < 0 ? '' : `: they agree up to batch ${common}`;
@@ -323,28 +325,10 @@ export class CopyFollower {
   }
 
   /** Without reading: it is the last acknowledged batch, or the next one goes on from it. */
-  #isKnown(position: ChainPosition, { roundId }: ArchiveRound): boolean {
+  #isKnown(position: ChainPosition, roundId: number): boolean {
     const lead = this.#parts.lead();
     if (lead?.roundId !== roundId) return false;
-    if (isSamePosition(position, lead.position)) return true;
-    const next = this.#parts.recent.after(position.batchNo)?.[0];
-    if (!next) return false;
-    const { prevHash } = readLogBatchHeader(next.bytes, `batch ${next.batchNo}`);
-    return Buffer.compare(prevHash, position.hash) === 0;
-  }
-
-  /** Number of the last batch that both have; -1 for none. */
-  async #lastCommon(own: ReadonlyMap<number, Uint8Array>, leadingLog: LeadingLog): Promise<number> {
-    let common = -1;
-    const look = (batchNo: number, hash: Uint8Array) => {
-      const mine = own.get(batchNo);
-      if (mine && Buffer.compare(mine, hash) === 0) common = Math.max(common, batchNo);
-    };
-    for await (const { header } of walkLeading(leadingLog)) {
-      look(header.batchNo - 1, header.prevHash);
-      look(header.batchNo, header.hash);
-    }
-    return common;
+    return isSamePosition(position, lead.position) || this.#parts.recent.goesOnFrom(position);
   }
 
   /** Everything is there that there is. @returns true when another round is next */
@@ -425,9 +409,4 @@ export class CopyFollower {
       this.#context.store.transaction(() => log.persist({ status: this.#status, comment: this.#comment }));
     await log.close();
   }
-}
-
-/** Whether a copy that stands there has everything up to a position; a round begins without a batch. */
-function hasAll(position: ChainPosition | undefined, acknowledged: ChainPosition): boolean {
-  return position ? isSamePosition(position, acknowledged) : acknowledged.batchNo === 0;
 }

@@ -1,4 +1,5 @@
 // Reads the leading destination's log for a copy: batches as they lie there, every byte checked.
+import { sameBytes } from '../../base/bytes.ts';
 import { fail } from '../../base/errors.ts';
 import { listPiece } from '../../destination/archive-listing.ts';
 import { walkPieces } from '../../destination/archive-reader.ts';
@@ -58,4 +59,21 @@ function capturedBatch(header: HashedBatchHeader, bytes: Uint8Array): CapturedBa
     plainBytes: pageCount * pageSize,
     position: { batchNo, batchHash: hash, scn: checkpointScn, engine: position },
   };
+}
+
+/**
+ * Number of the last batch that a copy and the leading destination both have; -1 for none.
+ * @param own hashes of the copy's batches by number
+ */
+export async function findLastCommon(own: ReadonlyMap<number, Uint8Array>, log: LeadingLog): Promise<number> {
+  let common = -1;
+  const look = (batchNo: number, hash: Uint8Array) => {
+    const mine = own.get(batchNo);
+    if (mine && sameBytes(mine, hash)) common = Math.max(common, batchNo);
+  };
+  for await (const { header } of walkLeading(log)) {
+    look(header.batchNo - 1, header.prevHash);
+    look(header.batchNo, header.hash);
+  }
+  return common;
 }

@@ -1,7 +1,10 @@
 // The newest batches that the leading destination has, in memory: copies that keep pace take them from here. Bounded for
 // all tenants together; who falls behind reads the leading destination instead.
+import { sameBytes } from '../../base/bytes.ts';
 import { MIB } from '../../base/limits.ts';
+import type { ChainPosition } from '../../destination/batch-chain.ts';
 import type { CapturedBatch } from '../../engine/engine-driver.ts';
+import { readLogBatchHeader } from '../../format/log-batch-header.ts';
 
 /** Of one tenant: some seconds of a busy one. */
 const BYTES_MAX = 32 * MIB;
@@ -36,6 +39,12 @@ export class RecentBatches {
     const first = this.#batches[0];
     if (!first || first.batchNo > batchNo + 1) return undefined;
     return this.#batches.slice(batchNo + 1 - first.batchNo);
+  }
+
+  /** Whether the batch behind a position is here, and names it. */
+  goesOnFrom({ batchNo, hash }: ChainPosition): boolean {
+    const next = this.after(batchNo)?.[0];
+    return next !== undefined && sameBytes(readLogBatchHeader(next.bytes, `batch ${next.batchNo}`).prevHash, hash);
   }
 
   /** Lets go of what every copy has. */

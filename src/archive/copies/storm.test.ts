@@ -22,7 +22,7 @@ const STEPS = 14;
 
 async function act(world: CopiesWorld, random: SeededRandom, acknowledged: { count: number }): Promise<void> {
   const uri = random.pick(URIS);
-  const kind = random.below(8);
+  const kind = random.below(9);
   if (kind <= 2) {
     await world.commit(1 + random.below(3));
     const made = world.commits;
@@ -36,6 +36,7 @@ async function act(world: CopiesWorld, random: SeededRandom, acknowledged: { cou
   } else if (kind === 3) world.away.add(uri);
   else if (kind === 4) world.away.delete(uri);
   else if (kind === 5 && !world.lying.delete(uri)) world.lying.add(uri);
+  else if (kind === 8 && !world.late.delete(uri)) world.late.add(uri);
   else if (kind === 6) world.clock.advanceUs(DAY_US / 2n);
   else if (kind === 7) {
     if (random.isIn(50)) await world.archive.stop();
@@ -50,6 +51,7 @@ test('no acknowledged commit is missing anywhere', { timeout: 120_000 }, async (
   for (let life = 0; life < LIVES; life++) {
     const random = new SeededRandom(seed + life);
     await using world = await makeCopiesWorld({ timing: { leadMs: 40, pressureMs: 10 } });
+    for (const uri of URIS) if (random.isIn(40)) world.objectStores.add(uri);
     await archiveWithCopies(world, [
       { destNo: 1, uri: COPY_URI },
       { destNo: 2, uri: SECOND_URI },
@@ -63,6 +65,7 @@ test('no acknowledged commit is missing anywhere', { timeout: 120_000 }, async (
     }
     world.away.clear();
     world.lying.clear();
+    world.late.clear();
     await world.until(() => world.archive.capture(TENANT_ID) !== undefined, 'capture');
     await commitAndFlush(world, 1);
     const leading = world.store.currentRound(TENANT_ID)!;
