@@ -97,28 +97,25 @@ const TIMING: Partial<ArchiveTiming> = {
 /** Longer than any test's clock goes on. */
 const LOCK_MS = 365 * 86_400_000;
 
+export interface WorldOptions {
+  canAppend?: boolean;
+  isLocking?: boolean;
+  timing?: Partial<ArchiveTiming>;
+  /** Each life of the server takes leases of its destinations. */
+  hasLeases?: boolean;
+  /** Stands between the server and a destination. */
+  wrap?: (destination: Destination, uri: DestinationUri) => Destination;
+}
+
 /** A world with one NORMAL tenant that does not archive yet. */
-export async function makeWorld(
-  options: {
-    canAppend?: boolean;
-    isLocking?: boolean;
-    timing?: Partial<ArchiveTiming>;
-    /** Each life of the server takes leases of its destinations. */
-    hasLeases?: boolean;
-    /** Stands between the server and a destination. */
-    wrap?: (destination: Destination, uri: DestinationUri) => Destination;
-  } = {},
-): Promise<World> {
+export async function makeWorld(options: WorldOptions = {}): Promise<World> {
   const directory = mkdtempSync(join(tmpdir(), 'archive-'));
   const store = openStore(join(directory, 'meta'), { clusterName: 'c1', clusterId: 1, timeZone: '+08:00' });
   const clock = new ManualClock();
   const tenant = engineTenant(directory, TENANT_ID);
   const id = directory;
-  const worm = { clock, retainMs: LOCK_MS };
-  const memory = new MemoryDestination(id, {
-    append: options.canAppend ?? true,
-    ...(options.isLocking ? { worm } : {}),
-  });
+  const locking = options.isLocking ? { worm: { clock, retainMs: LOCK_MS } } : {};
+  const memory = new MemoryDestination(id, { append: options.canAppend ?? true, ...locking });
   const destinationAt = ({ path }: DestinationUri) =>
     `file://${path}` === URI ? memory : new MemoryDestination(`${id}${path}`);
   const wrap = options.wrap ?? ((destination: Destination) => destination);
@@ -127,10 +124,10 @@ export async function makeWorld(
     const fate = new Fate();
     const driver = new FakeDriver({ clock });
     const mortal = mortalStore(store, fate);
-    const leases = createLeases({ store: mortal, clock, log: silentLog, me: newLife() });
+    const leases = options.hasLeases && createLeases({ store: mortal, clock, log: silentLog, me: newLife() });
     const archive = createArchive({
       store: mortal,
-      ...(options.hasLeases ? { leases } : {}),
+      ...(leases ? { leases } : {}),
       clock,
       log: silentLog,
       driver: () => driver,
@@ -197,9 +194,9 @@ export async function makeWorld(
 }
 
 /** One server, started again in its place. */
-function newLife(): LeaseHolder {
+export function newLife(dataDir = '/data'): LeaseHolder {
   const same = (byte: number, count: number) => new Uint8Array(count).fill(byte);
-  const place = { hostName: 'host', dataDir: '/data', serverVersion: '1' };
+  const place = { hostName: 'host', dataDir, serverVersion: '1' };
   const process = new Uint8Array(randomBytes(16));
   return { ...place, instanceId: same(1, 16), machine: same(2, 32), life: same(3, 32), process };
 }

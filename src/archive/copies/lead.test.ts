@@ -2,7 +2,8 @@
 // Method: one server with fake engines over memory destinations that go away, fail after having done what was asked, and
 // come back; at the end each is read alone.
 import { expect, test } from 'vitest';
-import { TENANT_ID, URI } from '../archive.fixture.ts';
+import { putLease } from '../../destination/lease-objects.ts';
+import { newLife, TENANT_ID, URI } from '../archive.fixture.ts';
 import {
   archiveWithCopies,
   COPY_URI,
@@ -113,4 +114,66 @@ test('after a stop in order a copy that had everything leads', async () => {
   await commitAndFlush(world, 2);
   expect(world.store.roundCopies.find()).toMatchObject([{ isComplete: false, uri: URI }]);
   expect(await commitsAt(world, COPY_URI)).toEqual(numbersTo(4));
+});
+
+test('each change of the lead takes new leases of both, so that nothing late of an earlier role counts', async () => {
+  await using world = await makeCopiesWorld({ timing: TIMING });
+  const generations = () => world.store.leases.find().map(({ uri, generation, status }) => [uri, generation, status]);
+  await archiveWithCopies(world, [{ destNo: 1, uri: COPY_URI }]);
+  await commitAndFlush(world, 2);
+  await untilInStep(world, 1);
+  expect(generations()).toEqual([
+    [URI, 1, 'HELD'],
+    [COPY_URI, 1, 'HELD'],
+  ]);
+  world.away.add(URI);
+  await world.commit(1);
+  await untilLeads(world, COPY_URI);
+  await commitAndFlush(world, 1);
+  world.away.clear();
+  await untilInStep(world, 0);
+  expect(generations().sort()).toEqual([
+    [URI, 2, 'HELD'],
+    [COPY_URI, 2, 'HELD'],
+  ]);
+});
+
+test('a copy that another server took over gets nothing more, and never leads', async () => {
+  await using world = await makeCopiesWorld({ timing: TIMING });
+  await archiveWithCopies(world, [{ destNo: 1, uri: COPY_URI }]);
+  await commitAndFlush(world, 2);
+  await untilInStep(world, 1);
+  const facts = { clusterUuid: world.store.cluster.uuid, tenantId: TENANT_ID, destKind: 'archive_log' as const };
+  await putLease(world.destination(COPY_URI), { ...newLife('/other'), ...facts, generation: 2, acquiredNs: 1n });
+  await commitAndFlush(world, 1);
+  const copy = () => world.archive.figures(TENANT_ID)?.copies?.[0];
+  await world.until(() => copy()?.comment.includes("the data directory '/other'") === true, 'the reason');
+  expect(copy()?.status).toBe('BEGINNING');
+  world.away.add(URI);
+  await world.commit(1);
+  await new Promise((resolve) => setTimeout(resolve, 3 * TIMING.leadMs));
+  expect(leadingUri(world)).toBe(URI);
+  world.away.clear();
+  await commitAndFlush(world, 1);
+  expect(await commitsAt(world, URI)).toEqual(numbersTo(5));
+  // What it may hold behind is what was on its way, never acknowledged by it.
+  expect((await commitsAt(world, COPY_URI)).length).toBeLessThanOrEqual(3);
+  expect(world.store.leases.get({ tenantId: TENANT_ID, uri: COPY_URI })?.status).toBe('LOST');
+});
+
+test('what was written at a copy while another server held it is nothing that the copy goes on from', async () => {
+  await using world = await makeCopiesWorld({ timing: TIMING });
+  await archiveWithCopies(world, [{ destNo: 1, uri: COPY_URI }]);
+  await commitAndFlush(world, 2);
+  await untilInStep(world, 1);
+  const { roundId } = world.store.currentRound(TENANT_ID)!;
+  const lease = world.store.leases.get({ tenantId: TENANT_ID, uri: COPY_URI })!;
+  // As TAKE OVER DESTINATION leaves it.
+  world.store.leases.update({ tenantId: TENANT_ID, uri: COPY_URI }, { ...lease, foreignRoundId: roundId });
+  await world.archive.stop();
+  await world.crash();
+  await world.until(() => world.store.roundCopies.find()[0]?.status === 'INTERRUPTED', 'the interruption');
+  expect(world.store.roundCopies.find()[0]?.comment).toContain('was taken over from another server');
+  await commitAndFlush(world, 1);
+  expect(await commitsAt(world, COPY_URI)).toEqual(numbersTo(2));
 });
