@@ -1,6 +1,7 @@
 // Goal: a copy of the log is as good as the log: it takes the lead when the first destination goes away, loses nothing, and
 // is enough for a restore. Method: a real server; the directory of a destination is moved away and back.
-import { readdirSync, renameSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Connection } from 'mysql2/promise';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { archiveTenant, backUp, fails, HoldfastFixture, query, restore, waitFor } from './holdfast-fixture.ts';
@@ -109,6 +110,7 @@ test('what led before follows when it is back, and obsolete pieces go everywhere
   await waitFor(sys, ARCHIVE, (rows) => rows.length === 3 && rows.every((row) => row.STATUS === 'DOING'));
   expect((await query(sys, ARCHIVE))[0]).toMatchObject({ DEST_NO: '0', PATH: uriOf('archive') });
   await backUp(sys, 'ALTER SYSTEM BACKUP TENANT = shop');
+  await validatesEachCopy();
   await shop.query("ALTER SYSTEM ADD DELETE BACKUP POLICY 'default' REDUNDANCY 1");
   await shop.query('ALTER SYSTEM DELETE OBSOLETE BACKUP');
   await waitFor(sys, 'SELECT * FROM oceanbase.CDB_OB_BACKUP_DELETE_JOBS', (found) => found.length === 0);
@@ -121,3 +123,29 @@ test('what led before follows when it is back, and obsolete pieces go everywhere
   for (const name of ['archive', 'copy1', 'copy2'])
     expect(readdirSync(place(name)).filter((entry) => /^piece_d\d+r1p/.test(entry))).toEqual([]);
 });
+
+/** VALIDATE reads each copy for itself, and one that is damaged is BROKEN until it was mended. */
+async function validatesEachCopy(): Promise<void> {
+  const validate = async () => {
+    await shop.query("ALTER SYSTEM VALIDATE ARCHIVELOG_PIECE = 1 LEVEL = 'physical'");
+    await waitFor(sys, 'SELECT * FROM oceanbase.CDB_OB_BACKUP_VALIDATE_JOBS', (found) => found.length === 0);
+  };
+  const states = async () =>
+    (await query(sys, PIECES.replace('ORDER', 'WHERE PIECE_ID = 1 ORDER'))).map((row) => row.FILE_STATUS);
+  const [piece] = readdirSync(place('copy2')).filter((entry) => /^piece_d\d+r1p1$/.test(entry));
+  const log = fixture.path('backup', 'shop', 'copy2', piece!, 'logstream_1', 'log');
+  const segment = join(log, readdirSync(log)[0]!);
+  const bytes = readFileSync(segment);
+  const damaged = Buffer.from(bytes);
+  damaged[damaged.length - 20]! ^= 1;
+  writeFileSync(segment, damaged);
+  await validate();
+  expect(await states()).toEqual(['AVAILABLE', 'AVAILABLE', 'BROKEN']);
+  const tasks = await query(sys, 'SELECT * FROM oceanbase.CDB_OB_BACKUP_VALIDATE_TASK_HISTORY');
+  expect(tasks).toHaveLength(3);
+  const problems = (await query(sys, 'SELECT PROBLEMS FROM oceanbase.CDB_HF_PROTECTION'))[0]?.PROBLEMS;
+  expect(problems).toContain(`the copy of archive piece 1 at ${uriOf('copy2')} is broken`);
+  writeFileSync(segment, bytes);
+  await validate();
+  expect(await states()).toEqual(['AVAILABLE', 'AVAILABLE', 'AVAILABLE']);
+}

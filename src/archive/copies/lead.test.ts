@@ -2,7 +2,12 @@
 // Method: one server with fake engines over memory destinations that go away, fail after having done what was asked, and
 // come back; at the end each is read alone.
 import { expect, test } from 'vitest';
+import { listPieces } from '../../destination/archive-listing.ts';
+import { walkPieces } from '../../destination/archive-reader.ts';
+import { type ReadBatch, ROUND_START } from '../../destination/batch-chain.ts';
 import { putLease } from '../../destination/lease-objects.ts';
+import { listCopies } from '../../destination/list-copies.ts';
+import { walkCopies } from '../../destination/walk-copies.ts';
 import { newLife, TENANT_ID, URI } from '../archive.fixture.ts';
 import {
   archiveWithCopies,
@@ -21,6 +26,26 @@ const leadingUri = (world: CopiesWorld) => world.store.currentRound(TENANT_ID)?.
 
 async function untilLeads(world: CopiesWorld, uri: string): Promise<void> {
   await world.until(() => leadingUri(world) === uri, `the lead of ${uri}`);
+}
+
+const owner = (world: CopiesWorld) => ({ clusterUuid: world.store.cluster.uuid, tenantId: TENANT_ID });
+
+/** Number and hash of the batches of the one round, read from several places together. */
+async function mixedNumbers(world: CopiesWorld, uris: readonly string[]): Promise<string[]> {
+  const places = uris.map((uri) => ({ destination: world.destination(uri), shown: uri, only: null }));
+  const { pieces } = await listCopies(places);
+  return await shown(walkCopies(places, pieces, ROUND_START, { owner: owner(world) }));
+}
+
+async function batchNumbers(world: CopiesWorld, uri: string): Promise<string[]> {
+  const destination = world.destination(uri);
+  return await shown(walkPieces(destination, await listPieces(destination), ROUND_START, { owner: owner(world) }));
+}
+
+async function shown(walk: AsyncIterable<ReadBatch>): Promise<string[]> {
+  const batches: string[] = [];
+  for await (const { header } of walk) batches.push(`${header.batchNo} ${Buffer.from(header.hash).toString('hex')}`);
+  return batches;
 }
 
 test('a copy leads when the leading destination is away, which follows when it is back', async () => {
@@ -60,6 +85,12 @@ test('what a former leading destination took without saying so is superseded whe
   await world.commit(1);
   await untilLeads(world, COPY_URI);
   await commitAndFlush(world, 2);
+  // A restore from both takes what leads, and not what nobody was told of, whichever is named first.
+  for (const uris of [
+    [URI, COPY_URI],
+    [COPY_URI, URI],
+  ])
+    expect(await mixedNumbers(world, uris), uris.join()).toEqual(await batchNumbers(world, COPY_URI));
   world.lying.clear();
   await untilInStep(world, 0);
   expect(await commitsAt(world, URI)).toEqual(numbersTo(5));
