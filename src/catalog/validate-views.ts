@@ -180,6 +180,8 @@ function* knownObjects({ store, where }: ViewReader, ledger: readonly Verificati
       yield { tenantId, type: 'BACKUP SET', id, fileStatus: status, uri };
   for (const { tenantId, pieceId: id, fileStatus } of store.pieces.find(where))
     if (fileStatus !== 'DELETED') yield { tenantId, type: 'BACKUP PIECE', id, fileStatus, uri: '' };
+  for (const { tenantId, pieceId: id, fileStatus, uri } of store.pieceCopies.find(where))
+    if (fileStatus !== 'DELETED') yield { tenantId, type: 'BACKUP PIECE', id, fileStatus, uri };
 }
 
 const yesNo = (is: boolean) => (is ? 'YES' : 'NO');

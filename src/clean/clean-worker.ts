@@ -49,6 +49,8 @@ export class CleanWorker {
   readonly #key: { tenantId: number; jobId: number };
   readonly #controller = new AbortController();
   readonly #onLocked: (untilNs: bigint) => void;
+  /** By destination of the log: why nothing more goes there. */
+  readonly #failed = new Map<number, unknown>();
 
   /** @param onLocked called when the job can go on at a later moment only, in ns since 1970: that takes another worker */
   constructor(
@@ -72,16 +74,19 @@ export class CleanWorker {
       if (this.#job.status === 'CANCELING') throw fail('CANCELED', {});
       if (this.#job.status === 'INIT') this.#begin();
       for (const task of this.#deps.store.deleteTasks.find(this.#key)) {
-        if (isFinal(JOB_MOVES, task.status)) continue;
+        if (isFinal(JOB_MOVES, task.status) || this.#failed.has(task.destId)) continue;
         try {
           await this.#carryOut(task);
         } catch (error) {
           const untilNs = lockEndOf(error);
-          if (untilNs === null) throw error;
-          return this.#wait(task, untilNs);
+          if (untilNs !== null) return this.#wait(task, untilNs);
+          // Of the log's destinations one that is away keeps no other from being cleaned.
+          if (task.taskType !== 'BACKUP PIECE') throw error;
+          this.#failed.set(task.destId, error);
         }
         this.#controller.signal.throwIfAborted();
       }
+      for (const error of this.#failed.values()) throw error;
       this.#end('COMPLETED', null);
     } catch (error) {
       if (this.#controller.signal.reason instanceof ServerStopping) return;
@@ -181,15 +186,14 @@ export class CleanWorker {
   /** Ends the job, and what it did not come to gets the state back that it had. */
   #end(to: 'COMPLETED' | 'FAILED' | 'CANCELED', error: unknown): void {
     const { store, clock, log } = this.#deps;
-    const outcome =
-      error === null ? { result: 0, comment: '' } : { result: toResult(error), comment: toComment(error) };
+    const outcome = outcomeOf(error);
     store.transaction(() => {
       for (const task of store.deleteTasks.find(this.#key)) {
         if (isFinal(JOB_MOVES, task.status)) continue;
         const status = to === 'COMPLETED' ? 'FAILED' : to;
         store.deleteTasks.change(
           { tenantId: task.tenantId, taskId: task.taskId },
-          { ...outcome, status, endNs: clock.nowNs() },
+          { ...outcomeOf(this.#failed.get(task.destId) ?? error), status, endNs: clock.nowNs() },
         );
         if (task.status === 'INIT') setFileStatus(store, task, task.fileStatusBefore);
       }
@@ -202,20 +206,29 @@ export class CleanWorker {
   }
 }
 
+const outcomeOf = (error: unknown) =>
+  error === null ? { result: 0, comment: '' } : { result: toResult(error), comment: toComment(error) };
+
 export function setFileStatus(store: Store, task: DeleteTask, fileStatus: FileStatus): void {
   changeRow(store, task, { fileStatus });
 }
 
 /** The row of the set or piece; of a piece where the task deletes it: copies of the archive have rows of their own. */
 function changeRow(
-  { backupSets, pieces, pieceCopies }: Store,
-  { tenantId, taskType, objectId, destId }: DeleteTask,
+  store: Store,
+  task: DeleteTask,
   patch: { fileStatus: FileStatus } | { lockedUntilNs: bigint },
 ): void {
+  const { backupSets, pieces, pieceCopies } = store;
+  const { tenantId, taskType, objectId, destId } = task;
   if (taskType === 'BACKUP SET') backupSets.change({ tenantId, backupSetId: objectId }, patch);
-  else if (pieceCopies.get({ tenantId, pieceId: objectId, destId }))
-    pieceCopies.change({ tenantId, pieceId: objectId, destId }, patch);
+  else if (isOfCopy(store, task)) pieceCopies.change({ tenantId, pieceId: objectId, destId }, patch);
   else pieces.change({ tenantId, pieceId: objectId }, patch);
+}
+
+/** Whether a task is about what a copy of the archive holds of a piece. */
+function isOfCopy({ pieceCopies }: Store, { tenantId, taskType, objectId, destId }: DeleteTask): boolean {
+  return taskType === 'BACKUP PIECE' && pieceCopies.get({ tenantId, pieceId: objectId, destId }) !== undefined;
 }
 
 function targetOf(store: Store, task: DeleteTask): Target {

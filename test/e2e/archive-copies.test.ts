@@ -112,14 +112,16 @@ test('what led before follows when it is back, and obsolete pieces go everywhere
   await backUp(sys, 'ALTER SYSTEM BACKUP TENANT = shop');
   await validatesEachCopy();
   await shop.query("ALTER SYSTEM ADD DELETE BACKUP POLICY 'default' REDUNDANCY 1");
-  await shop.query('ALTER SYSTEM DELETE OBSOLETE BACKUP');
-  await waitFor(sys, 'SELECT * FROM oceanbase.CDB_OB_BACKUP_DELETE_JOBS', (found) => found.length === 0);
-  const states = await query(sys, `${PIECES.replace('ORDER', 'WHERE PIECE_ID = 1 ORDER')}`);
-  expect(states.map(({ DEST_NO, FILE_STATUS }) => `${DEST_NO} ${FILE_STATUS}`)).toEqual([
-    '0 DELETED',
-    '1 DELETED',
-    '2 DELETED',
-  ]);
+  const clean = async () => {
+    await shop.query('ALTER SYSTEM DELETE OBSOLETE BACKUP');
+    await waitFor(sys, 'SELECT * FROM oceanbase.CDB_OB_BACKUP_DELETE_JOBS', (found) => found.length === 0);
+    const states = await query(sys, `${PIECES.replace('ORDER', 'WHERE PIECE_ID = 1 ORDER')}`);
+    return states.map(({ DEST_NO, FILE_STATUS }) => `${DEST_NO} ${FILE_STATUS}`);
+  };
+  renameSync(place('copy1'), place('gone'));
+  expect(await clean()).toEqual(['0 DELETED', '1 AVAILABLE', '2 DELETED']);
+  renameSync(place('gone'), place('copy1'));
+  expect(await clean()).toEqual(['0 DELETED', '1 DELETED', '2 DELETED']);
   for (const name of ['archive', 'copy1', 'copy2'])
     expect(readdirSync(place(name)).filter((entry) => /^piece_d\d+r1p/.test(entry))).toEqual([]);
 });
