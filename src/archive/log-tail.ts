@@ -1,18 +1,17 @@
 // Where a round's log stands: found in the last batch that is whole at the destination, the only truth.
 import { sameBytes } from '../base/bytes.ts';
-import { fail, isFailure } from '../base/errors.ts';
-import { type ArchivedPiece, listPiece, readPieceInfo, type SegmentObject } from '../destination/archive-listing.ts';
+import { fail } from '../base/errors.ts';
+import { type ArchivedPiece, listPiece, readPieceInfo } from '../destination/archive-listing.ts';
 import { walkPiece } from '../destination/archive-reader.ts';
 import type { ReadBatch } from '../destination/batch-chain.ts';
 import { readFormatFile } from '../destination/claim-destination.ts';
 import { listedSegments } from '../destination/counted-segments.ts';
 import type { Destination } from '../destination/destination.ts';
-import { type CountedUpTo, findCounted } from '../destination/segment-generations.ts';
+import { type CountedUpTo, findCounted, readSegmentHeader } from '../destination/segment-generations.ts';
 import type { LogPosition } from '../engine/engine-driver.ts';
 import type { RoundRef } from '../format/layout.ts';
 import {
   BATCHES_IN_FLIGHT_MAX,
-  decodeSegmentHeader,
   durableBatchNoOf,
   type HashedBatchHeader,
   LOG_SEGMENT_HEADER_BYTES,
@@ -107,7 +106,8 @@ class RecentSegments {
   /** undefined when it is not whole. */
   async header(place: number): Promise<LogSegmentHeader | undefined> {
     if (!this.#headers.has(place)) {
-      const header = await readSegmentHeader(this.#destination, this.counted[place]!.segment);
+      const { segment, head } = this.counted[place]!;
+      const header = head ?? (await readSegmentHeader(this.#destination, segment));
       this.#headers.set(place, header);
       if (header) this.durableNo = Math.max(this.durableNo, durableBatchNoOf(header));
     }
@@ -124,21 +124,6 @@ class RecentSegments {
       if (durableBatchNoOf(header) < batchNo - BATCHES_IN_FLIGHT_MAX) return undefined;
     }
     return undefined;
-  }
-}
-
-/** undefined when there is none, or none that is whole. */
-async function readSegmentHeader(
-  destination: Destination,
-  { name, sizeBytes }: SegmentObject,
-): Promise<LogSegmentHeader | undefined> {
-  if (sizeBytes < LOG_SEGMENT_HEADER_BYTES) return undefined;
-  const bytes = await destination.get(name, { offset: 0, length: LOG_SEGMENT_HEADER_BYTES });
-  try {
-    return decodeSegmentHeader(bytes, name);
-  } catch (error) {
-    if (isFailure(error, 'BACKUP_DATA_CORRUPT')) return undefined;
-    throw error;
   }
 }
 

@@ -20,6 +20,8 @@ export interface CountedUpTo {
   segment: SegmentObject;
   /** Batches from this one on do not count; Infinity when all do. */
   beforeBatchNo: number;
+  /** Its header, when it had to be read to know that. */
+  head?: LogSegmentHeader | undefined;
 }
 
 /** What is known of a segment before it is walked; `head` is undefined when it has no readable header. */
@@ -80,24 +82,37 @@ export async function findCounted(
 ): Promise<CountedUpTo[]> {
   if (segments.length === 0 || (segments.length === 1 && floor === 0))
     return segments.map((segment) => ({ segment, beforeBatchNo: Number.POSITIVE_INFINITY }));
-  const heads: SegmentHead[] = [];
+  const heads = new Map<SegmentObject, LogSegmentHeader | undefined>();
   for (let at = 0; at < segments.length; at += HEADS_AT_ONCE) {
     const some = segments.slice(at, at + HEADS_AT_ONCE);
-    heads.push(...(await Promise.all(some.map((segment) => readHead(destination, segment)))));
+    const read = await Promise.all(some.map((segment) => readHead(destination, segment)));
+    for (const [index, segment] of some.entries()) heads.set(segment, read[index]);
   }
-  return chooseSegments(heads, floor);
+  const known = [...heads].map(([segment, head]) => ({ segment, head }));
+  return chooseSegments(known, floor).map((counted) => ({ ...counted, head: heads.get(counted.segment) }));
 }
 
 /** What is wrong with a segment is told by whoever walks it. */
-async function readHead(destination: Destination, segment: SegmentObject): Promise<SegmentHead> {
-  const { name, sizeBytes } = segment;
-  if (sizeBytes < LOG_SEGMENT_HEADER_BYTES) return { segment, head: undefined };
+async function readHead(destination: Destination, segment: SegmentObject): Promise<LogSegmentHeader | undefined> {
   try {
-    const bytes = await destination.get(name, { offset: 0, length: LOG_SEGMENT_HEADER_BYTES });
-    return { segment, head: decodeSegmentHeader(bytes, name) };
+    return await readSegmentHeader(destination, segment);
   } catch (error) {
-    if (isFailure(error, 'BACKUP_DATA_CORRUPT') || isFailure(error, 'BACKUP_FILE_NOT_EXIST'))
-      return { segment, head: undefined };
+    if (isFailure(error, 'BACKUP_DATA_CORRUPT') || isFailure(error, 'BACKUP_FILE_NOT_EXIST')) return undefined;
+    throw error;
+  }
+}
+
+/** undefined when there is none, or none that is whole. @throws the destination's errors */
+export async function readSegmentHeader(
+  destination: Destination,
+  { name, sizeBytes }: SegmentObject,
+): Promise<LogSegmentHeader | undefined> {
+  if (sizeBytes < LOG_SEGMENT_HEADER_BYTES) return undefined;
+  const bytes = await destination.get(name, { offset: 0, length: LOG_SEGMENT_HEADER_BYTES });
+  try {
+    return decodeSegmentHeader(bytes, name);
+  } catch (error) {
+    if (isFailure(error, 'BACKUP_DATA_CORRUPT')) return undefined;
     throw error;
   }
 }

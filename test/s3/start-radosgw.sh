@@ -57,7 +57,7 @@ mon data = $dir/mon
 osd data = $dir/osd
 [client]
 rgw data = $dir/rgw
-rgw frontends = beast endpoint=127.0.0.1:$s3_port
+rgw frontends = beast endpoint=127.0.0.1:$s3_port tcp_nodelay=1
 rgw gc obj min wait = 1
 rgw gc processor period = 1
 rgw gc processor max time = 1
