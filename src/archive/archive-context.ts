@@ -36,6 +36,8 @@ export interface ArchiveTiming {
   pressureMs: number;
   /** How long one call to a destination may take: 64 MiB at a megabyte a second. One on a dead network mount never ends. */
   callMs: number;
+  /** A leading destination that takes nothing for longer gives the lead to a copy that has everything. */
+  leadMs: number;
 }
 
 export const ARCHIVE_TIMING: ArchiveTiming = {
@@ -54,6 +56,7 @@ export const ARCHIVE_TIMING: ArchiveTiming = {
   restAfterCrowdedMs: 2000,
   pressureMs: 1000,
   callMs: 60_000,
+  leadMs: 10_000,
 };
 
 export interface ArchiveContext {

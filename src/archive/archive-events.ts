@@ -28,6 +28,16 @@ export function recordRoundMove(
   });
 }
 
+/** @param of.round as it was led before */
+export function recordLeadChange(
+  { store, clock }: Context,
+  { round, destId, because }: { round: ArchiveRound; destId: number; because: string },
+): void {
+  const { tenantId, roundId } = round;
+  const facts = { tenant_id: tenantId, round_id: roundId, dest_id: destId, former_dest_id: round.destId };
+  store.recordEvent(clock.nowNs(), { module: 'log_archive', event: 'change_lead', facts, extraInfo: because });
+}
+
 export function recordPieceFrozen({ store, clock }: Context, piece: ArchivePiece): void {
   const { tenantId, roundId, pieceId, fileStatus, checkpointScn } = piece;
   const ids = { tenant_id: tenantId, round_id: roundId, piece_id: pieceId };

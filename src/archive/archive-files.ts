@@ -83,18 +83,20 @@ export interface PieceContent {
 
 /**
  * Lists the segments of a piece by reading them: for a piece that an earlier life of this server wrote in.
+ * @param of.lastBatchNo the last batch that counts; left out: all that are there
  * @throws BACKUP_DATA_CORRUPT (9010), BACKUP_FILE_NOT_EXIST (9011) when they are not what was written
  */
 export async function readPieceContent(
   destination: Destination,
-  ref: PieceRef,
-  owner: LogReader,
+  of: { piece: PieceRef; owner: LogReader; lastBatchNo?: number | undefined },
 ): Promise<PieceContent> {
-  const piece: ArchivedPiece = { ...(await listPiece(destination, ref)), isFrozen: false };
+  const { owner, lastBatchNo = Number.POSITIVE_INFINITY } = of;
+  const piece: ArchivedPiece = { ...(await listPiece(destination, of.piece)), isFrozen: false };
   const infos = new Map<string, SegmentInfo>();
   let firstBatchHash: Uint8Array | null = null;
   const walk = walkPiece(destination, piece, undefined, { owner, acceptsDamagedTail: true });
   for await (const { object, header } of walk) {
+    if (header.batchNo > lastBatchNo) break;
     firstBatchHash ??= header.hash;
     const info = infos.get(object);
     const last = { lastBatchNo: header.batchNo, lastBatchHash: header.hash };

@@ -30,6 +30,10 @@ export async function leaseArchive(
   return await leases.hold(destination, { tenantId, uri, destKind: 'archive_log' });
 }
 
+/** Why nothing is added to a round where `Leases.isForeignRound`. */
+export const FOREIGN_ROUND =
+  'the destination was taken over from another server, which may have gone on with this round';
+
 /** With the keys of the store: the tenant's own log can always be read. */
 export function segmentOwner({ store }: ArchiveContext, tenantId: number): SegmentOwner {
   return { clusterUuid: store.cluster.uuid, tenantId, findKey: storedLogKeys(store) };

@@ -1,5 +1,6 @@
 // What the archive room offers to statements, views and the other work rooms.
 import type { Capture } from '../engine/engine-driver.ts';
+import type { RoundCopy } from '../model/archive-copy.ts';
 import type { Binding, DestState } from '../model/archive-round.ts';
 import type { Scn } from '../model/scn.ts';
 
@@ -10,6 +11,9 @@ export interface ArchiveDestRequest {
   pieceSwitchIntervalUs: bigint;
   pieceSwitchIntervalText: string;
 }
+
+/** The parsed value of LOG_ARCHIVE_DEST_1 to _3. */
+export type ArchiveCopyRequest = Pick<ArchiveDestRequest, 'uri' | 'binding'>;
 
 /** Live figures of a tenant's archive, fresher than its stored row. */
 export interface ArchiveFigures {
@@ -25,7 +29,15 @@ export interface ArchiveFigures {
   isAttached: boolean;
   /** Why nothing moves; '' when all is well. */
   comment: string;
+  /** What each copy holds of the running round, and why it is behind; left out when there is none. */
+  copies?: CopyFigures[] | undefined;
 }
+
+/** Live figures of one copy, in step with the leading destination when its checkpoint is. */
+export type CopyFigures = Pick<
+  RoundCopy,
+  'destId' | 'destNo' | 'roundId' | 'status' | 'checkpointScn' | 'inputBytes' | 'outputBytes' | 'comment'
+>;
 
 export interface ArchiveService {
   /** Picks up every tenant's round where the store left it. Attaching goes on in the background. */
@@ -38,8 +50,15 @@ export interface ArchiveService {
    * @throws 4007 while archive runs; 9026, 9070, 9071, 9080, 9081 for the destination
    */
   setDest(tenantId: number, request: ArchiveDestRequest | null): Promise<void>;
-  /** LOG_ARCHIVE_DEST_STATE. */
-  setDestState(tenantId: number, state: DestState): void;
+  /**
+   * LOG_ARCHIVE_DEST_1 to _3, also while archive runs: checks and claims the destination, then records it; it first takes
+   * what the running round has. null removes it; what lies there stays.
+   * @throws 4018 without LOG_ARCHIVE_DEST; 4007 for the destination that leads the running round, for one that is a
+   *         destination of the tenant already; 9026, 9070, 9071, 9080, 9081 for the destination
+   */
+  setCopyDest(tenantId: number, destNo: number, request: ArchiveCopyRequest | null): Promise<void>;
+  /** LOG_ARCHIVE_DEST_STATE, and _1 to _3 of it. @throws ENTRY_NOT_EXIST (4018) */
+  setDestState(tenantId: number, state: DestState, destNo?: number): void;
   /** ARCHIVELOG: flips the mode; the round starts in the background. @throws 9091, 9023 */
   enable(tenantId: number): void;
   /** NOARCHIVELOG. @throws 9092 */
@@ -75,10 +94,11 @@ export interface ArchiveService {
   capture(tenantId: number): Capture | undefined;
   figures(tenantId: number): ArchiveFigures | undefined;
   /**
-   * Makes everything committed by now durable at the destination.
+   * Makes everything committed by now durable at the leading destination, and at every MANDATORY copy.
+   * @param of.at instead: at one of these destinations
    * @throws LOG_ARCHIVE_NOT_RUNNING (9029), LOG_ARCHIVE_INTERRUPTED (9027)
    */
-  flush(tenantId: number): Promise<Scn>;
+  flush(tenantId: number, of?: { at: readonly string[] }): Promise<Scn>;
   /** Stops the round for good because the tenant is being dropped. */
   forget(tenantId: number): Promise<void>;
 }

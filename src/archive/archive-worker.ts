@@ -6,15 +6,17 @@ import { fail, isFailure } from '../base/errors.ts';
 import type { Capture } from '../engine/engine-driver.ts';
 import type { ArchiveRound, RoundStatus } from '../model/archive-round.ts';
 import type { Scn } from '../model/scn.ts';
-import type { ArchiveRest } from '../store/records.ts';
+import { leadingSlot } from '../store/archive-slots.ts';
 import type { ArchiveContext } from './archive-context.ts';
 import { ArchiveDamaged } from './archive-damaged.ts';
 import { recordGapRepaired } from './archive-events.ts';
 import type { ArchiveFigures } from './archive-service.ts';
+import type { ArchiveShared } from './archive-shared.ts';
 import { pause } from './attachment.ts';
 import { insertFirstPiece, openRound, startRound } from './begin-round.ts';
-import { EndPatience, leaveUnfinished, writeEnd } from './end-round.ts';
-import { type AnnouncedScns, HeldRound } from './held-round.ts';
+import { LeadWatch } from './copies/lead-watch.ts';
+import { EndPatience, endUnseen, leaveUnfinished, writeEnd } from './end-round.ts';
+import { HeldRound } from './held-round.ts';
 import { letRest } from './let-rest.ts';
 import { RepairPace } from './repair-pace.ts';
 import { RestWatch } from './rest-watch.ts';
@@ -22,16 +24,6 @@ import { RetryPace } from './retry-pace.ts';
 import { because } from './round-log.ts';
 import { decideRoundStep, keepsLog, type RoundStep, STEP_ENDS } from './round-step.ts';
 import { saveRound } from './save-round.ts';
-
-/** What the workers of all tenants share. */
-export interface ArchiveShared extends AnnouncedScns {
-  /** Runs the work when one of the few places for attaching is free. */
-  attachSlot<T>(work: () => Promise<T>, options?: { isUrgent: boolean }): Promise<T>;
-  /** The worker has figures for the store. */
-  markDirty(worker: ArchiveWorker): void;
-  /** The tenant rests: the worker has let go of everything, and is over. */
-  onRest(worker: ArchiveWorker, rest: ArchiveRest): void;
-}
 
 export class ArchiveWorker {
   readonly tenantId: number;
@@ -50,6 +42,7 @@ export class ArchiveWorker {
   #waking: Promise<void> | undefined;
   #keepsLog: boolean | undefined;
   readonly #watch: RestWatch;
+  readonly #lead: LeadWatch;
 
   constructor(context: ArchiveContext, shared: ArchiveShared, tenantId: number) {
     this.#context = context;
@@ -62,14 +55,18 @@ export class ArchiveWorker {
     this.#held = new HeldRound({
       ...{ tenantId, context, scns: shared },
       worker: {
-        onDelivered: () => {
+        onAttaching: (log) => this.#shared.copies.attached(log),
+        onDelivered: (log, batch) => {
           this.#watch.noteUse();
+          this.#shared.copies.acknowledged(log, batch);
           this.#shared.markDirty(this);
         },
+        onClosed: () => this.#shared.copies.detached(tenantId),
         onGap: () => this.kick(),
         isStopped: () => this.#isStopped,
       },
     });
+    this.#lead = new LeadWatch({ context, held: this.#held, copies: shared.copies, tenantId });
   }
 
   /** Looks again at what is wanted; returns at once. */
@@ -131,8 +128,10 @@ export class ArchiveWorker {
     return this.#held.figures();
   }
 
-  async flush(): Promise<Scn> {
-    return await this.#held.flush();
+  async flush(of?: { at: readonly string[] }): Promise<Scn> {
+    const scn = await this.#held.flush();
+    await this.#shared.copies.reached(this.tenantId, of);
+    return scn;
   }
 
   refreshLagTarget(): void {
@@ -149,9 +148,10 @@ export class ArchiveWorker {
     this.kick();
   }
 
-  /** Looks how much log waits to be archived. */
+  /** Looks how much log waits to be archived, and whether another destination is to take it. */
   checkPressure(): void {
     this.#held.checkPressure();
+    if (this.#lead.look()) this.kick();
   }
 
   /** The figures of the round into the caller's transaction. */
@@ -191,21 +191,12 @@ export class ArchiveWorker {
       const status = this.#round?.status;
       if (this.#isStopped || status === undefined || status === 'STOP') break;
       if (clock.monotonicMs() >= deadlineMs) {
-        this.#endUnseen();
+        endUnseen(this.#context, this.tenantId, (round, to) => this.#save(round, to));
         break;
       }
       await pause(timing.retryMsMin);
     }
     await this.stop();
-  }
-
-  /** Brings the row of a forgotten round to its end without its destination. */
-  #endUnseen(): void {
-    for (let round = this.#round; round && round.status !== 'STOP'; round = this.#round) {
-      if (round.status === 'STOPPING') leaveUnfinished(this.#context, round, fail('CANCELED', {}));
-      const to = round.status === 'PREPARE' ? 'BEGINNING' : round.status === 'STOPPING' ? 'STOP' : 'STOPPING';
-      this.#save(round, to);
-    }
   }
 
   get #round(): ArchiveRound | undefined {
@@ -220,7 +211,9 @@ export class ArchiveWorker {
         for (; step !== 'stay' && !this.#isStopped; step = this.#decide()) await this.#take(step);
         await this.#held.unpin();
         this.#pace.succeeded();
+        this.#lead.noteStep();
       } catch (error) {
+        this.#lead.noteStep(error);
         if (!this.#isStopped) this.#fail(error);
       }
     }
@@ -230,7 +223,7 @@ export class ArchiveWorker {
     const { store } = this.#context;
     const { tenantId } = this;
     const tenant = store.tenants.get({ tenantId });
-    const dest = store.archiveDests.get({ tenantId });
+    const dest = leadingSlot(store, tenantId);
     const status = this.#round?.status ?? null;
     this.#keepsLog = keepsLog(status, tenant?.isArchiveMode ?? false);
     return decideRoundStep({
@@ -243,6 +236,7 @@ export class ArchiveWorker {
       hasGap: this.#held.gap !== undefined,
       isRepaired: status === 'INTERRUPTED' && this.#isRepaired(),
       isRestDue: this.#isRestDue,
+      isLeadDue: this.#lead.isDue,
     });
   }
 
@@ -274,6 +268,8 @@ export class ArchiveWorker {
         return await this.#attachOrGap(round);
       case 'rest':
         return await this.#rest();
+      case 'lead':
+        return await this.#lead.change(round);
       case 'interrupt':
         return await this.#interrupt(round);
       case 'replace':
@@ -293,6 +289,7 @@ export class ArchiveWorker {
 
   #save(round: ArchiveRound, to: RoundStatus, patch: Partial<ArchiveRound> = {}): void {
     saveRound(this.#context, round, { to, patch });
+    this.#shared.copies.kick(this.tenantId);
     if (to !== 'STOPPING') this.#held.forgetComment();
   }
 

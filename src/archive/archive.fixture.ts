@@ -1,4 +1,5 @@
 // For tests of the archive: a world of one store, fake engines and memory destinations that can fail or die at any effect.
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,10 +11,12 @@ import type { Destination } from '../destination/destination.ts';
 import { dropMemoryDestination, MemoryDestination } from '../destination/memory-destination.ts';
 import type { EngineTenant } from '../engine/engine-driver.ts';
 import { FakeDriver } from '../engine/fake/fake-driver.ts';
+import type { LeaseHolder } from '../format/lease-file.ts';
 import { decodeImageBlock } from '../format/log-batch-table.ts';
 import type { FindLogKey } from '../format/tenant-key.ts';
+import { createLeases } from '../lease/leases.ts';
 import type { RoundStatus } from '../model/archive-round.ts';
-import type { DestinationUri } from '../model/destination-uri.ts';
+import { type DestinationUri, parseDestinationUri } from '../model/destination-uri.ts';
 import { SCN_NONE, type Scn } from '../model/scn.ts';
 import type { Tenant } from '../model/tenant.ts';
 import { openStore, type Store } from '../store/store.ts';
@@ -64,6 +67,8 @@ export interface World extends AsyncDisposable {
   readonly tenant: EngineTenant;
   /** The destination as it really is. */
   readonly memory: MemoryDestination;
+  /** Another one. */
+  destination(uri: string): MemoryDestination;
   readonly pageMapPath: string;
   fate: Fate;
   archive: ArchiveService;
@@ -92,34 +97,43 @@ const TIMING: Partial<ArchiveTiming> = {
 /** Longer than any test's clock goes on. */
 const LOCK_MS = 365 * 86_400_000;
 
+export interface WorldOptions {
+  canAppend?: boolean;
+  isLocking?: boolean;
+  timing?: Partial<ArchiveTiming>;
+  /** Each life of the server takes leases of its destinations. */
+  hasLeases?: boolean;
+  /** Stands between the server and a destination. */
+  wrap?: (destination: Destination, uri: DestinationUri) => Destination;
+}
+
 /** A world with one NORMAL tenant that does not archive yet. */
-export async function makeWorld(
-  options: { canAppend?: boolean; isLocking?: boolean; timing?: Partial<ArchiveTiming> } = {},
-): Promise<World> {
+export async function makeWorld(options: WorldOptions = {}): Promise<World> {
   const directory = mkdtempSync(join(tmpdir(), 'archive-'));
   const store = openStore(join(directory, 'meta'), { clusterName: 'c1', clusterId: 1, timeZone: '+08:00' });
   const clock = new ManualClock();
   const tenant = engineTenant(directory, TENANT_ID);
   const id = directory;
-  const worm = { clock, retainMs: LOCK_MS };
-  const memory = new MemoryDestination(id, {
-    append: options.canAppend ?? true,
-    ...(options.isLocking ? { worm } : {}),
-  });
+  const locking = options.isLocking ? { worm: { clock, retainMs: LOCK_MS } } : {};
+  const memory = new MemoryDestination(id, { append: options.canAppend ?? true, ...locking });
   const destinationAt = ({ path }: DestinationUri) =>
     `file://${path}` === URI ? memory : new MemoryDestination(`${id}${path}`);
+  const wrap = options.wrap ?? ((destination: Destination) => destination);
   let key = 0;
   const build = () => {
     const fate = new Fate();
     const driver = new FakeDriver({ clock });
+    const mortal = mortalStore(store, fate);
+    const leases = options.hasLeases && createLeases({ store: mortal, clock, log: silentLog, me: newLife() });
     const archive = createArchive({
-      store: mortalStore(store, fate),
+      store: mortal,
+      ...(leases ? { leases } : {}),
       clock,
       log: silentLog,
       driver: () => driver,
       engineTenant: (of) => engineTenant(directory, of.tenantId),
       pageMapPath: (tenantId) => pageMapPath(directory, tenantId),
-      openDestination: (uri) => new MortalDestination(destinationAt(uri), fate),
+      openDestination: (uri) => wrap(new MortalDestination(destinationAt(uri), fate), uri),
       timing: { ...TIMING, ...options.timing },
     });
     return { fate, driver, archive };
@@ -130,6 +144,7 @@ export async function makeWorld(
     store,
     tenant,
     memory,
+    destination: (uri) => destinationAt(parseDestinationUri(uri)),
     pageMapPath: pageMapPath(directory, TENANT_ID),
     async crash() {
       world.fate.isDead = true;
@@ -176,6 +191,14 @@ export async function makeWorld(
   await world.driver.create(tenant);
   world.archive.start();
   return world;
+}
+
+/** One server, started again in its place. */
+export function newLife(dataDir = '/data'): LeaseHolder {
+  const same = (byte: number, count: number) => new Uint8Array(count).fill(byte);
+  const place = { hostName: 'host', dataDir, serverVersion: '1' };
+  const process = new Uint8Array(randomBytes(16));
+  return { ...place, instanceId: same(1, 16), machine: same(2, 32), life: same(3, 32), process };
 }
 
 const pageMapPath = (directory: string, tenantId: number) => join(directory, 'page_maps', `${tenantId}.map`);

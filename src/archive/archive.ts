@@ -1,23 +1,23 @@
 // The archive service: a worker per tenant that archives, and what statements and views ask of them.
-import { assert } from '../base/assert.ts';
 import { fail } from '../base/errors.ts';
 import { SYS_TENANT_ID } from '../base/limits.ts';
-import { claimedFacts } from '../destination/claim-destination.ts';
 import { DestinationDeadlines } from '../destination/deadline-destination.ts';
 import type { Capture } from '../engine/engine-driver.ts';
 import { removeKeptPageMaps } from '../format/kept-page-map.ts';
 import { type Leases, NO_LEASES } from '../lease/lease-service.ts';
+import { FIRST_DEST_NO } from '../model/archive-copy.ts';
 import { type ArchiveRound, type DestState, isRoundRunning } from '../model/archive-round.ts';
-import { type DestinationUri, formatDestinationUri, parseDestinationUri } from '../model/destination-uri.ts';
+import type { DestinationUri } from '../model/destination-uri.ts';
 import { SCN_NONE, type Scn, toScn } from '../model/scn.ts';
 import type { Tenant } from '../model/tenant.ts';
-import { keepAccess } from '../store/destination-access.ts';
 import { ARCHIVE_TIMING, type ArchiveContext, type ArchiveTiming } from './archive-context.ts';
+import { setArchiveCopyDest, setArchiveDest, setArchiveDestState } from './archive-dests.ts';
 import { recordSetting } from './archive-events.ts';
-import type { ArchiveDestRequest, ArchiveFigures, ArchiveService } from './archive-service.ts';
-import { type ArchiveShared, ArchiveWorker } from './archive-worker.ts';
+import type { ArchiveCopyRequest, ArchiveDestRequest, ArchiveFigures, ArchiveService } from './archive-service.ts';
+import type { ArchiveShared } from './archive-shared.ts';
+import { ArchiveWorker } from './archive-worker.ts';
 import { pause } from './attachment.ts';
-import { claimArchive } from './claim-archive.ts';
+import { Copies } from './copies/copies.ts';
 import { TenantsAtRest } from './tenants-at-rest.ts';
 
 /** Tenants that attach at once: each reads the end of its log and opens a database. */
@@ -48,6 +48,7 @@ class Archive implements ArchiveService {
   readonly #workers = new Map<number, ArchiveWorker>();
   readonly #dirty = new Set<ArchiveWorker>();
   readonly #shared: ArchiveShared;
+  readonly #copies: Copies;
   /** Up to here everything of the tenants at rest is archived. */
   #announced: Scn = SCN_NONE;
   #persistedMs = Number.NEGATIVE_INFINITY;
@@ -64,7 +65,9 @@ class Archive implements ArchiveService {
   constructor(context: ArchiveContext) {
     this.#context = context;
     this.#atRest = new TenantsAtRest({ store: context.store, onChanged: (tenantId) => this.#tryToKick(tenantId) });
+    this.#copies = new Copies(context);
     this.#shared = {
+      copies: this.#copies,
       attachSlot: (work, options) => this.#attachSlot(work, options),
       markDirty: (worker) => {
         this.#dirty.add(worker);
@@ -87,6 +90,7 @@ class Archive implements ArchiveService {
     // By tenant and number: the last one of a tenant is its current one.
     const rounds = new Map(store.rounds.find().map((round) => [round.tenantId, round]));
     this.#loadAtRest(tenants, rounds);
+    this.#copies.start((tenantId) => this.#atRest.has(tenantId));
     this.#watch = setInterval(() => this.#checkPressure(), this.#context.timing.pressureMs).unref();
     const wanted = tenants.filter(({ tenantId, isArchiveMode }) => {
       const round = rounds.get(tenantId);
@@ -154,6 +158,7 @@ class Archive implements ArchiveService {
     const workers = [...this.#workers.values()];
     this.#workers.clear();
     const results = await Promise.allSettled(workers.map((worker) => worker.stop()));
+    await this.#copies.stop();
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#dirty.clear();
@@ -164,45 +169,17 @@ class Archive implements ArchiveService {
   }
 
   async setDest(tenantId: number, request: ArchiveDestRequest | null): Promise<void> {
-    const { store } = this.#context;
-    const tenant = this.#tenant(tenantId);
-    this.#checkDestMayChange(tenantId);
-    if (request === null) {
-      store.transaction(() => {
-        store.archiveDests.remove({ tenantId });
-        recordSetting(this.#context, 'clear_log_archive_dest', { tenant_id: tenantId });
-      });
-      return;
-    }
-    assert(request.pieceSwitchIntervalUs > 0n, 'a piece has a length');
-    const parsed = parseDestinationUri(request.uri);
-    const uri = formatDestinationUri(parsed);
-    const destId = store.destIdFor(tenantId, uri);
-    const format = await claimArchive(this.#context, tenant, { uri: parsed, destId });
-    store.transaction(() => {
-      // The claim took its time; a round may have begun at the old destination.
-      this.#checkDestMayChange(tenantId);
-      store.archiveDests.remove({ tenantId });
-      const { binding, pieceSwitchIntervalUs, pieceSwitchIntervalText } = request;
-      const interval = { pieceSwitchIntervalUs, pieceSwitchIntervalText };
-      store.archiveDests.insert({ tenantId, destId, uri, binding, ...interval, state: 'ENABLE' });
-      keepAccess(store, tenantId, parsed);
-      const { options } = parsed;
-      store.changeDestination(tenantId, uri, { options, ...claimedFacts(format, this.#context.clock.nowNs()) });
-      const settings = { binding, piece_switch_interval: pieceSwitchIntervalText };
-      const facts = { tenant_id: tenantId, dest_id: destId, path: uri, ...settings };
-      recordSetting(this.#context, 'set_log_archive_dest', facts);
-    });
-    this.#kick(tenantId);
+    await setArchiveDest(this.#context, this.#tenant(tenantId), request);
+    if (request) this.#kick(tenantId);
   }
 
-  setDestState(tenantId: number, state: DestState): void {
-    const { store } = this.#context;
-    store.transaction(() => {
-      const isSet = store.archiveDests.update({ tenantId }, { state });
-      if (!isSet) throw fail('ENTRY_NOT_EXIST', { what: 'log_archive_dest is not set' });
-      recordSetting(this.#context, 'set_log_archive_dest_state', { tenant_id: tenantId, state });
-    });
+  async setCopyDest(tenantId: number, destNo: number, request: ArchiveCopyRequest | null): Promise<void> {
+    await setArchiveCopyDest(this.#context, this.#tenant(tenantId), { destNo, request });
+    this.#copies.kick(tenantId);
+  }
+
+  setDestState(tenantId: number, state: DestState, destNo: number = FIRST_DEST_NO): void {
+    setArchiveDestState(this.#context, tenantId, { state, destNo });
     this.#kick(tenantId);
   }
 
@@ -271,15 +248,16 @@ class Archive implements ArchiveService {
 
   figures(tenantId: number): ArchiveFigures | undefined {
     this.#persistForLook();
-    return this.#atRest.figures(tenantId, this.#announced) ?? this.#workers.get(tenantId)?.figures();
+    const figures = this.#atRest.figures(tenantId, this.#announced) ?? this.#workers.get(tenantId)?.figures();
+    return figures && { ...figures, copies: this.#copies.figures(tenantId, figures.checkpointScn) };
   }
 
-  async flush(tenantId: number): Promise<Scn> {
+  async flush(tenantId: number, of?: { at: readonly string[] }): Promise<Scn> {
     await this.wake(tenantId);
     const worker = this.#workers.get(tenantId);
     worker?.noteUse();
     if (!worker) throw fail('LOG_ARCHIVE_NOT_RUNNING', {});
-    return await worker.flush();
+    return await worker.flush(of);
   }
 
   async forget(tenantId: number): Promise<void> {
@@ -293,6 +271,7 @@ class Archive implements ArchiveService {
       this.#dirty.delete(worker);
       this.#workers.delete(tenantId);
     }
+    await this.#copies.forget(tenantId);
     await removeKeptPageMaps(this.#context.pageMapPath(tenantId));
   }
 
@@ -315,7 +294,9 @@ class Archive implements ArchiveService {
   }
 
   #kick(tenantId: number): void {
-    if (this.#isRunning) this.#worker(tenantId).kick();
+    if (!this.#isRunning) return;
+    this.#worker(tenantId).kick();
+    this.#copies.kick(tenantId);
   }
 
   /** Nobody waits for an answer: what went wrong is tried again when the tenant is used. */
@@ -325,13 +306,6 @@ class Archive implements ArchiveService {
     } catch (error) {
       this.#context.log.error('archive did not start for a tenant', { tenantId, error });
     }
-  }
-
-  /** @source OceanBase 4.3.3 docs, LOG_ARCHIVE_DEST; a suspended or interrupted round counts as running */
-  #checkDestMayChange(tenantId: number): void {
-    const round = this.#context.store.currentRound(tenantId);
-    if (round && isRoundRunning(round.status))
-      throw fail('NOT_SUPPORTED', { what: 'change archive dest when archive is running is' });
   }
 
   async #attachSlot<T>(work: () => Promise<T>, { isUrgent = false } = {}): Promise<T> {

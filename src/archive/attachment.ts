@@ -14,7 +14,7 @@ import { RoundLog } from './round-log.ts';
 
 /** What an attachment tells its worker. */
 export interface AttachmentEvents {
-  onDelivered(): void;
+  onDelivered(batch: CapturedBatch): void;
   onDeliverFailed(error: unknown): void;
   onGap(because: string): void;
 }
@@ -211,6 +211,6 @@ export class Attachment {
       events.onDeliverFailed(error);
       throw error;
     }
-    events.onDelivered();
+    events.onDelivered(batch);
   }
 }

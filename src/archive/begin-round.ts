@@ -7,10 +7,12 @@ import type { RoundStartInfo } from '../format/archive-info.ts';
 import { type ArchiveRound, pieceEndScn } from '../model/archive-round.ts';
 import { parseDestinationUri } from '../model/destination-uri.ts';
 import { nextScn, SCN_NONE, type Scn } from '../model/scn.ts';
+import { leadingSlot } from '../store/archive-slots.ts';
 import type { ArchiveContext } from './archive-context.ts';
 import { recordRoundMove } from './archive-events.ts';
 import { writeRoundStart } from './archive-files.ts';
 import { archiveOwner, leaseArchive, segmentOwner } from './archive-owner.ts';
+import { insertRoundCopies } from './copies/round-copies.ts';
 import { findRepairBase } from './gap-repair.ts';
 import { checkArchiveDestination } from './log-tail.ts';
 import { newPiece } from './new-piece.ts';
@@ -20,9 +22,11 @@ import { raiseLastScn } from './round-log.ts';
 export function openRound(context: ArchiveContext, tenantId: number): void {
   const { store, log } = context;
   store.transaction(() => {
+    const leading = leadingSlot(store, tenantId);
     const dest = store.archiveDests.get({ tenantId });
-    assert(dest, 'a round has a destination');
-    const { destId, uri, pieceSwitchIntervalUs } = dest;
+    assert(leading && dest, 'a round has a destination');
+    const { destId, uri } = leading;
+    const { pieceSwitchIntervalUs } = dest;
     const roundId = store.nextId(tenantId, 'round');
     const pieceId = store.nextId(tenantId, 'piece');
     store.rounds.insert({
@@ -36,6 +40,7 @@ export function openRound(context: ArchiveContext, tenantId: number): void {
       outputBytes: 0n,
       comment: '',
     });
+    insertRoundCopies(context, tenantId);
     recordRoundMove(context, { tenantId, destId, roundId }, { from: null, to: 'PREPARE', because: '' });
     log.info('archive round moved', { tenantId, roundId, from: null, to: 'PREPARE' });
   });

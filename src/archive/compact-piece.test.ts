@@ -96,7 +96,7 @@ async function fill(
 }
 
 async function freeze(destination: Destination): Promise<PieceContent> {
-  const readContent = () => readPieceContent(destination, ref, owner);
+  const readContent = () => readPieceContent(destination, { piece: ref, owner });
   const content = await compactPiece(destination, { piece: ref, owner, readContent });
   const info = await writePieceInfo(destination, { owner: facts, piece, content, frozenNs: 5n });
   await removeReplaced(destination, info, silentLog);
@@ -193,7 +193,7 @@ describe('a piece that is frozen', () => {
     const batches = await fill(destination, 20);
     const content = await compactPiece(destination, {
       ...{ piece: ref, owner },
-      readContent: () => readPieceContent(destination, ref, owner),
+      readContent: () => readPieceContent(destination, { piece: ref, owner }),
     });
     await writePieceInfo(destination, { owner: facts, piece, content, frozenNs: 5n });
     expect(await segmentNames(destination)).toHaveLength(21);

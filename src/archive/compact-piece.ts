@@ -223,7 +223,7 @@ async function copySegment(
   if (!isHere) throw damagedLog(object, 'it is in the wrong place');
   if (!copy.position) {
     copy.position = { batchNo: header.firstBatchNo - 1, hash: header.prevHash };
-    await copy.write(encodeSegmentHeader({ ...header, segmentNo, inFlight: 0 }));
+    await copy.write(encodeSegmentHeader({ ...header, segmentNo, inFlight: 0, isAtOnce: false }));
   }
   const isNext = header.firstBatchNo === copy.position.batchNo + 1 && sameBytes(header.prevHash, copy.position.hash);
   if (!isNext) throw damagedLog(object, 'it does not go on from the segment before it');

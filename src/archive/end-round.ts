@@ -1,5 +1,6 @@
 // How a round comes to its end at the destination, or is left without one when that stays away or is damaged.
-import type { ArchiveRound } from '../model/archive-round.ts';
+import { fail } from '../base/errors.ts';
+import type { ArchiveRound, RoundStatus } from '../model/archive-round.ts';
 import type { ArchiveContext } from './archive-context.ts';
 import { recordPieceFrozen } from './archive-events.ts';
 import type { HeldRound } from './held-round.ts';
@@ -25,6 +26,19 @@ export function leaveUnfinished(context: ArchiveContext, round: ArchiveRound, er
     store.pieces.change({ tenantId, pieceId }, patch, { status: piece.status });
     recordPieceFrozen(context, { ...piece, ...patch });
   });
+}
+
+/** Brings the row of a round to its end without its destination. @param save moves the round */
+export function endUnseen(
+  context: ArchiveContext,
+  tenantId: number,
+  save: (round: ArchiveRound, to: RoundStatus) => void,
+): void {
+  const next = () => context.store.currentRound(tenantId);
+  for (let round = next(); round && round.status !== 'STOP'; round = next()) {
+    if (round.status === 'STOPPING') leaveUnfinished(context, round, fail('CANCELED', {}));
+    save(round, round.status === 'PREPARE' ? 'BEGINNING' : round.status === 'STOPPING' ? 'STOP' : 'STOPPING');
+  }
 }
 
 /** How long a round that is to end waits for a destination that is away. */

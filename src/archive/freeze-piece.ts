@@ -16,20 +16,29 @@ import type { SegmentWriter } from './segment-writer.ts';
  * @param of.piece FREEZING, its start is at the destination
  * @param of.writer of the piece; it is closed
  * @param of.prove that nobody else writes there: what the list replaces goes only when the list is known to count
+ * @param of.isBroken whether a validation has found damage in it that freezing does not look for
+ * @param of.lastBatchNo the last batch of the log, where something else may lie behind it; left out: whatever is there counts
  * @returns what the piece's row says from now on
  * @throws 9070, 9071 while the destination is away
  */
 export async function freezePiece(
   context: ArchiveContext,
-  of: { destination: Destination; piece: ArchivePiece; writer: SegmentWriter; prove: () => Promise<void> },
+  of: {
+    destination: Destination;
+    piece: ArchivePiece;
+    writer: SegmentWriter;
+    prove: () => Promise<void>;
+    isBroken(): boolean;
+    lastBatchNo?: number;
+  },
 ): Promise<Pick<ArchivePiece, 'fileStatus' | 'outputBytes' | 'lockedUntilNs'>> {
   const { log, clock } = context;
-  const { destination, piece, writer, prove } = of;
-  const { tenantId, destId, roundId, pieceId } = piece;
+  const { destination, piece, writer, prove, lastBatchNo } = of;
+  const { tenantId, roundId } = piece;
   const owner = archiveOwner(context, tenantId);
   const segments = segmentOwner(context, tenantId);
   const readContent = async () =>
-    (await writer.content()) ?? (await readPieceContent(destination, { destId, roundId, pieceId }, segments));
+    (await writer.content()) ?? (await readPieceContent(destination, { piece, owner: segments, lastBatchNo }));
   await writer.close();
   try {
     await prove();
@@ -42,12 +51,10 @@ export async function freezePiece(
     await extendLocks(destination, [FORMAT_FILE_NAME, roundStartName(piece), pieceStartName(piece, piece.startScn)]);
     const { outputBytes } = info;
     const lockedUntilNs = lockedUntil(destination, clock.nowNs());
-    // A validation may have found damage in it that freezing does not look for.
-    const isBroken = context.store.pieces.get({ tenantId, pieceId })?.fileStatus === 'BROKEN';
-    return { fileStatus: isBroken ? 'BROKEN' : 'AVAILABLE', outputBytes, lockedUntilNs };
+    return { fileStatus: of.isBroken() ? 'BROKEN' : 'AVAILABLE', outputBytes, lockedUntilNs };
   } catch (error) {
     if (!isFailure(error, 'BACKUP_DATA_CORRUPT') && !isFailure(error, 'BACKUP_FILE_NOT_EXIST')) throw error;
-    log.error('an archived piece is damaged', { tenantId, roundId, pieceId, error });
+    log.error('an archived piece is damaged', { tenantId, roundId, pieceId: piece.pieceId, error });
     const lockedUntilNs = lockedUntil(destination, clock.nowNs());
     return { fileStatus: 'BROKEN', outputBytes: piece.outputBytes, lockedUntilNs };
   }

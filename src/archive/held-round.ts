@@ -1,17 +1,18 @@
 // What the server holds of one tenant's round from step to step: at most one attachment, a write that still lingers, the
 // gap that ends the log, and why nothing moves.
 import { fail } from '../base/errors.ts';
-import type { Capture, CaptureStatus } from '../engine/engine-driver.ts';
+import type { Capture, CapturedBatch, CaptureStatus } from '../engine/engine-driver.ts';
 import type { ArchiveRound } from '../model/archive-round.ts';
 import { parseCapacityBytes } from '../model/parameter.ts';
 import { later, SCN_NONE, type Scn } from '../model/scn.ts';
+import { leadingSlot } from '../store/archive-slots.ts';
 import type { ArchiveContext } from './archive-context.ts';
 import { ArchiveDamaged } from './archive-damaged.ts';
 import type { ArchiveFigures } from './archive-service.ts';
 import { Attachment, type AttachmentEvents, pause } from './attachment.ts';
 import { OutageWatch } from './outage-watch.ts';
 import { isBeyondLimit, pressureComment } from './pressure.ts';
-import { because } from './round-log.ts';
+import { because, type RoundLog } from './round-log.ts';
 import { RoundPin } from './round-pin.ts';
 
 /** A destination that can append takes a batch a second gladly, whatever lag is allowed. */
@@ -27,8 +28,12 @@ export interface AnnouncedScns {
 
 /** What a held round asks and tells its worker. */
 export interface HeldRoundWorker {
-  /** There are figures for the store. */
-  onDelivered(): void;
+  /** A capture is about to be attached to the log. */
+  onAttaching(log: RoundLog): void;
+  /** The destination has a batch: there are figures for the store. */
+  onDelivered(log: RoundLog, batch: CapturedBatch): void;
+  /** No capture is attached any more. */
+  onClosed(): void;
   /** The log cannot be continued: another step is due. */
   onGap(): void;
   /** The worker has let go for good, or is doing so. */
@@ -55,7 +60,7 @@ export class HeldRound {
   readonly #worker: HeldRoundWorker;
   #attached: Attachment | undefined;
   /** A write that the destination has not answered, of a log that was given up. */
-  #lingering: Promise<void> | undefined;
+  #lingering: { uri: string; settled: Promise<void> } | undefined;
   readonly #pin: RoundPin;
   #gap: string | undefined;
   #comment = '';
@@ -104,6 +109,11 @@ export class HeldRound {
 
   clearGap(): void {
     this.#gap = undefined;
+  }
+
+  /** The destination takes nothing of what is delivered. */
+  get isRefused(): boolean {
+    return this.#refusedNs !== undefined || (this.#attached?.log.pendingMs ?? 0) > SLOW_ANSWER_MS;
   }
 
   /** Why nothing moves; '' when all is well. */
@@ -253,16 +263,17 @@ export class HeldRound {
     await this.close();
     const attached = await this.open(round);
     const events: AttachmentEvents = {
-      onDelivered: () => {
+      onDelivered: (batch) => {
         if (this.#attached !== attached) return;
         this.#refusedNs = undefined;
         this.setComment('');
-        this.#worker.onDelivered();
+        this.#worker.onDelivered(attached.log, batch);
       },
       onDeliverFailed: (error) => this.#onDeliverFailed(attached, error),
       onGap: (reason) => this.#onGap(attached, reason),
     };
     try {
+      this.#worker.onAttaching(attached.log);
       const lagTargetMs = this.#lagTargetMs();
       await attached.startCapture({ lastScn: this.lastScn(), lagTargetMs, events });
       this.#noteStandingAlone(attached);
@@ -282,6 +293,7 @@ export class HeldRound {
     if (!attached) return;
     this.#attached = undefined;
     this.#refusedNs = undefined;
+    this.#worker.onClosed();
     const { pending } = attached.log;
     // It closes behind the answer that it still waits for.
     const closing = attached.close().catch((error) => this.#context.log.warn('archive log did not close', { error }));
@@ -289,9 +301,10 @@ export class HeldRound {
       await Promise.race([closing, pause(this.#context.timing.detachMs)]);
       return;
     }
-    this.#lingering = pending.then(() => {
-      this.#lingering = undefined;
+    const settled = pending.then(() => {
+      if (this.#lingering?.settled === settled) this.#lingering = undefined;
     });
+    this.#lingering = { uri: attached.log.round.uri, settled };
   }
 
   /** Shows why nothing moves; '' when all is well again. */
@@ -365,7 +378,7 @@ export class HeldRound {
     const tenantId = this.#tenantId;
     const text = store.parameter(tenantId, 'log_archive_wal_limit');
     const limitBytes = parseCapacityBytes(text) ?? 0n;
-    const binding = store.archiveDests.get({ tenantId })?.binding ?? 'OPTIONAL';
+    const binding = leadingSlot(store, tenantId)?.binding ?? 'OPTIONAL';
     const { logBytes } = waiting;
     if (!isBeyondLimit({ binding, limitBytes, logBytes, isWaiting: true })) return;
     const why = this.#comment === '' ? 'the destination is too slow' : this.#comment;
@@ -390,7 +403,8 @@ export class HeldRound {
 
   /** What an unanswered write does in the end must not surprise a later log. @throws BACKUP_DEST_NOT_CONNECT (9070) */
   #checkAnswered({ uri }: ArchiveRound): void {
-    if (this.#lingering) throw fail('BACKUP_DEST_NOT_CONNECT', { uri, because: 'an earlier write has no answer yet' });
+    if (this.#lingering?.uri === uri)
+      throw fail('BACKUP_DEST_NOT_CONNECT', { uri, because: 'an earlier write has no answer yet' });
   }
 
   #lagTargetMs(): number {

@@ -14,7 +14,6 @@ import {
   BATCHES_IN_FLIGHT_MAX,
   durableBatchNoOf,
   type HashedBatchHeader,
-  LOG_SEGMENT_HEADER_BYTES,
   type LogSegmentHeader,
 } from '../format/log-batch-header.ts';
 import { formatDestinationUri } from '../model/destination-uri.ts';

@@ -5,7 +5,7 @@ import { AssertionFailure, assert } from '../base/assert.ts';
 import { fail, isFailure, toComment } from '../base/errors.ts';
 import { COMMENT_CHARS_MAX } from '../base/limits.ts';
 import { listPiece } from '../destination/archive-listing.ts';
-import { roundStartPosition } from '../destination/batch-chain.ts';
+import { type ChainPosition, roundStartPosition } from '../destination/batch-chain.ts';
 import type { Destination } from '../destination/destination.ts';
 import { findRepairScn } from '../destination/find-repair.ts';
 import type { CapturedBatch, LogPosition } from '../engine/engine-driver.ts';
@@ -25,7 +25,7 @@ import type { ArchiveContext } from './archive-context.ts';
 import { ArchiveDamaged } from './archive-damaged.ts';
 import { recordPieceFrozen } from './archive-events.ts';
 import { writePieceStart, writeRoundEnd } from './archive-files.ts';
-import { archiveOwner, leaseArchive, segmentOwner } from './archive-owner.ts';
+import { archiveOwner, FOREIGN_ROUND, leaseArchive, segmentOwner } from './archive-owner.ts';
 import { confirmTail } from './confirm-tail.ts';
 import { freezePiece } from './freeze-piece.ts';
 import { checkArchiveDestination, type LogTail } from './log-tail.ts';
@@ -90,10 +90,7 @@ export class RoundLog {
     try {
       await checkArchiveDestination(destination, owner);
       const lease = await leaseArchive(context, destination, round);
-      if (context.leases.isForeignRound(tenantId, round))
-        throw new ArchiveDamaged(
-          'the destination was taken over from another server, which may have gone on with this round',
-        );
+      if (context.leases.isForeignRound(tenantId, round)) throw new ArchiveDamaged(FOREIGN_ROUND);
       const start = await readStart(destination, round);
       const tail = await findTail(destination, round, owner);
       const piece = context.store.pieces.get({ tenantId, pieceId: round.usedPieceId });
@@ -137,6 +134,11 @@ export class RoundLog {
 
   get canAppend(): boolean {
     return this.#destination.can.append;
+  }
+
+  /** The last batch at the destination. */
+  get position(): ChainPosition {
+    return this.#writer.position;
   }
 
   get openSegment(): { segmentNo: number; sizeBytes: number } | undefined {
@@ -375,8 +377,11 @@ export class RoundLog {
     }
     if (this.#piece.status !== 'FREEZING') return;
     if (!this.#isAnnounced) await this.#announcePiece();
-    const of = { destination: this.#destination, piece: this.#piece, writer: this.#writer, prove: () => this.#prove() };
-    this.#movePiece('FROZEN', await freezePiece(this.#context, of));
+    const { tenantId, pieceId } = this.#piece;
+    const isBroken = () => this.#context.store.pieces.get({ tenantId, pieceId })?.fileStatus === 'BROKEN';
+    const of = { destination: this.#destination, piece: this.#piece, writer: this.#writer, isBroken };
+    const prove = () => this.#prove();
+    this.#movePiece('FROZEN', await freezePiece(this.#context, { ...of, prove }));
   }
 
   #movePiece(to: PieceStatus, patch: Partial<ArchivePiece> = {}): void {

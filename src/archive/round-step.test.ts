@@ -16,6 +16,7 @@ function facts(status: RoundStatus | null, wanted: Wanted, over: Partial<RoundFa
     isAttached: false,
     hasGap: false,
     isRestDue: false,
+    isLeadDue: false,
     isRepaired: false,
     ...over,
   };

@@ -18,6 +18,8 @@ export interface RoundFacts {
   isRepaired: boolean;
   /** Nobody has used the tenant for a while: its capture need not stay attached. */
   isRestDue: boolean;
+  /** The leading destination takes nothing, and a copy has everything that was acknowledged. */
+  isLeadDue: boolean;
 }
 
 /**
@@ -26,6 +28,7 @@ export interface RoundFacts {
  * - begin: choose the round's start and write it to the destination, then BEGINNING.
  * - attach: find where the log stands, attach the capture, then DOING (or stay there after a restart).
  * - rest: let go of the capture of a tenant that nobody uses; still DOING, and the next use attaches it again.
+ * - lead: let go of the capture, and make a copy the leading destination; still DOING, and attached there next.
  * - interrupt: let go of the capture, INTERRUPTED.
  * - replace: freeze the interrupted round's piece and write its end; then a new round, PREPARE, that repairs the gap.
  * - defer, pause: SUSPENDING; let go of the capture, then SUSPEND.
@@ -38,6 +41,7 @@ export type RoundStep =
   | 'begin'
   | 'attach'
   | 'rest'
+  | 'lead'
   | 'interrupt'
   | 'replace'
   | 'defer'
@@ -52,6 +56,7 @@ export const STEP_ENDS = {
   begin: 'BEGINNING',
   attach: 'DOING',
   rest: 'DOING',
+  lead: 'DOING',
   interrupt: 'INTERRUPTED',
   replace: 'PREPARE',
   defer: 'SUSPENDING',
@@ -77,6 +82,7 @@ export function decideRoundStep(facts: RoundFacts): RoundStep {
     case 'DOING':
       if (!isArchiveMode) return 'close';
       if (destState === 'DEFER') return 'defer';
+      if (facts.isLeadDue && !facts.hasGap) return 'lead';
       return attachOrInterrupt(facts);
     case 'INTERRUPTED':
       if (!isArchiveMode) return 'close';

@@ -1,6 +1,6 @@
 // Writes batches into the segments of one piece. A segment that an append failed in is never appended to again: what it
 // holds at its end is unknown, so the batch goes into a new segment, whose header says which batch it continues.
-// Where nothing can be appended each batch is an object, and several may be on their way at once.
+// Where nothing can be appended batches are put as whole objects, one or several in each, and several may be on their way.
 import { createHash, type Hash } from 'node:crypto';
 import { assert } from '../base/assert.ts';
 import { fail, isFailure } from '../base/errors.ts';
@@ -31,8 +31,10 @@ interface OpenSegment {
 /** Whose log it is, and what opens what of it is encrypted. */
 export type SegmentOwner = LogReader;
 
-/** A batch that is durable. It counts once it is accepted: everything before it is durable, too. */
+/** A batch that is durable, or several in one object. They count once accepted: everything before them is durable, too. */
 export interface WrittenBatch {
+  /** The same as `batch` when it is one. */
+  first: CapturedBatch;
   batch: CapturedBatch;
   /** Bytes written. */
   bytes: number;
@@ -103,21 +105,31 @@ export class SegmentWriter {
    */
   async write(batch: CapturedBatch): Promise<WrittenBatch> {
     assert(batch.batchNo === this.#begun.batchNo + 1, 'a segment gets batches in order');
-    if (!this.#destination.can.append) return await this.#putWhole(batch);
+    if (!this.#destination.can.append) return await this.#putWhole([batch]);
     await this.#leaveUnaccepted();
     const sizeBytes = this.#open?.appender.sizeBytes ?? 0;
     if (this.#open && sizeBytes + batch.bytes.length > SEGMENT_BYTES_MAX) await this.#closeOpen();
     return await this.#appendTo(batch);
   }
 
+  /**
+   * As `write`, of batches that follow each other, in one object: only where nothing can be appended.
+   * @param batches one at least
+   */
+  async writeAtOnce(batches: readonly CapturedBatch[]): Promise<WrittenBatch> {
+    assert(!this.#destination.can.append, 'batches at once are a whole object');
+    assert(batches[0]?.batchNo === this.#begun.batchNo + 1, 'a segment gets batches in order');
+    return await this.#putWhole(batches);
+  }
+
   /** Batches are accepted in order. */
-  accept({ batch, segment, sizeBytes }: WrittenBatch): void {
-    assert(batch.batchNo === this.#position.batchNo + 1, 'batches are accepted in order');
+  accept({ first, batch, segment, sizeBytes }: WrittenBatch): void {
+    assert(first.batchNo === this.#position.batchNo + 1, 'batches are accepted in order');
     if (segment.lastBatchNo === 0) this.#segments.push(segment);
     segment.size = sizeBytes;
     segment.lastBatchNo = batch.batchNo;
     segment.lastBatchHash = batch.position.batchHash;
-    this.#firstBatchHash ??= batch.position.batchHash;
+    this.#firstBatchHash ??= first.position.batchHash;
     this.#position = positionOf(batch);
     this.#prevGeneration = this.#generation;
     if (this.#begun.batchNo < batch.batchNo) this.#begun = this.#position;
@@ -182,22 +194,26 @@ export class SegmentWriter {
     }
     open.hash.update(bytes);
     this.#open = open;
-    return { batch, bytes: bytes.length, segment: open.info, sizeBytes: open.appender.sizeBytes };
+    return { first: batch, batch, bytes: bytes.length, segment: open.info, sizeBytes: open.appender.sizeBytes };
   }
 
-  /** Every batch is an object. Its number is spent even when this fails. */
-  async #putWhole(batch: CapturedBatch): Promise<WrittenBatch> {
+  /** Whole as an object. Its number is spent even when this fails. */
+  async #putWhole(batches: readonly CapturedBatch[]): Promise<WrittenBatch> {
     const before = this.#begun;
+    const first = batches[0]!;
+    const batch = batches.at(-1)!;
+    const isAtOnce = batches.length > 1;
     this.#begun = positionOf(batch);
     for (let tries = 0; ; tries++) {
       const segmentNo = this.#nextSegmentNo++;
       this.#spend(segmentNo);
-      const bytes = Buffer.concat([this.#encodeHeader(segmentNo, before), batch.bytes]);
+      const header = this.#encodeHeader(segmentNo, before, { isAtOnce });
+      const bytes = Buffer.concat([header, ...batches.map((one) => one.bytes)]);
       try {
         await this.#destination.put(segmentName(pieceDirectory(this.#piece), segmentNo), bytes);
-        const segment = this.#newInfo(segmentNo, batch.batchNo);
+        const segment = this.#newInfo(segmentNo, first.batchNo);
         segment.sha256 = new Uint8Array(createHash('sha256').update(bytes).digest());
-        return { batch, bytes: bytes.length, segment, sizeBytes: bytes.length };
+        return { first, batch, bytes: bytes.length, segment, sizeBytes: bytes.length };
       } catch (error) {
         // Segments are read in the order of their numbers: with another batch behind it, it can not have a later one.
         const isLast = this.#begun.batchNo === batch.batchNo;
@@ -226,7 +242,7 @@ export class SegmentWriter {
   }
 
   /** @param before the batch that its first one continues */
-  #encodeHeader(segmentNo: number, before: ChainPosition): Uint8Array {
+  #encodeHeader(segmentNo: number, before: ChainPosition, { isAtOnce = false } = {}): Uint8Array {
     return encodeSegmentHeader({
       ...this.#owner,
       ...this.#piece,
@@ -234,6 +250,7 @@ export class SegmentWriter {
       firstBatchNo: before.batchNo + 1,
       prevHash: before.hash,
       inFlight: before.batchNo - this.#position.batchNo,
+      isAtOnce,
       generation: this.#generation,
       prevGeneration: this.#prevGeneration,
     });

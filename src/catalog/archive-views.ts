@@ -1,11 +1,11 @@
-// Views of the log archive: destinations, rounds, pieces. A live figure may be ahead of the stored row, never behind it.
-import { type ArchivePiece, type ArchiveRound, isRoundRunning, PIECE_MOVES } from '../model/archive-round.ts';
+// Views of the log archive: destinations, rounds, pieces.
+import { FIRST_DEST_NO } from '../model/archive-copy.ts';
+import { type ArchiveRound, isRoundRunning } from '../model/archive-round.ts';
 import { formatWithOptions, parseDestinationUri } from '../model/destination-uri.ts';
-import { isFinal } from '../model/moves.ts';
-import { later, type Scn } from '../model/scn.ts';
 import { formatBytes } from '../model/size-text.ts';
 import type { Store } from '../store/store.ts';
-import { DEST_NO, FORMAT_COMPATIBLE, INCARNATION, quotient, shownUri } from './figures.ts';
+import { deletedBytes, freshPiece, groupBy, shownPieces, shownRounds } from './archive-rows.ts';
+import { FORMAT_COMPATIBLE, INCARNATION, quotient, shownUri } from './figures.ts';
 import {
   bigint,
   datetime,
@@ -27,9 +27,6 @@ const UNIT_SIZE = 1;
 /** A tenant's log is one log stream here. */
 const LS_ID = 1;
 
-const earlier = (a: Scn, b: Scn): Scn => (a < b ? a : b);
-const larger = (a: bigint, b: bigint): bigint => (a > b ? a : b);
-
 /** Shows destinations as statements would set them. */
 function settingOf(store: Store): (uri: string) => string {
   const all = store.allDestinationOptions();
@@ -44,22 +41,26 @@ const CDB_OB_ARCHIVE_DEST = view({
   source: 'OceanBase 4.3.3 docs, CDB_OB_ARCHIVE_DEST',
   columns: {
     TENANT_ID: bigint('The tenant.'),
-    DEST_NO: bigint('Slot of the destination; 0 is LOG_ARCHIVE_DEST.'),
+    DEST_NO: bigint('Slot of the destination; 0 is LOG_ARCHIVE_DEST, 1 to 3 are its copies.'),
     NAME: varchar(1024, 'Attribute: binding, dest_id, path, piece_switch_interval, state.'),
     VALUE: varchar(4096, 'Its value.'),
   },
   *rows({ store, where }) {
     const setting = settingOf(store);
-    for (const dest of store.archiveDests.find(where)) {
-      const attributes = {
-        binding: dest.binding,
-        dest_id: String(dest.destId),
-        path: setting(dest.uri),
-        piece_switch_interval: dest.pieceSwitchIntervalText,
-        state: dest.state,
-      };
-      for (const [name, value] of Object.entries(attributes)) {
-        yield { TENANT_ID: dest.tenantId, DEST_NO, NAME: name, VALUE: value };
+    const copies = groupBy(store.archiveCopyDests.find(where), ({ tenantId }) => String(tenantId));
+    for (const first of store.archiveDests.find(where)) {
+      for (const dest of [{ ...first, destNo: FIRST_DEST_NO }, ...copies(String(first.tenantId))]) {
+        const attributes = {
+          binding: dest.binding,
+          dest_id: String(dest.destId),
+          path: setting(dest.uri),
+          // Pieces of copies are those of LOG_ARCHIVE_DEST.
+          piece_switch_interval: first.pieceSwitchIntervalText,
+          state: dest.state,
+        };
+        for (const [name, value] of Object.entries(attributes)) {
+          yield { TENANT_ID: dest.tenantId, DEST_NO: dest.destNo, NAME: name, VALUE: value };
+        }
       }
     }
   },
@@ -70,7 +71,7 @@ const ROUND_COLUMNS = {
   DEST_ID: bigint('Number of the destination, from 1001.'),
   ROUND_ID: bigint('The round.'),
   INCARNATION: bigint('Always 1.'),
-  DEST_NO: bigint('Slot of the destination; 0 is LOG_ARCHIVE_DEST.'),
+  DEST_NO: bigint('Slot of the destination; 0 is LOG_ARCHIVE_DEST, 1 to 3 are its copies.'),
   STATUS: varchar(64, 'PREPARE, BEGINNING, DOING, INTERRUPTED, SUSPENDING, SUSPEND, STOPPING or STOP.'),
   START_SCN: ubigint('Start of the round.'),
   START_SCN_DISPLAY: datetime(6, 'The same as time.'),
@@ -95,39 +96,18 @@ const ROUND_COLUMNS = {
   PATH: varchar(2048, 'Destination, without credentials.'),
 } satisfies ViewColumns;
 
-/** Bytes of deleted pieces, by tenant and round. */
-function deletedBytes(reader: ViewReader): (round: ArchiveRound) => { input: bigint; output: bigint } {
-  const sums = new Map<string, { input: bigint; output: bigint }>();
-  for (const piece of reader.store.pieces.find({ ...reader.where, fileStatus: 'DELETED' })) {
-    const key = `${piece.tenantId}/${piece.roundId}`;
-    const sum = sums.get(key) ?? { input: 0n, output: 0n };
-    sums.set(key, { input: sum.input + piece.inputBytes, output: sum.output + piece.outputBytes });
-  }
-  return (round) => sums.get(`${round.tenantId}/${round.roundId}`) ?? { input: 0n, output: 0n };
-}
-
-/** The round with its live figures, if it is the one that runs. */
-function freshRound(reader: ViewReader, round: ArchiveRound): ArchiveRound {
-  const figures = isRoundRunning(round.status) ? reader.figures(round.tenantId) : undefined;
-  if (!figures) return round;
-  return {
-    ...round,
-    checkpointScn: later(round.checkpointScn, figures.checkpointScn),
-    inputBytes: larger(round.inputBytes, figures.inputBytes),
-    outputBytes: larger(round.outputBytes, figures.outputBytes),
-    // The live one also says how much waits.
-    comment: figures.comment || round.comment,
-  };
-}
-
-function roundRow(reader: ViewReader, round: ArchiveRound, deleted: { input: bigint; output: bigint }) {
+function roundRow(
+  reader: ViewReader,
+  round: ArchiveRound & { destNo: number },
+  deleted: { input: bigint; output: bigint },
+) {
   const { tenantId } = round;
   return {
     TENANT_ID: tenantId,
     DEST_ID: round.destId,
     ROUND_ID: round.roundId,
     INCARNATION,
-    DEST_NO,
+    DEST_NO: round.destNo,
     STATUS: round.status,
     START_SCN: round.startScn,
     START_SCN_DISPLAY: reader.showScn(tenantId, round.startScn),
@@ -153,22 +133,14 @@ function roundRow(reader: ViewReader, round: ArchiveRound, deleted: { input: big
   };
 }
 
-/** Every round that may be shown, by tenant and number; the last one of a tenant is its current one. */
-function* rounds(reader: ViewReader): Generator<{ round: ArchiveRound; isCurrent: boolean }> {
-  const all = reader.store.rounds.find(reader.where);
-  for (const [index, round] of all.entries()) {
-    const isCurrent = all[index + 1]?.tenantId !== round.tenantId;
-    yield { round: isCurrent ? freshRound(reader, round) : round, isCurrent };
-  }
-}
-
 export const CDB_OB_ARCHIVELOG = view({
   name: 'CDB_OB_ARCHIVELOG',
   source: 'OceanBase 4.3.3 docs, CDB_OB_ARCHIVELOG',
   columns: ROUND_COLUMNS,
   *rows(reader) {
     const deleted = deletedBytes(reader);
-    for (const { round, isCurrent } of rounds(reader)) if (isCurrent) yield roundRow(reader, round, deleted(round));
+    for (const { round, archivedScn, isCurrent } of shownRounds(reader))
+      if (isCurrent) yield roundRow(reader, { ...round, checkpointScn: archivedScn }, deleted(round));
   },
 });
 
@@ -178,22 +150,10 @@ const CDB_OB_ARCHIVELOG_SUMMARY = view({
   columns: ROUND_COLUMNS,
   *rows(reader) {
     const deleted = deletedBytes(reader);
-    for (const { round } of rounds(reader)) yield roundRow(reader, round, deleted(round));
+    for (const { round, archivedScn } of shownRounds(reader))
+      yield roundRow(reader, { ...round, checkpointScn: archivedScn }, deleted(round));
   },
 });
-
-/** The piece with its live figures, if it is being written. */
-function freshPiece(reader: ViewReader, piece: ArchivePiece): ArchivePiece {
-  const figures = isFinal(PIECE_MOVES, piece.status) ? undefined : reader.figures(piece.tenantId);
-  if (!figures) return piece;
-  // The newest commit seen may still be on its way; only what is durable counts as archived.
-  const archivedScn = earlier(figures.maxScn, figures.checkpointScn);
-  return {
-    ...piece,
-    checkpointScn: later(piece.checkpointScn, earlier(figures.checkpointScn, piece.endScn)),
-    maxScn: archivedScn < piece.startScn ? piece.maxScn : later(piece.maxScn, earlier(archivedScn, piece.endScn)),
-  };
-}
 
 const CDB_OB_ARCHIVELOG_PIECE_FILES = view({
   name: 'CDB_OB_ARCHIVELOG_PIECE_FILES',
@@ -204,7 +164,7 @@ const CDB_OB_ARCHIVELOG_PIECE_FILES = view({
     ROUND_ID: bigint('The round.'),
     PIECE_ID: bigint('The piece; numbers go on over rounds.'),
     INCARNATION: bigint('Always 1.'),
-    DEST_NO: bigint('Slot of the destination; 0 is LOG_ARCHIVE_DEST.'),
+    DEST_NO: bigint('Slot of the destination; 0 is LOG_ARCHIVE_DEST, 1 to 3 are its copies.'),
     CREATE_TIMESTAMP: bigint('When the piece was opened, microseconds since 1970.', { oracle: null }),
     STATUS: varchar(64, 'ACTIVE, FREEZING or FROZEN.'),
     START_SCN: ubigint('Start of the piece.'),
@@ -226,15 +186,14 @@ const CDB_OB_ARCHIVELOG_PIECE_FILES = view({
     PATH: varchar(2048, 'Destination, without credentials.'),
   },
   *rows(reader) {
-    for (const stored of reader.store.pieces.find(reader.where)) {
-      const piece = freshPiece(reader, stored);
+    for (const piece of shownPieces(reader)) {
       yield {
         TENANT_ID: piece.tenantId,
         DEST_ID: piece.destId,
         ROUND_ID: piece.roundId,
         PIECE_ID: piece.pieceId,
         INCARNATION,
-        DEST_NO,
+        DEST_NO: piece.destNo,
         CREATE_TIMESTAMP: piece.createdUs,
         STATUS: piece.status,
         START_SCN: piece.startScn,
@@ -282,17 +241,18 @@ export const V_OB_ARCHIVE_DEST_STATUS = view(
       PENDING_COMMITS: bigint('Commits that wait to be archived. Not in OceanBase.'),
     },
     *rows(reader) {
-      for (const { round, isCurrent } of rounds(reader)) {
+      for (const { round, isCurrent, isCopy } of shownRounds(reader)) {
         if (!isCurrent) continue;
         const figures = reader.figures(round.tenantId);
-        const isCaughtUp =
-          figures?.isAttached === true && figures.pendingCommits === 0 && figures.checkpointScn >= figures.maxScn;
+        const { checkpointScn } = round;
+        const hasAll = isCopy ? figures && checkpointScn >= figures.maxScn : figures?.pendingCommits === 0;
+        const isCaughtUp = figures?.isAttached === true && hasAll && checkpointScn >= figures.maxScn;
         yield {
           TENANT_ID: round.tenantId,
           DEST_ID: round.destId,
           PATH: shownUri(round.uri),
           STATUS: round.status,
-          CHECKPOINT_SCN: round.checkpointScn,
+          CHECKPOINT_SCN: checkpointScn,
           SYNCHRONIZED: round.status === 'DOING' && isCaughtUp ? 'YES' : 'NO',
           COMMENT: round.comment,
           LAG_MS: lagMs(round, reader.nowNs),
@@ -347,7 +307,8 @@ const CDB_OB_LS_LOG_ARCHIVE_PROGRESS = view({
   },
   *rows(reader) {
     const known = new Map<string, ArchiveRound>();
-    for (const { round } of rounds(reader)) known.set(`${round.tenantId}/${round.roundId}`, round);
+    for (const { round, isCopy } of shownRounds(reader))
+      if (!isCopy) known.set(`${round.tenantId}/${round.roundId}`, round);
     let lsn = { key: '', bytes: 0n };
     for (const stored of reader.store.pieces.find(reader.where)) {
       const key = `${stored.tenantId}/${stored.roundId}`;

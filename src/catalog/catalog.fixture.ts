@@ -342,6 +342,17 @@ export function addRows(store: Store): void {
   });
 }
 
+/** A second archive destination of each tenant, which follows in the running round. */
+export function addCopies(store: Store): void {
+  for (const tenantId of [MYSQL_ID, ORACLE_ID]) {
+    const copy = { destId: 1002, uri: `file:///backup/${tenantId}/copy` };
+    store.archiveCopyDests.insert({ ...copy, tenantId, destNo: 2, binding: 'MANDATORY', state: 'ENABLE' });
+    const batch = { batchNo: 7, batchHash: new Uint8Array(32).fill(7), isComplete: false };
+    store.roundCopies.insert({ ...roundRow(tenantId, 2), ...copy, ...batch, destNo: 2 });
+    store.pieceCopies.insert({ ...pieceRow(tenantId, 2), ...copy });
+  }
+}
+
 /** Two paths as they were claimed; the limits of the first have been changed since. */
 function addDestinations(store: Store, tenantId: number, uri: string): void {
   const claimed = { options: {}, checkFileName: `check_file/${tenantId}_connect_file_x.obbak`, lastCheckNs: at(0) };

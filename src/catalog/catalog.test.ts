@@ -6,6 +6,7 @@ import { toScn } from '../model/scn.ts';
 import { keepAccess } from '../store/destination-access.ts';
 import { accountWithoutPassword } from '../store/records.ts';
 import {
+  addCopies,
   addRows,
   at,
   type CatalogFixture,
@@ -126,6 +127,46 @@ describe('archive views', () => {
       'piece_switch_interval=1d',
       'state=ENABLE',
     ]);
+  });
+
+  test('copies have rows of their own, and the MANDATORY one holds up what counts as archived', async () => {
+    addRows(fixture.store);
+    addCopies(fixture.store);
+    const ahead = { ...figures, checkpointScn: scnAt(170), pendingCommits: 0, maxScn: scnAt(160) };
+    const live = { destId: 1002, destNo: 2, roundId: 2, status: 'BEGINNING' as const, comment: 'no answer' };
+    const copy = { ...live, checkpointScn: scnAt(150), inputBytes: 1n, outputBytes: 1n };
+    fixture.figures.set(MYSQL_ID, { ...ahead, copies: [copy] });
+    const attributes = await select(MYSQL_ID, 'DBA_OB_ARCHIVE_DEST');
+    expect(attributes.filter(({ DEST_NO }) => DEST_NO === 2n).map(({ NAME, VALUE }) => `${NAME}=${VALUE}`)).toEqual([
+      'binding=MANDATORY',
+      'dest_id=1002',
+      'path=file:///backup/1002/copy',
+      'piece_switch_interval=1d',
+      'state=ENABLE',
+    ]);
+    const own = { DEST_ID: 1002n, DEST_NO: 2n, PATH: 'file:///backup/1002/copy' };
+    const behind = { ...own, STATUS: 'BEGINNING', COMMENT: 'no answer', CHECKPOINT_SCN: scnAt(150) };
+    expect(await select(MYSQL_ID, 'DBA_OB_ARCHIVELOG')).toMatchObject([
+      { DEST_ID: 1001n, DEST_NO: 0n, CHECKPOINT_SCN: scnAt(150) },
+      behind,
+    ]);
+    const { DEST_NO: _, ...status } = behind;
+    expect(await select(MYSQL_ID, 'V$OB_ARCHIVE_DEST_STATUS')).toMatchObject([
+      { DEST_ID: 1001n, CHECKPOINT_SCN: scnAt(170), SYNCHRONIZED: 'YES' },
+      { ...status, SYNCHRONIZED: 'NO' },
+    ]);
+    expect(
+      (await select(MYSQL_ID, 'DBA_OB_ARCHIVELOG_PIECE_FILES')).filter(({ DEST_NO }) => DEST_NO === 2n),
+    ).toMatchObject([{ ...own, PIECE_ID: 2n }]);
+    expect(await select(MYSQL_ID, 'DBA_HF_PROTECTION')).toMatchObject([
+      { PROBLEMS: expect.stringContaining('archive copy 2 (file:///backup/1002/copy) is') },
+    ]);
+    // The other tenant's are his own, and sys sees both.
+    const paths = (rows: Array<Record<string, unknown>>) => rows.map(({ PATH }) => PATH);
+    expect(paths(await select(ORACLE_ID, 'DBA_OB_ARCHIVELOG'))).toEqual(
+      ['archive', 'copy'].map((name) => `file:///backup/${ORACLE_ID}/${name}`),
+    );
+    expect(await select(1, 'CDB_OB_ARCHIVELOG')).toHaveLength(4);
   });
 
   test('ARCHIVELOG shows the newest round, in the time zone of its tenant; SUMMARY shows all', async () => {

@@ -7,9 +7,6 @@ export const FORMAT_COMPATIBLE = 1;
 export const CLUSTER_VERSION = '4.3.3.0';
 /** `INCARNATION` is constant in 4.x. */
 export const INCARNATION = 1;
-/** The only slot there is: LOG_ARCHIVE_DEST. */
-export const DEST_NO = 0;
-
 const NS_PER_SECOND = 1_000_000_000n;
 
 /** `numerator / denominator` rounded half up to `scale` digits; 0 when the denominator is. */

@@ -1,5 +1,6 @@
 // Views of validation: jobs and tasks while they run and after, when each object was last read, and how well each tenant is
 // protected.
+
 import { COMMENT_CHARS_MAX, SYS_TENANT_ID } from '../base/limits.ts';
 import { isRoundRunning } from '../model/archive-round.ts';
 import { JOB_MOVES } from '../model/backup-job.ts';
@@ -8,6 +9,7 @@ import { later } from '../model/scn.ts';
 import type { Tenant } from '../model/tenant.ts';
 import { VALIDATE_TASK_MOVES, type ValidateTaskType, type Verification } from '../model/validate-job.ts';
 import { type ProtectionFacts, protectionOf } from '../validate/protection.ts';
+import { freshCopy } from './archive-rows.ts';
 import { shownUri } from './figures.ts';
 import { jobFields, taskFields } from './job-rows.ts';
 import {
@@ -178,6 +180,8 @@ function* knownObjects({ store, where }: ViewReader, ledger: readonly Verificati
       yield { tenantId, type: 'BACKUP SET', id, fileStatus: status, uri };
   for (const { tenantId, pieceId: id, fileStatus } of store.pieces.find(where))
     if (fileStatus !== 'DELETED') yield { tenantId, type: 'BACKUP PIECE', id, fileStatus, uri: '' };
+  for (const { tenantId, pieceId: id, fileStatus, uri } of store.pieceCopies.find(where))
+    if (fileStatus !== 'DELETED') yield { tenantId, type: 'BACKUP PIECE', id, fileStatus, uri };
 }
 
 const yesNo = (is: boolean) => (is ? 'YES' : 'NO');
@@ -257,6 +261,8 @@ function protectionFacts(reader: ViewReader): (tenant: Tenant) => ProtectionFact
   const ledger = byTenant(store.verifications.find(where).filter(({ uri }) => uri === ''));
   const copies = byTenant(store.setCopies.find(where));
   const archiveDests = byTenant(store.archiveDests.find(where));
+  const logCopies = byTenant(store.roundCopies.find(where));
+  const pieceCopies = byTenant(store.pieceCopies.find(where));
   const dataDests = byTenant(store.dataDests.find(where));
   return ({ tenantId }) => {
     const round = rounds(tenantId).at(-1);
@@ -269,10 +275,14 @@ function protectionFacts(reader: ViewReader): (tenant: Tenant) => ProtectionFact
         status: round.status,
         checkpointScn: figures ? later(round.checkpointScn, figures.checkpointScn) : round.checkpointScn,
       },
+      logCopies: logCopies(tenantId)
+        .filter(({ roundId }) => roundId === round?.roundId)
+        .map((copy) => freshCopy(reader, copy)),
       archiveComment: figures?.comment || round?.comment || '',
       lagTargetNs: () => store.durationUs(tenantId, 'archive_lag_target') * NS_PER_US,
       ...{ sets: sets(tenantId), pieces: pieces(tenantId), ledger: ledger(tenantId) },
       copies: copies(tenantId),
+      pieceCopies: pieceCopies(tenantId),
       windows: reader.windows(tenantId),
       showTime: (ns) => reader.showTime(tenantId, ns) ?? '',
     };

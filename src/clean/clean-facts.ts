@@ -17,10 +17,10 @@ export interface CleanFacts {
   /** Every set and piece of the tenant, in any state. */
   sets: readonly BackupSet[];
   pieces: readonly ArchivePiece[];
-  /** Present destinations, copies among those of sets. Nothing that lies elsewhere is cleaned by a policy. */
+  /** Present destinations, copies among them. Nothing that lies elsewhere is cleaned by a policy. */
   dataUris: ReadonlySet<string>;
-  /** null when none is set. */
-  archiveUri: string | null;
+  /** Of the log: any of them may lead a round. */
+  archiveUris: ReadonlySet<string>;
   /** What unfinished backups and restores read, and for whom, and what is locked until when, in words. */
   setsInUse: ReadonlyMap<number, string>;
   piecesInUse: ReadonlyMap<number, string>;

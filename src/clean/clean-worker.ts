@@ -49,6 +49,8 @@ export class CleanWorker {
   readonly #key: { tenantId: number; jobId: number };
   readonly #controller = new AbortController();
   readonly #onLocked: (untilNs: bigint) => void;
+  /** By destination of the log: why nothing more goes there. */
+  readonly #failed = new Map<number, unknown>();
 
   /** @param onLocked called when the job can go on at a later moment only, in ns since 1970: that takes another worker */
   constructor(
@@ -72,16 +74,19 @@ export class CleanWorker {
       if (this.#job.status === 'CANCELING') throw fail('CANCELED', {});
       if (this.#job.status === 'INIT') this.#begin();
       for (const task of this.#deps.store.deleteTasks.find(this.#key)) {
-        if (isFinal(JOB_MOVES, task.status)) continue;
+        if (isFinal(JOB_MOVES, task.status) || this.#failed.has(task.destId)) continue;
         try {
           await this.#carryOut(task);
         } catch (error) {
           const untilNs = lockEndOf(error);
-          if (untilNs === null) throw error;
-          return this.#wait(task, untilNs);
+          if (untilNs !== null) return this.#wait(task, untilNs);
+          // Of the log's destinations one that is away keeps no other from being cleaned.
+          if (task.taskType !== 'BACKUP PIECE') throw error;
+          this.#failed.set(task.destId, error);
         }
         this.#controller.signal.throwIfAborted();
       }
+      for (const error of this.#failed.values()) throw error;
       this.#end('COMPLETED', null);
     } catch (error) {
       if (this.#controller.signal.reason instanceof ServerStopping) return;
@@ -162,8 +167,9 @@ export class CleanWorker {
    * The rows say what is waited for, also to the planner: whatever else leans on it or comes behind it waits as well.
    * @param lockEndNs undefined when nobody tells
    */
-  #wait({ tenantId, taskId, taskType, objectId }: DeleteTask, lockEndNs: bigint | undefined): void {
+  #wait(task: DeleteTask, lockEndNs: bigint | undefined): void {
     const { store, clock, log } = this.#deps;
+    const { tenantId, taskId, taskType, objectId } = task;
     const lockedUntilNs = lockEndNs ?? clock.nowNs() + LOCK_RECHECK_NS;
     const until = lockEndNs === undefined ? 'a legal hold is lifted' : lockEndText(lockEndNs);
     const kind = taskType === 'BACKUP SET' ? 'set' : 'piece';
@@ -171,8 +177,7 @@ export class CleanWorker {
     store.transaction(() => {
       store.deleteTasks.change({ tenantId, taskId }, { comment });
       store.deleteJobs.change(this.#key, { comment });
-      if (taskType === 'BACKUP SET') store.backupSets.change({ tenantId, backupSetId: objectId }, { lockedUntilNs });
-      else store.pieces.change({ tenantId, pieceId: objectId }, { lockedUntilNs });
+      changeRow(store, task, { lockedUntilNs });
     });
     this.#onLocked(lockedUntilNs);
     log.info('delete job waits for a lock', { ...this.#key, taskType, objectId, until });
@@ -181,15 +186,14 @@ export class CleanWorker {
   /** Ends the job, and what it did not come to gets the state back that it had. */
   #end(to: 'COMPLETED' | 'FAILED' | 'CANCELED', error: unknown): void {
     const { store, clock, log } = this.#deps;
-    const outcome =
-      error === null ? { result: 0, comment: '' } : { result: toResult(error), comment: toComment(error) };
+    const outcome = outcomeOf(error);
     store.transaction(() => {
       for (const task of store.deleteTasks.find(this.#key)) {
         if (isFinal(JOB_MOVES, task.status)) continue;
         const status = to === 'COMPLETED' ? 'FAILED' : to;
         store.deleteTasks.change(
           { tenantId: task.tenantId, taskId: task.taskId },
-          { ...outcome, status, endNs: clock.nowNs() },
+          { ...outcomeOf(this.#failed.get(task.destId) ?? error), status, endNs: clock.nowNs() },
         );
         if (task.status === 'INIT') setFileStatus(store, task, task.fileStatusBefore);
       }
@@ -202,12 +206,33 @@ export class CleanWorker {
   }
 }
 
-export function setFileStatus(store: Store, { tenantId, taskType, objectId }: DeleteTask, to: FileStatus): void {
-  if (taskType === 'BACKUP SET') store.backupSets.change({ tenantId, backupSetId: objectId }, { fileStatus: to });
-  else store.pieces.change({ tenantId, pieceId: objectId }, { fileStatus: to });
+const outcomeOf = (error: unknown) =>
+  error === null ? { result: 0, comment: '' } : { result: toResult(error), comment: toComment(error) };
+
+export function setFileStatus(store: Store, task: DeleteTask, fileStatus: FileStatus): void {
+  changeRow(store, task, { fileStatus });
 }
 
-function targetOf(store: Store, { tenantId, taskType, objectId }: DeleteTask): Target {
+/** The row of the set or piece; of a piece where the task deletes it: copies of the archive have rows of their own. */
+function changeRow(
+  store: Store,
+  task: DeleteTask,
+  patch: { fileStatus: FileStatus } | { lockedUntilNs: bigint },
+): void {
+  const { backupSets, pieces, pieceCopies } = store;
+  const { tenantId, taskType, objectId, destId } = task;
+  if (taskType === 'BACKUP SET') backupSets.change({ tenantId, backupSetId: objectId }, patch);
+  else if (isOfCopy(store, task)) pieceCopies.change({ tenantId, pieceId: objectId, destId }, patch);
+  else pieces.change({ tenantId, pieceId: objectId }, patch);
+}
+
+/** Whether a task is about what a copy of the archive holds of a piece. */
+function isOfCopy({ pieceCopies }: Store, { tenantId, taskType, objectId, destId }: DeleteTask): boolean {
+  return taskType === 'BACKUP PIECE' && pieceCopies.get({ tenantId, pieceId: objectId, destId }) !== undefined;
+}
+
+function targetOf(store: Store, task: DeleteTask): Target {
+  const { tenantId, taskType, objectId, destId } = task;
   if (taskType === 'BACKUP SET') {
     const row = store.backupSets.get({ tenantId, backupSetId: objectId });
     assert(row, 'a set that is deleted has a row');
@@ -218,7 +243,8 @@ function targetOf(store: Store, { tenantId, taskType, objectId }: DeleteTask): T
       remove: (destination) => deleteSet(destination, ref),
     };
   }
-  const row = store.pieces.get({ tenantId, pieceId: objectId });
+  const copy = store.pieceCopies.get({ tenantId, pieceId: objectId, destId });
+  const row = copy ?? store.pieces.get({ tenantId, pieceId: objectId });
   assert(row, 'a piece that is deleted has a row');
   return {
     directory: pieceDirectory(row),
@@ -241,11 +267,12 @@ async function checkLock(destination: Destination, head: string): Promise<void> 
 }
 
 /** Whether nothing of a round is left behind a piece, and nothing will come: a piece is only deleted when it is frozen. */
-function isLastOfRound(store: Store, { tenantId, roundId, pieceId }: ArchivePiece): boolean {
+function isLastOfRound(store: Store, { tenantId, roundId, pieceId, destId }: ArchivePiece): boolean {
   const status = store.rounds.get({ tenantId, roundId })?.status;
   const isOver = status === 'STOP' || (status === 'INTERRUPTED' && store.currentRound(tenantId)?.roundId !== roundId);
   if (!isOver) return false;
-  return store.pieces
-    .find({ tenantId, roundId })
-    .every((piece) => piece.pieceId === pieceId || piece.fileStatus === 'DELETED');
+  return [
+    ...store.pieces.find({ tenantId, roundId, destId }),
+    ...store.pieceCopies.find({ tenantId, roundId, destId }),
+  ].every((piece) => piece.pieceId === pieceId || piece.fileStatus === 'DELETED');
 }

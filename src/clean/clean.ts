@@ -3,19 +3,21 @@ import { assert } from '../base/assert.ts';
 import { fail } from '../base/errors.ts';
 import { JobWorkers } from '../base/job-workers.ts';
 import { SYS_TENANT_ID } from '../base/limits.ts';
+import type { PieceCopy } from '../model/archive-copy.ts';
 import type { ArchivePiece } from '../model/archive-round.ts';
 import { type BackupSet, JOB_MOVES, type JobRef } from '../model/backup-job.ts';
 import type { DeleteJob, DeletePolicy, DeleteTask, DeleteType } from '../model/delete-job.ts';
 import { checkDescription } from '../model/description.ts';
 import { checkMove, unfinished } from '../model/moves.ts';
 import { TenantJobs } from '../store/tenant-jobs.ts';
+import { chooseCopies } from './choose-copies.ts';
 import { recordJobCancel, recordJobStart, recordPolicyAdded, recordPolicyDropped } from './clean-events.ts';
 import type { CleanPlan, PolicyAt, RestorableRange } from './clean-facts.ts';
 import type { CleanService, DeleteStatement, PreviewedObject } from './clean-service.ts';
 import { type CleanDependencies, CleanWorker, setFileStatus } from './clean-worker.ts';
 import { planObsolete } from './plan-clean.ts';
 import { namedPieces, namedSets } from './plan-named.ts';
-import { policyAt, readFacts } from './read-facts.ts';
+import { policyAt, readCopyFacts, readFacts } from './read-facts.ts';
 import { SysJobs } from './sys-jobs.ts';
 
 /** Tenants that are cleaned at once: deleting is the destination's work, and backups go before it. */
@@ -43,6 +45,8 @@ interface NewJob {
   expiryNs: bigint | null;
   sets: readonly BackupSet[];
   pieces: readonly ArchivePiece[];
+  /** Of the pieces, and of those that were deleted before. */
+  copies: readonly PieceCopy[];
   statement: DeleteStatement;
 }
 
@@ -111,14 +115,15 @@ class Clean implements CleanService {
   deleteSets(tenantId: number, ids: readonly number[], statement: DeleteStatement): void {
     const named = namedSets(ids, this.#facts(tenantId), this.#hasPolicy(tenantId));
     if ('refused' in named) throw fail('BACKUP_DELETE_BACKUP_SET_NOT_ALLOWED', { because: named.refused });
-    const chosen = { type: 'DELETE BACKUPSET' as const, sets: named.chosen, pieces: [] };
+    const chosen = { type: 'DELETE BACKUPSET' as const, sets: named.chosen, pieces: [], copies: [] };
     this.#recordNamed({ ...chosen, tenantId, ids, expiryNs: null, statement });
   }
 
   deletePieces(tenantId: number, ids: readonly number[], statement: DeleteStatement): void {
     const named = namedPieces(ids, this.#facts(tenantId), this.#hasPolicy(tenantId));
     if ('refused' in named) throw fail('BACKUP_DELETE_BACKUP_PIECE_NOT_ALLOWED', { because: named.refused });
-    const chosen = { type: 'DELETE ARCHIVELOG_PIECE' as const, sets: [], pieces: named.chosen };
+    const copies = this.#copiesOf(tenantId, named.chosen);
+    const chosen = { type: 'DELETE ARCHIVELOG_PIECE' as const, sets: [], pieces: named.chosen, copies };
     this.#recordNamed({ ...chosen, tenantId, ids, expiryNs: null, statement });
   }
 
@@ -192,7 +197,7 @@ class Clean implements CleanService {
       if (this.#open.isBusy(tenantId)) continue;
       try {
         const job = this.#obsolete(tenantId, { initiatorTenantId: tenantId, level: 'USER_TENANT', description: '' });
-        if (job.sets.length + job.pieces.length > 0) this.#record([job]);
+        if (job.sets.length + job.pieces.length + job.copies.length > 0) this.#record([job]);
       } catch (error) {
         log.error('delete policy was not applied', { tenantId, error });
       }
@@ -221,12 +226,18 @@ class Clean implements CleanService {
     return { policy, plan: planObsolete(this.#facts(tenantId), policy) };
   }
 
+  #copiesOf(tenantId: number, pieces: readonly ArchivePiece[]): PieceCopy[] {
+    const { store, clock } = this.#deps;
+    return chooseCopies(readCopyFacts(store, tenantId, { pieces, nowNs: clock.nowNs() }));
+  }
+
   #obsolete(tenantId: number, statement: DeleteStatement): NewJob {
     const { policy, plan } = this.#plan(tenantId);
+    const pieces = plan.pieces.filter(({ isDeleted }) => isDeleted).map(({ of }) => of);
     return {
       ...{ tenantId, type: 'DELETE OBSOLETE BACKUP', ids: [], expiryNs: policy.windowStartScn, statement },
       sets: plan.sets.filter(({ isDeleted }) => isDeleted).map(({ of }) => of),
-      pieces: plan.pieces.filter(({ isDeleted }) => isDeleted).map(({ of }) => of),
+      ...{ pieces, copies: this.#copiesOf(tenantId, pieces) },
     };
   }
 
@@ -267,7 +278,7 @@ class Clean implements CleanService {
       executorTenantIds: jobs.map(({ tenantId }) => tenantId),
       // Each tenant has a window of its own.
       expiryNs: others.length === 0 ? expiryNs : null,
-      taskCount: jobs.reduce((sum, { sets, pieces }) => sum + sets.length + pieces.length, 0),
+      taskCount: jobs.reduce((sum, { sets, pieces, copies }) => sum + sets.length + pieces.length + copies.length, 0),
       ...{ successTaskCount: 0, startNs: clock.nowNs(), endNs: null, status: 'INIT', result: 0, comment: '' },
     });
     return jobId;
@@ -318,14 +329,14 @@ type TaskOfPlan = Pick<
 >;
 
 /** Sets first: log alone is of use to the sets that stay, a set alone still stands for its own point. */
-function tasksOf({ sets, pieces }: Pick<NewJob, 'sets' | 'pieces'>): TaskOfPlan[] {
+function tasksOf({ sets, pieces, copies }: Pick<NewJob, 'sets' | 'pieces' | 'copies'>): TaskOfPlan[] {
   const common = ({ destId, uri, fileStatus, outputBytes }: BackupSet | ArchivePiece) => ({
     ...{ destId, uri, fileStatusBefore: fileStatus, totalBytes: outputBytes },
     ...{ deletedBytes: 0n, totalFiles: 0, deletedFiles: 0 },
   });
   return [
     ...sets.map((set) => ({ ...common(set), taskType: 'BACKUP SET' as const, objectId: set.backupSetId, roundId: 0 })),
-    ...pieces.map((piece) => ({
+    ...[...pieces, ...copies].map((piece) => ({
       ...common(piece),
       ...{ taskType: 'BACKUP PIECE' as const, objectId: piece.pieceId, roundId: piece.roundId },
     })),

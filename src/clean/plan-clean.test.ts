@@ -201,7 +201,7 @@ function factsOf({ sets, pieces, rounds, end }: World): CleanFacts {
     sets,
     pieces,
     dataUris: new Set([HERE]),
-    archiveUri: LOG,
+    archiveUris: new Set([LOG]),
     ...keptByLocks({ sets, pieces }, scn(end)),
     ranges: (s, p) => storedWindows({ sets: s, pieces: p, rounds, liveCheckpointScn: undefined }),
   };

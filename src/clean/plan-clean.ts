@@ -56,7 +56,7 @@ function cleanPoints(fulls: readonly BackupSet[], policy: PolicyAt): CleanPoint[
 /** Frozen pieces that end before a point of the log that is kept, from the oldest on, while nothing reads them. */
 function piecesBefore(scn: Scn, pieces: readonly ArchivePiece[], facts: CleanFacts): ArchivePiece[] {
   const doomed: ArchivePiece[] = [];
-  const own = pieces.filter((piece) => piece.uri === facts.archiveUri).toSorted((a, b) => a.pieceId - b.pieceId);
+  const own = pieces.filter((piece) => facts.archiveUris.has(piece.uri)).toSorted((a, b) => a.pieceId - b.pieceId);
   for (const [i, piece] of own.entries()) {
     const next = own[i + 1];
     // The log goes on in the next piece: the newest one stays whatever it holds.
@@ -138,7 +138,7 @@ function logStart(
 
 function pieceBecause(piece: ArchivePiece, isDeleted: boolean, facts: CleanFacts): string {
   if (isDeleted) return 'the log that is kept begins behind it';
-  if (piece.uri !== facts.archiveUri) return 'it lies at another destination than the present one';
+  if (!facts.archiveUris.has(piece.uri)) return 'it lies at another destination than the present one';
   if (piece.status !== 'FROZEN') return `it is ${piece.status}`;
   return facts.piecesInUse.get(piece.pieceId) ?? 'its log, or that of a piece before it, is needed';
 }

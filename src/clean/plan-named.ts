@@ -61,7 +61,7 @@ export function namedPieces(ids: readonly number[], facts: CleanFacts, hasPolicy
     if (piece.status !== 'FROZEN') return refusal(id, 'is active piece');
     const inUse = facts.piecesInUse.get(id);
     if (inUse !== undefined) return refusal(id, inUse);
-    const isOwn = piece.uri === facts.archiveUri;
+    const isOwn = facts.archiveUris.has(piece.uri);
     if (isOwn && hasPolicy)
       return refusal(id, 'cannot delete current writing backup/archive dest when delete policy is set');
     const smaller = there.find(({ pieceId, uri }) => uri === piece.uri && pieceId < id && !wanted.has(pieceId));

@@ -1,5 +1,6 @@
 // The facts that cleaning decides upon, from the store: at one moment, so that what is recorded on them holds.
 import { pieceDirectory } from '../format/layout.ts';
+import type { ArchivePiece } from '../model/archive-round.ts';
 import { type BackupSet, backupSetDirectory, JOB_MOVES } from '../model/backup-job.ts';
 import type { DeletePolicy } from '../model/delete-job.ts';
 import { unfinished } from '../model/moves.ts';
@@ -7,8 +8,10 @@ import { RESTORE_MOVES } from '../model/restore-job.ts';
 import { SCN_NONE, toScn } from '../model/scn.ts';
 import { parseDurationUs } from '../model/size-text.ts';
 import { VALIDATE_TASK_MOVES, type ValidateTaskStatus, type ValidateTaskType } from '../model/validate-job.ts';
+import { archiveSlots } from '../store/archive-slots.ts';
 import { dataPlaces, urisOfSet } from '../store/data-places.ts';
 import type { Store } from '../store/store.ts';
+import type { CopyFacts } from './choose-copies.ts';
 import type { CleanFacts, PolicyAt, RestorableRanges } from './clean-facts.ts';
 import { keptByLocks } from './locked.ts';
 import { isUsable, withAncestors } from './set-chains.ts';
@@ -44,7 +47,7 @@ function inUse(
       const directory = backupSetDirectory(backupSetId, backupType);
       if (urisOfSet(store, set).some((uri) => read.has(`${uri}/${directory}`))) setsInUse.set(backupSetId, because);
     }
-    for (const piece of pieces)
+    for (const piece of [...pieces, ...store.pieceCopies.find({ tenantId })])
       if (read.has(`${piece.uri}/${pieceDirectory(piece)}`)) piecesInUse.set(piece.pieceId, because);
   }
   for (const { taskType, objectId } of BEING_READ.flatMap((status) => store.validateTasks.find({ tenantId, status }))) {
@@ -78,10 +81,27 @@ export function readFacts(
     sets,
     pieces,
     dataUris: new Set(dataPlaces(store, tenantId).map(({ uri }) => uri)),
-    archiveUri: store.archiveDests.get({ tenantId })?.uri ?? null,
+    archiveUris: new Set(archiveSlots(store, tenantId).map(({ uri }) => uri)),
     setsInUse: new Map([...locked.setsInUse, ...used.setsInUse]),
     piecesInUse: new Map([...locked.piecesInUse, ...used.piecesInUse]),
     ranges,
+  };
+}
+
+/** @param of.pieces those that go where they lead */
+export function readCopyFacts(
+  store: Store,
+  tenantId: number,
+  { pieces, nowNs }: { pieces: readonly ArchivePiece[]; nowNs: bigint },
+): CopyFacts {
+  const gone = store.pieces.find({ tenantId, fileStatus: 'DELETED' });
+  const present = archiveSlots(store, tenantId).filter(({ state }) => state === 'ENABLE');
+  return {
+    copies: store.pieceCopies.find({ tenantId }),
+    doomed: new Set([...pieces, ...gone].map(({ pieceId }) => pieceId)),
+    presentDestIds: new Set(present.map(({ destId }) => destId)),
+    inUse: new Set(inUse(store, tenantId, { sets: [], pieces: [] }).piecesInUse.keys()),
+    nowNs,
   };
 }
 

@@ -83,6 +83,8 @@ export class BatchChain {
   #before: ReadBatch | undefined;
   #fault: Fault | undefined;
   #stray: TornTail | undefined;
+  /** The batches of the open segment became durable at once. */
+  #isAtOnce = false;
   /** The open segment is a stray. */
   #isInAir = false;
   /** Everything up to this batch was durable when the open segment was written. */
@@ -140,6 +142,7 @@ export class BatchChain {
     this.#before = before;
     this.#isInAir = false;
     this.#durableNo = durableBatchNoOf(header);
+    this.#isAtOnce = header.isAtOnce ?? false;
     this.#generation = Math.max(this.#generation, header.generation ?? 0);
     this.#fault = this.#stray = undefined;
     this.#lastSegment = segment;
@@ -168,7 +171,7 @@ export class BatchChain {
   /** Goes on inside a segment whose first batches were walked elsewhere; the caller compares them. */
   rejoin(piece: ArchivedPiece, segment: SegmentObject): void {
     this.#before = this.#tip;
-    this.#isInAir = false;
+    this.#isInAir = this.#isAtOnce = false;
     this.#fault = undefined;
     this.#lastSegment = segment;
     this.#piece = piece;
@@ -189,13 +192,15 @@ export class BatchChain {
     if (before && header.isContinued && !before.continues)
       throw damagedLog(batch.object, `batch ${header.batchNo} tears a commit apart`);
     // Whoever appends to a segment does so when what it holds is durable.
-    const isAppended = this.#before?.object === batch.object;
+    const isBehindOwn = this.#before?.object === batch.object;
     // The same bytes again: what followed them follows them still.
     this.#held = this.#held.filter((held) => !sameBytes(held.header.hash, header.hash));
     this.#held.push(batch);
     this.#before = this.#tip = batch;
     for (let next: ReadBatch | undefined = batch; next; next = this.#nextOf(positionOf(next))) this.#tip = next;
-    return this.#settle(isAppended ? header.batchNo - 1 : this.#durableNo);
+    // Nothing new is known of what lies before it.
+    if (isBehindOwn && this.#isAtOnce) return [];
+    return this.#settle(isBehindOwn ? header.batchNo - 1 : this.#durableNo);
   }
 
   /** The latest of the batches that go on from another. */

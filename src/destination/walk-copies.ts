@@ -67,9 +67,9 @@ function placeOf(pieces: readonly CopiedPiece[], { pieceId }: ReadBatch, choiceO
   return pieces[index]!.copies[choiceOf(index)]!.place;
 }
 
-/** The batch that goes on in a copy which ends soon behind it. */
+/** What goes on in a copy which ends soon behind it: a batch, with those that became durable at once with it. */
 interface Held {
-  batch: ReadBatch;
+  batches: ReadBatch[];
   index: number;
   /** What the last batch of that copy reaches. */
   reachedScn: Scn;
@@ -132,7 +132,7 @@ class CopiesWalk {
       if (this.#last !== before) continue;
       held = later(held, found.held);
       if (held) {
-        yield this.#give(held.batch, held.index);
+        for (const batch of held.batches) yield this.#give(batch, held.index);
         continue;
       }
       return { unasked: await this.#judge(failures, found.ended) };
@@ -191,7 +191,7 @@ class CopiesWalk {
     return choice;
   }
 
-  /** Reads on with one choice. @returns the first of the batches that it ends with, which another copy may contradict */
+  /** Reads on with one choice. @returns the first of what it ends with, which another copy may contradict */
   async *#walk(choice: readonly number[], reading: { index: number }): AsyncGenerator<ReadBatch, Held | undefined> {
     const first = this.#at;
     const located = this.#pieces
@@ -209,10 +209,12 @@ class CopiesWalk {
       for (;;) {
         const step = await walk.next();
         if (step.done) {
-          const [first, ...further] = step.value.held ?? [];
+          const held = step.value.held ?? [];
+          const [first] = held;
           if (!first) return undefined;
-          const { checkpointScn: reachedScn } = (further.at(-1) ?? first).header;
-          return { index: this.#indexOf(first), batch: this.#named(first, choice), reachedScn };
+          const together = held.filter(({ object }) => object === first.object);
+          const batches = together.map((batch) => this.#named(batch, choice));
+          return { index: this.#indexOf(first), batches, reachedScn: held.at(-1)!.header.checkpointScn };
         }
         const index = this.#indexOf(step.value);
         for (let place = 0; place < choice.length; place++) this.#choice[place] = choice[place]!;
@@ -269,8 +271,9 @@ class CopiesWalk {
               if (index === this.#pieces.length - 1) ended.add(copy);
               continue;
             }
-            if (held) yield this.#give(held.batch, held.index);
-            held = { batch: named(item, copy.place, this.#places), index, reachedScn: item.header.checkpointScn };
+            for (const batch of held?.batches ?? []) yield this.#give(batch, index);
+            const batches = [named(item, copy.place, this.#places)];
+            held = { batches, index, reachedScn: item.header.checkpointScn };
           }
         } catch (error) {
           if (!mayLieElsewhere(error)) throw error;

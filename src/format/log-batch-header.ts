@@ -17,7 +17,7 @@ import { versionFault } from './version-fault.ts';
 export const LOG_FORMAT_VERSION = 2;
 /** Of an encrypted batch: a release that knows none says that a later one wrote it. */
 export const SEALED_BATCH_VERSION = 3;
-/** Of a segment that was written while batches before it were still on their way. */
+/** Of a segment that was written while batches before it were still on their way, or with several batches at once. */
 const OVERLAPPED_SEGMENT_VERSION = 3;
 /** More batches were never on their way at once: how far back a reader looks for what leads to the end of a log. */
 export const BATCHES_IN_FLIGHT_MAX = 16;
@@ -41,6 +41,7 @@ const FLAG_SEALED = 4;
 const FLAGS_KNOWN = FLAG_CONTINUES | FLAG_CONTINUED | FLAG_SEALED;
 const SEAL_AT = 336;
 const IN_FLIGHT_AT = 136;
+const AT_ONCE_AT = 140;
 const GENERATION_AT = 144;
 const PREV_GENERATION_AT = 152;
 
@@ -62,6 +63,8 @@ export interface LogSegmentHeader extends LogBatchOwner {
   prevHash: Uint8Array;
   /** Batches just before that one that were not known to be durable when the segment was written. */
   inFlight: number;
+  /** Several batches in it became durable at once: none of them tells that the one before it was. */
+  isAtOnce?: boolean;
   /** Of the lease that its writer held; left out where there was none. */
   generation?: number;
   /** Of the segment with the batch before, where that lies in the same piece; its own otherwise. */
@@ -166,12 +169,12 @@ function headerFault(bytes: Buffer, magic: Buffer, length: number, versions: rea
 export function encodeSegmentHeader(
   header: Omit<LogSegmentHeader, 'inFlight'> & Partial<Pick<LogSegmentHeader, 'inFlight'>>,
 ): Uint8Array {
-  const { inFlight = 0 } = header;
+  const { inFlight = 0, isAtOnce = false } = header;
   assert(header.prevHash.length === LOG_HASH_BYTES, 'a hash has 32 bytes');
   assert(inFlight <= BATCHES_IN_FLIGHT_MAX && inFlight < header.firstBatchNo, 'few batches are on their way');
   const bytes = Buffer.alloc(LOG_SEGMENT_HEADER_BYTES);
   bytes.set(SEGMENT_MAGIC, 0);
-  bytes.writeUInt32BE(inFlight > 0 ? OVERLAPPED_SEGMENT_VERSION : LOG_FORMAT_VERSION, 8);
+  bytes.writeUInt32BE(inFlight > 0 || isAtOnce ? OVERLAPPED_SEGMENT_VERSION : LOG_FORMAT_VERSION, 8);
   bytes.writeUInt32BE(LOG_SEGMENT_HEADER_BYTES, 12);
   writeOwner(bytes, 16, header);
   bytes.writeBigUInt64BE(BigInt(header.destId), 72);
@@ -180,6 +183,7 @@ export function encodeSegmentHeader(
   bytes.writeBigUInt64BE(BigInt(header.firstBatchNo), 96);
   bytes.set(header.prevHash, 104);
   bytes.writeUInt32BE(inFlight, IN_FLIGHT_AT);
+  bytes.writeUInt32BE(isAtOnce ? 1 : 0, AT_ONCE_AT);
   bytes.writeBigUInt64BE(BigInt(header.generation ?? 0), GENERATION_AT);
   bytes.writeBigUInt64BE(BigInt(header.prevGeneration ?? 0), PREV_GENERATION_AT);
   seal(bytes);
@@ -199,7 +203,14 @@ export function decodeSegmentHeader(given: Uint8Array, object: string): LogSegme
   const inFlight = bytes.readUInt32BE(IN_FLIGHT_AT);
   const firstBatchNo = readCount(bytes, 96, object);
   const isOverlapped = bytes.readUInt32BE(8) === OVERLAPPED_SEGMENT_VERSION;
-  if (inFlight > 0 !== isOverlapped || inFlight > BATCHES_IN_FLIGHT_MAX || inFlight > Math.max(0, firstBatchNo - 1))
+  const atOnce = bytes.readUInt32BE(AT_ONCE_AT);
+  if (atOnce > 1) throw damagedLog(object, `its header has ${atOnce} at byte ${AT_ONCE_AT}`);
+  const isAtOnce = atOnce === 1;
+  if (
+    (inFlight > 0 || isAtOnce) !== isOverlapped ||
+    inFlight > BATCHES_IN_FLIGHT_MAX ||
+    inFlight > Math.max(0, firstBatchNo - 1)
+  )
     throw damagedLog(object, `its header counts ${inFlight} batches on their way before batch ${firstBatchNo}`);
   const generation = readCount(bytes, GENERATION_AT, object);
   return {
@@ -210,6 +221,7 @@ export function decodeSegmentHeader(given: Uint8Array, object: string): LogSegme
     firstBatchNo,
     prevHash: new Uint8Array(bytes.subarray(104, 136)),
     inFlight,
+    ...(isAtOnce ? { isAtOnce } : {}),
     ...(generation > 0 ? { generation, prevGeneration: readCount(bytes, PREV_GENERATION_AT, object) } : {}),
   };
 }

@@ -25,7 +25,7 @@ const by = (over: Partial<LeaseHolder>) => {
   };
   return { generation: 5, file };
 };
-const WISH = { hasLost: false, isForced: false };
+const WISH = { hasLost: false, isForced: false, isRetired: false };
 const claim = (over: Partial<LeaseHolder> | null | undefined, wish: Partial<typeof WISH> = {}, as = me) => {
   const newest = over === undefined ? undefined : over === null ? { generation: 5, file: null } : by(over);
   return decideLease(newest, as, { ...WISH, ...wish });
@@ -35,6 +35,10 @@ describe('who may write', () => {
   test('whoever comes first', () => expect(claim(undefined)).toEqual({ kind: 'take', isSure: true }));
 
   test('the process that holds it', () => expect(claim({ process: me.process })).toEqual({ kind: 'hold' }));
+  test('the process that held it and gave it up, once more', () => {
+    expect(claim({ process: me.process }, { isRetired: true })).toEqual({ kind: 'take', isSure: true });
+    expect(claim({ instanceId: bytes(8) }, { isRetired: true })).toEqual({ kind: 'refuse' });
+  });
 
   test('the same server, started again', () => expect(claim({})).toEqual({ kind: 'take', isSure: true }));
 

@@ -14,17 +14,19 @@ export type LeaseClaim = { kind: 'hold' } | { kind: 'take'; isSure: boolean } | 
 /**
  * A server that starts again in its own place takes over silently: the data directory has a lock, so the process before is
  * dead. Whoever has the same id elsewhere is a copy.
+ * @param of.isRetired this process has given up what it holds, for another generation of its own
  * @param of.hasLost this server has lost the lease before, to whomever: only a statement gives it back
  * @param of.isForced a statement of an operator: whoever held it before does so no more
  */
 export function decideLease(
   newest: FoundLease | undefined,
   me: LeaseHolder,
-  of: { hasLost: boolean; isForced: boolean },
+  of: { hasLost: boolean; isForced: boolean; isRetired?: boolean },
 ): LeaseClaim {
   if (!newest) return { kind: 'take', isSure: true };
   const { file } = newest;
-  if (file && sameBytes(file.process, me.process)) return { kind: 'hold' };
+  if (file && sameBytes(file.process, me.process))
+    return of.isRetired ? { kind: 'take', isSure: true } : { kind: 'hold' };
   if (of.isForced) return { kind: 'take', isSure: false };
   if (of.hasLost || !file || !isSamePlace(file, me)) return { kind: 'refuse' };
   return { kind: 'take', isSure: isSame(file.life, me.life) && me.life !== null };

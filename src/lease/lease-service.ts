@@ -33,6 +33,11 @@ export interface Leases {
    * @throws the destination's errors
    */
   takeOver(destination: Destination, of: LeaseOf): Promise<boolean>;
+  /**
+   * What this process still has on its way there is to count no more: the next `hold` takes another generation. Nothing is
+   * written here, and nothing happens when the destination is not held.
+   */
+  retire(of: Pick<LeaseOf, 'tenantId' | 'uri'>): void;
   /** Whether another server may have written to a round: then nothing more is to be added to it here. */
   isForeignRound(tenantId: number, round: { uri: string; roundId: number }): boolean;
 }
@@ -41,5 +46,6 @@ export interface Leases {
 export const NO_LEASES: Leases = {
   hold: async () => ({ generation: 0, prove: async () => {} }),
   takeOver: async () => false,
+  retire: () => {},
   isForeignRound: () => false,
 };

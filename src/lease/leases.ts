@@ -42,6 +42,8 @@ const keyOf = ({ tenantId, uri }: Pick<LeaseOf, 'tenantId' | 'uri'>) => `${tenan
 class LeaseBook implements Leases {
   readonly #deps: LeaseDependencies;
   readonly #taken = new Map<string, Taken>();
+  /** Keys of leases that were given up for another one of this process. */
+  readonly #retired = new Set<string>();
   readonly #refusals = new Map<string, { error: HoldfastError; untilMs: number }>();
   /** Takings under way: one at a time for each destination. */
   readonly #turns = new Map<string, Promise<unknown>>();
@@ -68,6 +70,16 @@ class LeaseBook implements Leases {
       await this.#take(destination, of, { isForced: true });
       return true;
     });
+  }
+
+  retire(of: Pick<LeaseOf, 'tenantId' | 'uri'>): void {
+    const key = keyOf(of);
+    const known = this.#taken.get(key);
+    // What was lost to another server only a statement gives back.
+    if (!known || known.lost) return;
+    known.lost = fail('DESTINATION_HELD', { uri: of.uri, holder: 'this server goes on there with another lease' });
+    this.#taken.delete(key);
+    this.#retired.add(key);
   }
 
   isForeignRound(tenantId: number, { uri, roundId }: { uri: string; roundId: number }): boolean {
@@ -115,7 +127,10 @@ class LeaseBook implements Leases {
     for (let tries = 0; ; tries++) {
       const row = store.leases.get({ tenantId: of.tenantId, uri: of.uri });
       const newest = await findNewestLease(destination);
-      const claim = decideLease(newest, me, { hasLost: row?.status === 'LOST', isForced });
+      const claim = decideLease(newest, me, {
+        ...{ hasLost: row?.status === 'LOST', isForced },
+        isRetired: this.#retired.has(keyOf(of)),
+      });
       if (claim.kind === 'refuse') throw await this.#refuse(destination, of, newest);
       const learns = row?.status === 'TAKING' || (claim.kind === 'take' && !claim.isSure);
       if (claim.kind === 'take') {
@@ -153,6 +168,7 @@ class LeaseBook implements Leases {
       this.#save(of, { status: 'HELD', newest, comment: '', foreignRoundId, isNews: learns || generation === 1 });
     });
     this.#refusals.delete(keyOf(of));
+    this.#retired.delete(keyOf(of));
     const taken: Taken = { of, generation, lost: undefined };
     this.#taken.set(keyOf(of), taken);
     return taken;

@@ -45,6 +45,7 @@ export function createTakeOver(deps: {
 function pathsOf(store: Store, tenantId: number): Map<string, DestKind> {
   const paths = new Map<string, DestKind>();
   for (const { uri } of store.archiveDests.find({ tenantId })) paths.set(uri, 'archive_log');
+  for (const { uri } of store.archiveCopyDests.find({ tenantId })) paths.set(uri, 'archive_log');
   for (const { uri } of dataPlaces(store, tenantId)) paths.set(uri, 'backup_data');
   for (const { uri, destType, status } of store.leases.find({ tenantId })) {
     if (status !== 'HELD') paths.set(uri, destType);

@@ -1,6 +1,8 @@
-// Before a restore reads the archive of a tenant that lives here: what the tenant has committed by now is made durable there.
+// Before a restore reads the archive of a tenant that lives here: what the tenant has committed by now is made durable there,
+// where it leads or at a copy.
 import { setTimeout as pause } from 'node:timers/promises';
 import { fail } from '../base/errors.ts';
+import { archiveSlots } from '../store/archive-slots.ts';
 import type { FoundSources } from './read-sources.ts';
 import type { RestoreDependencies } from './restore-worker.ts';
 
@@ -21,7 +23,8 @@ export async function provePresent(
   const { tenantId, clusterUuid } = of.owner;
   const running = () => {
     const round = store.currentRound(tenantId);
-    return round && of.archiveUris.includes(round.uri) ? round.status : undefined;
+    const uris = [round?.uri, ...archiveSlots(store, tenantId).map(({ uri }) => uri)];
+    return uris.some((uri) => uri !== undefined && of.archiveUris.includes(uri)) ? round?.status : undefined;
   };
   if (clusterUuid !== store.cluster.uuid || !store.tenants.get({ tenantId })) return;
   const ended = new AbortController();
@@ -31,7 +34,7 @@ export async function provePresent(
   try {
     // A round that is being stopped still archives to its end.
     while (running() === 'STOPPING') await Promise.race([pause(STOP_POLL_MS), late]);
-    if (running() === 'DOING') await Promise.race([archive.flush(tenantId), late]);
+    if (running() === 'DOING') await Promise.race([archive.flush(tenantId, { at: of.archiveUris }), late]);
   } catch (error) {
     if (of.isNewest) throw error;
     log.warn('the source of a restore could not be archived to the present', { tenantId, error });

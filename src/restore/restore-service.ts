@@ -55,7 +55,7 @@ export interface RestoreWindow {
 
 /** What a restore on the source's own server asks of the archive first, so that the destination proves the present. */
 export interface RestoreArchive {
-  flush(tenantId: number): Promise<Scn>;
+  flush(tenantId: number, of: { at: readonly string[] }): Promise<Scn>;
 }
 
 export interface RestoreService {

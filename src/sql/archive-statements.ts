@@ -1,8 +1,9 @@
 // Statements of log archive and destinations.
 import { fail, HoldfastError, isFailure, toClientError } from '../base/errors.ts';
+import { FIRST_DEST_NO } from '../model/archive-copy.ts';
 import { okResult, type StatementResult } from '../model/result.ts';
 import { isSys, type SqlDependencies } from './dependencies.ts';
-import { parseArchiveDest } from './grammar/archive-dest.ts';
+import { parseArchiveCopyDest, parseArchiveDest } from './grammar/archive-dest.ts';
 import { parseDataDestCopy } from './grammar/data-dest.ts';
 import type { StatementOf } from './grammar/statement.ts';
 import type { Session } from './session.ts';
@@ -24,7 +25,15 @@ export async function setArchiveDest(
   session: Session,
   statement: StatementOf<'setArchiveDest'>,
 ): Promise<StatementResult> {
-  const tenant = oneTenant(deps, session, statement.tenants, 'setting log_archive_dest');
+  const { destNo } = statement;
+  const name = destNo === FIRST_DEST_NO ? 'LOG_ARCHIVE_DEST' : `LOG_ARCHIVE_DEST_${destNo}`;
+  const tenant = oneTenant(deps, session, statement.tenants, `setting ${name.toLowerCase()}`);
+  if (destNo !== FIRST_DEST_NO) {
+    const copy = parseArchiveCopyDest(statement.attributes, name);
+    const request = copy && { uri: copy.location, binding: copy.binding };
+    await withoutOwner(session, deps.archive.setCopyDest(tenant.tenantId, destNo, request));
+    return okResult();
+  }
   const dest = parseArchiveDest(statement.attributes);
   const request = dest && {
     uri: dest.location,
@@ -41,8 +50,10 @@ export function setArchiveDestState(
   session: Session,
   statement: StatementOf<'setArchiveDestState'>,
 ): StatementResult {
-  const tenant = oneTenant(deps, session, statement.tenants, 'setting log_archive_dest_state');
-  deps.archive.setDestState(tenant.tenantId, statement.state);
+  const { destNo, state } = statement;
+  const name = `log_archive_dest_state${destNo === FIRST_DEST_NO ? '' : `_${destNo}`}`;
+  const tenant = oneTenant(deps, session, statement.tenants, `setting ${name}`);
+  deps.archive.setDestState(tenant.tenantId, state, destNo);
   return okResult();
 }
 

@@ -4,6 +4,9 @@ import { SYS_TENANT_ID } from '../base/limits.ts';
 /** Tables with the columns `tenant_id` and `uri`: which of their rows need the key. */
 export const ACCESS_USES: Readonly<Record<string, string>> = {
   archive_dest: 'TRUE',
+  archive_copy_dest: 'TRUE',
+  archive_round_copy: "status <> 'STOP'",
+  archive_piece_copy: "file_status <> 'DELETED'",
   data_dest: 'TRUE',
   data_dest_copy: 'TRUE',
   archive_round: "status <> 'STOP'",

@@ -250,4 +250,22 @@ export const MIGRATIONS: readonly string[] = [
     generation INTEGER NOT NULL, host_name TEXT NOT NULL, data_dir TEXT NOT NULL, acquired_ns INTEGER,
     foreign_round_id INTEGER NOT NULL, comment TEXT NOT NULL, PRIMARY KEY (tenant_id, uri)) STRICT;
   `,
+  /* 23 */ `
+  CREATE TABLE archive_copy_dest (
+    tenant_id INTEGER NOT NULL, dest_no INTEGER NOT NULL, dest_id INTEGER NOT NULL, uri TEXT NOT NULL,
+    binding TEXT NOT NULL, state TEXT NOT NULL, PRIMARY KEY (tenant_id, dest_no)) STRICT;
+  CREATE TABLE archive_round_copy (
+    tenant_id INTEGER NOT NULL, dest_id INTEGER NOT NULL, round_id INTEGER NOT NULL, dest_no INTEGER NOT NULL,
+    status TEXT NOT NULL, start_scn INTEGER NOT NULL, checkpoint_scn INTEGER NOT NULL, base_piece_id INTEGER NOT NULL,
+    used_piece_id INTEGER NOT NULL, piece_switch_interval_us INTEGER NOT NULL, input_bytes INTEGER NOT NULL,
+    output_bytes INTEGER NOT NULL, comment TEXT NOT NULL, uri TEXT NOT NULL, base_round_id INTEGER, base_scn INTEGER,
+    repaired_scn INTEGER, batch_no INTEGER NOT NULL, batch_hash BLOB, is_complete INTEGER NOT NULL,
+    PRIMARY KEY (tenant_id, round_id, dest_id)) STRICT;
+  CREATE TABLE archive_piece_copy (
+    tenant_id INTEGER NOT NULL, dest_id INTEGER NOT NULL, round_id INTEGER NOT NULL, piece_id INTEGER NOT NULL,
+    status TEXT NOT NULL, file_status TEXT NOT NULL, created_us INTEGER NOT NULL, start_scn INTEGER NOT NULL,
+    checkpoint_scn INTEGER NOT NULL, max_scn INTEGER NOT NULL, end_scn INTEGER NOT NULL, input_bytes INTEGER NOT NULL,
+    output_bytes INTEGER NOT NULL, uri TEXT NOT NULL, locked_until_ns INTEGER NOT NULL,
+    PRIMARY KEY (tenant_id, piece_id, dest_id)) STRICT;
+  `,
 ];

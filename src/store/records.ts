@@ -1,6 +1,7 @@
 // Which field of which noun is kept how. The columns are those of `migrations.ts`.
 import type { DestKind } from '../format/format-file.ts';
 import type { WrittenBlock } from '../format/index-pages.ts';
+import type { ArchiveCopyDest, PieceCopy, RoundCopy } from '../model/archive-copy.ts';
 import type { ArchiveDest, ArchivePiece, ArchiveRound } from '../model/archive-round.ts';
 import type { AuditEvent } from '../model/audit-event.ts';
 import type { BackupJob, BackupSet, BackupTask } from '../model/backup-job.ts';
@@ -262,6 +263,43 @@ function destinationTables(db: Statements) {
   };
 }
 
+/** What a leading destination and its copies both keep of rounds and pieces. */
+const roundFields = {
+  tenantId: int,
+  destId: int,
+  roundId: int,
+  status: text,
+  startScn: big,
+  checkpointScn: big,
+  basePieceId: int,
+  usedPieceId: int,
+  pieceSwitchIntervalUs: big,
+  inputBytes: big,
+  outputBytes: big,
+  comment: text,
+  uri: text,
+  baseRoundId: orNull(int),
+  baseScn: orNull(big),
+  repairedScn: orNull(big),
+};
+const pieceFields = {
+  tenantId: int,
+  destId: int,
+  roundId: int,
+  pieceId: int,
+  status: text,
+  fileStatus: text,
+  lockedUntilNs: big,
+  createdUs: big,
+  startScn: big,
+  checkpointScn: big,
+  maxScn: big,
+  endScn: big,
+  inputBytes: big,
+  outputBytes: big,
+  uri: text,
+};
+
 function archiveTables(db: Statements) {
   return {
     archiveDests: new Table<TenantArchiveDest>(
@@ -277,6 +315,12 @@ function archiveTables(db: Statements) {
         state: text,
       },
       ['tenantId'],
+    ),
+    archiveCopyDests: new Table<ArchiveCopyDest>(
+      db,
+      'archive_copy_dest',
+      { tenantId: int, destNo: int, destId: int, uri: text, binding: text, state: text },
+      ['tenantId', 'destNo'],
     ),
     recordedSources: new Table<RecordedSource>(
       db,
@@ -298,28 +342,12 @@ function archiveTables(db: Statements) {
       ['tenantId'],
     ),
     dataDests: new Table<DataDest>(db, 'data_dest', { tenantId: int, destId: int, uri: text }, ['tenantId']),
-    rounds: new Table<ArchiveRound>(
+    rounds: new Table<ArchiveRound>(db, 'archive_round', roundFields, ['tenantId', 'roundId']),
+    roundCopies: new Table<RoundCopy>(
       db,
-      'archive_round',
-      {
-        tenantId: int,
-        destId: int,
-        roundId: int,
-        status: text,
-        startScn: big,
-        checkpointScn: big,
-        basePieceId: int,
-        usedPieceId: int,
-        pieceSwitchIntervalUs: big,
-        inputBytes: big,
-        outputBytes: big,
-        comment: text,
-        uri: text,
-        baseRoundId: orNull(int),
-        baseScn: orNull(big),
-        repairedScn: orNull(big),
-      },
-      ['tenantId', 'roundId'],
+      'archive_round_copy',
+      { ...roundFields, destNo: int, batchNo: int, batchHash: orNull(bytes), isComplete: bool },
+      ['tenantId', 'roundId', 'destId'],
     ),
     ...pieceTables(db),
   };
@@ -327,27 +355,8 @@ function archiveTables(db: Statements) {
 
 function pieceTables(db: Statements) {
   return {
-    pieces: new Table<ArchivePiece>(
-      db,
-      'archive_piece',
-      {
-        tenantId: int,
-        destId: int,
-        roundId: int,
-        pieceId: int,
-        status: text,
-        ...{ fileStatus: text, lockedUntilNs: big },
-        createdUs: big,
-        startScn: big,
-        checkpointScn: big,
-        maxScn: big,
-        endScn: big,
-        inputBytes: big,
-        outputBytes: big,
-        uri: text,
-      },
-      ['tenantId', 'pieceId'],
-    ),
+    pieces: new Table<ArchivePiece>(db, 'archive_piece', pieceFields, ['tenantId', 'pieceId']),
+    pieceCopies: new Table<PieceCopy>(db, 'archive_piece_copy', pieceFields, ['tenantId', 'pieceId', 'destId']),
     segmentNumbers: new Table<SpentNumbers>(
       db,
       'segment_number',

@@ -51,6 +51,7 @@ const OF_TENANTS = [
   'account',
   'parameter',
   'archive_dest',
+  'archive_copy_dest',
   'archive_rest',
   'segment_number',
   'data_dest',

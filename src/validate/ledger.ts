@@ -12,8 +12,21 @@ export type ReadObject = Pick<Verification, 'tenantId' | 'objectType' | 'objectI
 
 /** What a task reads; of a copy with its path. */
 export function objectOf(store: Store, { tenantId, taskType, objectId, level, uri }: ValidateTask): ReadObject {
-  const isCopy = taskType === 'BACKUP SET' && store.backupSets.get({ tenantId, backupSetId: objectId })?.uri !== uri;
-  return { tenantId, objectType: taskType, objectId, level, uri: isCopy ? uri : '' };
+  const path = pathInLedger(store, { tenantId, taskType, objectId, uri });
+  return { tenantId, objectType: taskType, objectId, level, uri: path };
+}
+
+/** Where an object lies, for the ledger: '' where its own row says so; of a copy its path. */
+export function pathInLedger(
+  store: Store,
+  { tenantId, taskType, objectId, uri }: Pick<ValidateTask, 'tenantId' | 'taskType' | 'objectId' | 'uri'>,
+): string {
+  if (taskType === 'TENANT') return '';
+  const row =
+    taskType === 'BACKUP SET'
+      ? store.backupSets.get({ tenantId, backupSetId: objectId })
+      : store.pieces.get({ tenantId, pieceId: objectId });
+  return row?.uri === uri ? '' : uri;
 }
 
 /** What a reading was: by which job, when, and what it proved or why not. */
@@ -50,8 +63,20 @@ function changeStatus(store: Store, of: Finding, [from, to]: readonly [FileStatu
   const isChanged =
     'set' in place
       ? store.backupSets.update({ tenantId, backupSetId: place.set.backupSetId }, { fileStatus: to }, expected)
-      : store.pieces.update({ tenantId, pieceId: place.piece.pieceId }, { fileStatus: to }, expected);
+      : changePiece(store, { tenantId, pieceId: place.piece.pieceId, uri }, { fileStatus: to }, expected);
   if (isChanged) recordFinding(store, nowNs, { tenantId, uri, place, fileStatus: to });
+}
+
+/** The row of a piece where it leads, or that of the copy at a path. */
+function changePiece(
+  { pieces, pieceCopies }: Store,
+  { tenantId, pieceId, uri }: { tenantId: number; pieceId: number; uri: string },
+  patch: { fileStatus: FileStatus },
+  expected: { fileStatus: FileStatus; uri: string },
+): boolean {
+  const copy = pieceCopies.find({ tenantId, pieceId, uri })[0];
+  if (!copy) return pieces.update({ tenantId, pieceId }, patch, expected);
+  return pieceCopies.update({ tenantId, pieceId, destId: copy.destId }, patch, expected);
 }
 
 const isCopyStatus = (status: FileStatus) => status === 'AVAILABLE' || status === 'BROKEN';

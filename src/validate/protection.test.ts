@@ -5,7 +5,7 @@ import type { BackupSet } from '../model/backup-job.ts';
 import { SCN_NONE, toScn } from '../model/scn.ts';
 import type { SetCopy } from '../model/set-copy.ts';
 import type { Verification } from '../model/validate-job.ts';
-import { type ProtectionFacts, protectionOf } from './protection.ts';
+import { type LogCopyFact, type ProtectionFacts, protectionOf } from './protection.ts';
 import { provedPoint } from './proved-point.ts';
 
 const MINUTE = 60_000_000_000n;
@@ -233,5 +233,39 @@ describe('the newest proved point', () => {
     );
     // The last one failed, and proved nothing new.
     expect(proved([readOf({ provedScn: scn(650n), isProved: false, result: 9010 })])).toBe(650n);
+  });
+});
+
+describe('copies of the archive', () => {
+  const copy = (patch: Partial<LogCopyFact> = {}): LogCopyFact => ({
+    ...{ destNo: 1, uri: 'file:///copy', status: 'DOING', checkpointScn: scn(NOW - MINUTE), comment: '' },
+    ...patch,
+  });
+  const problems = (patch: Partial<LogCopyFact>) => protectionOf(facts({ logCopies: [copy(patch)] })).problems;
+
+  test('that are in step are no problem, and those that are not are named', () => {
+    expect(problems({})).toEqual([]);
+    expect(problems({ status: 'STOP', comment: 'the copy was taken away' })).toEqual([]);
+    expect(problems({ status: 'BEGINNING', comment: 'no answer' })).toEqual([
+      'archive copy 1 (file:///copy) is behind: no answer',
+    ]);
+    expect(problems({ checkpointScn: scn(NOW - 2n * HOUR) })).toEqual(['archive copy 1 (file:///copy) is 2 h behind']);
+    expect(problems({ status: 'INTERRUPTED', comment: 'another log' })).toEqual([
+      'archive copy 1 (file:///copy) is broken: another log',
+    ]);
+    expect(problems({ status: 'PREPARE', checkpointScn: SCN_NONE, comment: 'no answer' })).toEqual([
+      'archive copy 1 (file:///copy) holds nothing of the running round: no answer',
+    ]);
+    expect(problems({ status: 'SUSPEND' })).toEqual(['archive copy 1 (file:///copy) is suspended']);
+  });
+
+  test('whose pieces are broken are named', () => {
+    const pieceCopies = [
+      pieceOf(1, 0n, 9n, { uri: 'file:///copy' }),
+      pieceOf(2, 9n, 19n, { uri: 'file:///copy', fileStatus: 'BROKEN' }),
+    ];
+    expect(protectionOf(facts({ pieceCopies })).problems).toEqual([
+      'the copy of archive piece 2 at file:///copy is broken',
+    ]);
   });
 });

@@ -1,5 +1,6 @@
 // How well a tenant is protected, and what is wrong with it in words. Pure: what it needs was read before.
 import { ERRORS } from '../base/errors.ts';
+import type { PieceCopy, RoundCopy } from '../model/archive-copy.ts';
 import type { ArchivePiece, ArchiveRound } from '../model/archive-round.ts';
 import type { BackupSet } from '../model/backup-job.ts';
 import { SCN_NONE, type Scn } from '../model/scn.ts';
@@ -42,6 +43,10 @@ export interface ProtectionFacts {
   archiveComment: string;
   /** `archive_lag_target`; asked only when the archive is late. */
   lagTargetNs(): bigint;
+  /** Copies of the running round; left out for none. */
+  logCopies?: readonly LogCopyFact[];
+  /** What copies hold of pieces; left out for none. */
+  pieceCopies?: readonly PieceCopy[];
   sets: readonly BackupSet[];
   pieces: readonly ArchivePiece[];
   ledger: readonly Verification[];
@@ -51,6 +56,9 @@ export interface ProtectionFacts {
   /** A moment as the tenant's people read it. */
   showTime(ns: bigint): string;
 }
+
+/** How one further copy of the archive stands. */
+export type LogCopyFact = Pick<RoundCopy, 'destNo' | 'uri' | 'status' | 'checkpointScn' | 'comment'>;
 
 export type ProtectionStatus = 'OK' | 'WARNING' | 'CRITICAL';
 
@@ -103,6 +111,27 @@ function archiveProblems(facts: ProtectionFacts): Problem[] {
     if (lateNs > allowedNs) return [lateNs > FAR_BEHIND_NS ? critical(text) : warning(text)];
   }
   return archiveComment === '' ? [] : [warning(`archive does not move${because}`)];
+}
+
+/** A copy that is broken, and one that is behind for as long as an archive would be called so, or says why. */
+function logCopyProblems(facts: ProtectionFacts): Problem[] {
+  const { logCopies = [], pieceCopies = [], nowNs, lagTargetNs } = facts;
+  const broken = pieceCopies
+    .filter(({ fileStatus }) => fileStatus === 'BROKEN')
+    .map(({ pieceId, uri }) => `the copy of archive piece ${pieceId} at ${uri} is broken`);
+  const behind = logCopies.flatMap(({ destNo, uri, status, checkpointScn, comment }) => {
+    const name = `archive copy ${destNo} (${uri})`;
+    const because = comment === '' ? '' : `: ${comment}`;
+    if (status === 'STOP') return [];
+    if (status === 'INTERRUPTED') return [warning(`${name} is broken${because}`)];
+    if (status === 'SUSPEND') return [warning(`${name} is suspended`)];
+    if (checkpointScn === SCN_NONE) return [warning(`${name} holds nothing of the running round${because}`)];
+    const lateNs = nowNs - checkpointScn;
+    if (lateNs > BEHIND_NS && lateNs > 2n * lagTargetNs())
+      return [warning(`${name} is ${lengthText(lateNs)} behind${because}`)];
+    return comment === '' ? [] : [warning(`${name} is behind${because}`)];
+  });
+  return [...behind, ...broken.slice(0, BROKEN_NAMED_MAX).map(warning)];
 }
 
 function backupProblems(facts: ProtectionFacts, lastFull: BackupSet | undefined): Problem[] {
@@ -179,6 +208,7 @@ export function protectionOf(facts: ProtectionFacts): Protection {
   const found = [
     ...backupProblems(facts, lastFull),
     ...archiveProblems(facts),
+    ...logCopyProblems(facts),
     ...brokenProblems(facts),
     ...copyProblems(facts),
     ...drillProblems(facts, drill),

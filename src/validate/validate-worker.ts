@@ -235,7 +235,7 @@ export class ValidateWorker {
     if (row?.uri === uri) return row;
     return taskType === 'BACKUP SET'
       ? setsAt(store, tenantId, uri).find((set) => set.backupSetId === objectId)
-      : undefined;
+      : store.pieceCopies.find({ tenantId, pieceId: objectId, uri })[0];
   }
 
   #isGoing(task: ValidateTask): boolean {

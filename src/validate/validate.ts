@@ -8,12 +8,14 @@ import { type DestinationUri, parseDestinationUri } from '../model/destination-u
 import { checkMove, isFinal, unfinished } from '../model/moves.ts';
 import type { TenantStatus } from '../model/tenant.ts';
 import type { ValidateJob, ValidatePathType } from '../model/validate-job.ts';
+import { archiveSlots, leadingSlot, piecesAt } from '../store/archive-slots.ts';
 import { dataPlaces, setsAt } from '../store/data-places.ts';
 import { keepAccess } from '../store/destination-access.ts';
 import { TenantJobs } from '../store/tenant-jobs.ts';
 import { findTenantKey } from '../store/tenant-keys.ts';
 import { pieceTargets, setTargets, type Target, withinBudget } from './choose-targets.ts';
 import { removeScratch } from './drill.ts';
+import { pathInLedger } from './ledger.ts';
 import { listPath } from './list-path.ts';
 import { recordJobStart } from './validate-events.ts';
 import { clearKeys, type DataKeys, sealKeys, unlockAll } from './validate-keys.ts';
@@ -153,9 +155,7 @@ class Validate implements ValidateService {
     const isDrill = type === 'DATABASE' && level === 'restore';
     const named = isDrill ? this.#drillOf(tenantId) : pickNamed(listed.targets, request);
     const ledger = budgetBytes === null ? [] : store.verifications.find({ tenantId });
-    const isCopy = ({ objectId, uri }: Target) =>
-      store.backupSets.get({ tenantId, backupSetId: objectId })?.uri !== uri;
-    const pathOf = (target: Target) => (target.taskType === 'BACKUP SET' && isCopy(target) ? target.uri : '');
+    const pathOf = (target: Target) => pathInLedger(store, { ...target, tenantId });
     const targets = budgetBytes === null ? named : withinBudget(named, { ledger, level, budgetBytes, pathOf });
     if (targets.length === 0) return undefined;
     const dataKeys = await this.#unlock(tenantId, targets, request);
@@ -173,10 +173,11 @@ class Validate implements ValidateService {
   #present(tenantId: number, { type }: ValidateRequest): Omit<NewJob, 'dataKeys'> {
     const { store } = this.#deps;
     const dataUri = store.dataDests.get({ tenantId })?.uri ?? null;
-    const archiveUri = store.archiveDests.get({ tenantId })?.uri ?? null;
+    const archiveUri = leadingSlot(store, tenantId)?.uri;
+    const slots = type === 'BACKUPSET' ? [] : archiveSlots(store, tenantId);
     const places = type === 'ARCHIVELOG_PIECE' ? [] : dataPlaces(store, tenantId);
     const sets = places.flatMap(({ uri }) => setTargets(setsAt(store, tenantId, uri), uri));
-    const pieces = type === 'BACKUPSET' ? [] : pieceTargets(store.pieces.find({ tenantId }), archiveUri);
+    const pieces = slots.flatMap(({ uri }) => pieceTargets(piecesAt(store, tenantId, uri), uri));
     const isOfLog = type === 'ARCHIVELOG_PIECE';
     return {
       ...{ tenantId, targets: [...sets, ...pieces], uri: (isOfLog ? archiveUri : dataUri) ?? '' },

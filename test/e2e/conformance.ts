@@ -25,6 +25,9 @@ const ofSys = (what: string) => needs(`${what} belongs to root@sys`);
 const unnamed = (what: string) => notSupported(`${what} for the sys tenant (add TENANT = name)`);
 const DEAD = (what: string) => ({ sys: notSupported(`${what} is`), tenant: notSupported(`${what} is`) });
 
+const LIVE = 'OceanBase takes LOG_ARCHIVE_DEST alone: here _1 to _3 are copies.';
+const NO_COPIES_OF_SETS = 'OceanBase has one DATA_BACKUP_DEST.';
+
 const ARCHIVE: ConformanceRow[] = [
   { sql: "ALTER SYSTEM SET LOG_ARCHIVE_DEST = 'LOCATION={archive}' TENANT = s", sys: 'ok', tenant: OTHER_TENANT },
   {
@@ -70,7 +73,46 @@ const ARCHIVE: ConformanceRow[] = [
     sys: unnamed('CHANGE EXTERNAL_STORAGE_DEST'),
     tenant: fail('ENTRY_NOT_EXIST', { what: 'the path does not exist' }),
   },
+  {
+    sql: "ALTER SYSTEM SET LOG_ARCHIVE_DEST_1 = 'LOCATION={archive}_1 BINDING=OPTIONAL' TENANT = s",
+    ...{ sys: 'ok', tenant: OTHER_TENANT, differs: LIVE },
+  },
+  {
+    sql: "ALTER SYSTEM SET LOG_ARCHIVE_DEST_2 = 'LOCATION={archive}_2'",
+    ...{ sys: unnamed('setting log_archive_dest_2'), tenant: 'ok', differs: LIVE },
+  },
+  {
+    sql: "ALTER SYSTEM SET LOG_ARCHIVE_DEST_3 = 'LOCATION={archive}_3 PIECE_SWITCH_INTERVAL=1d' TENANT = s",
+    ...{ sys: notSupported('LOG_ARCHIVE_DEST_3 attribute PIECE_SWITCH_INTERVAL is'), tenant: OTHER_TENANT },
+  },
+  {
+    sql: "ALTER SYSTEM SET LOG_ARCHIVE_DEST_3 = 'LOCATION={archive}' TENANT = s",
+    ...{ sys: notSupported('a copy at the path of LOG_ARCHIVE_DEST is'), tenant: OTHER_TENANT },
+  },
+  {
+    sql: "ALTER SYSTEM SET LOG_ARCHIVE_DEST_STATE_1 = 'DEFER' TENANT = s",
+    ...{ sys: 'ok', tenant: OTHER_TENANT, differs: LIVE },
+  },
+  {
+    sql: "ALTER SYSTEM SET LOG_ARCHIVE_DEST_STATE_3 = 'ENABLE'",
+    sys: unnamed('setting log_archive_dest_state_3'),
+    tenant: fail('ENTRY_NOT_EXIST', { what: 'log_archive_dest_3 is not set' }),
+  },
+  { sql: "ALTER SYSTEM SET LOG_ARCHIVE_DEST_1 = '' TENANT = s", sys: 'ok', tenant: OTHER_TENANT },
+  { sql: "ALTER SYSTEM SET LOG_ARCHIVE_DEST_2 = ''", sys: unnamed('setting log_archive_dest_2'), tenant: 'ok' },
+  { sql: "ALTER SYSTEM SET LOG_ARCHIVE_DEST_4 = 'LOCATION={archive}' TENANT = s", ...DEAD('LOG_ARCHIVE_DEST_4') },
+  { sql: "ALTER SYSTEM SET LOG_ARCHIVE_DEST_STATE_8 = 'ENABLE' TENANT = s", ...DEAD('LOG_ARCHIVE_DEST_STATE_8') },
   { sql: "ALTER SYSTEM SET DATA_BACKUP_DEST = '{data}' TENANT = s", sys: 'ok', tenant: OTHER_TENANT },
+  {
+    sql: "ALTER SYSTEM SET DATA_BACKUP_DEST_1 = 'LOCATION={data}_1 BINDING=MANDATORY' TENANT = s",
+    ...{ sys: 'ok', tenant: OTHER_TENANT, differs: NO_COPIES_OF_SETS },
+  },
+  {
+    sql: "ALTER SYSTEM SET DATA_BACKUP_DEST_3 = '{data}_3'",
+    ...{ sys: unnamed('setting data_backup_dest'), tenant: 'ok', differs: NO_COPIES_OF_SETS },
+  },
+  { sql: "ALTER SYSTEM SET DATA_BACKUP_DEST_3 = ''", sys: unnamed('setting data_backup_dest'), tenant: 'ok' },
+  { sql: "ALTER SYSTEM SET DATA_BACKUP_DEST_1 = '' TENANT = s", sys: 'ok', tenant: OTHER_TENANT },
   {
     sql: 'ALTER SYSTEM TAKE OVER DESTINATION',
     sys: notSupported('TAKE OVER DESTINATION for the sys tenant (add TENANT = name or ALL) is'),

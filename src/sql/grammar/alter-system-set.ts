@@ -1,5 +1,6 @@
 // ALTER SYSTEM [SET] name = value: destinations, their state, and parameters.
 import { fail } from '../../base/errors.ts';
+import { FIRST_DEST_NO } from '../../model/archive-copy.ts';
 import { readOneTenant, readValue } from './clauses.ts';
 import type { Cursor } from './cursor.ts';
 import type { AlterSystemStatement, ParameterAssignment } from './statement.ts';
@@ -45,17 +46,22 @@ function readClause(
 }
 
 /** The names that are set like parameters and kept with the tenant's backup records. */
-const DESTINATION = /^(log_archive_dest|log_archive_dest_state|data_backup_dest(_[1-3])?|log_restore_source)$/;
-const DEAD = /^log_archive_dest(_state)?_[1-8]$/;
+const DESTINATION = /^(log_archive_dest(_state)?|data_backup_dest)(_[1-3])?$|^log_restore_source$/;
+const DEAD = /^log_archive_dest(_state)?_[4-8]$/;
+
+/** `log_archive_dest_2`: 2. */
+function destNoOf(name: string): number {
+  return Number(/_(\d)$/.exec(name)?.[1] ?? FIRST_DEST_NO);
+}
 
 function toDestination({ name, value, tenants }: ParameterAssignment): AlterSystemStatement {
-  if (name === 'log_archive_dest') return { kind: 'setArchiveDest', attributes: value, tenants };
-  const dataDest = /^data_backup_dest(?:_(\d))?$/.exec(name);
-  if (dataDest) return { kind: 'setDataBackupDest', destNo: Number(dataDest[1] ?? 0), value, tenants };
   if (name === 'log_restore_source') return { kind: 'setLogRestoreSource', source: value, tenants };
+  const destNo = destNoOf(name);
+  if (name.startsWith('data_backup_dest')) return { kind: 'setDataBackupDest', destNo, value, tenants };
+  if (!name.startsWith('log_archive_dest_state')) return { kind: 'setArchiveDest', destNo, attributes: value, tenants };
   const state = value.toUpperCase();
-  if (state !== 'ENABLE' && state !== 'DEFER') throw fail('INVALID_ARGUMENT', { what: 'LOG_ARCHIVE_DEST_STATE' });
-  return { kind: 'setArchiveDestState', state, tenants };
+  if (state !== 'ENABLE' && state !== 'DEFER') throw fail('INVALID_ARGUMENT', { what: name.toUpperCase() });
+  return { kind: 'setArchiveDestState', destNo, state, tenants };
 }
 
 /**

@@ -20,16 +20,16 @@ describe('ALTER SYSTEM SET', () => {
   test.each([
     [
       "ALTER SYSTEM SET LOG_ARCHIVE_DEST='LOCATION=file:///backup/m/archive' TENANT = mysql_tenant;",
-      { kind: 'setArchiveDest', attributes: 'LOCATION=file:///backup/m/archive', tenants: ['mysql_tenant'] },
+      { kind: 'setArchiveDest', destNo: 0, attributes: 'LOCATION=file:///backup/m/archive', tenants: ['mysql_tenant'] },
     ],
-    ["alter system log_archive_dest = ''", { kind: 'setArchiveDest', attributes: '', tenants: null }],
+    ["alter system log_archive_dest = ''", { kind: 'setArchiveDest', destNo: 0, attributes: '', tenants: null }],
     [
       "ALTER SYSTEM SET LOG_ARCHIVE_DEST_STATE = 'defer' TENANT t",
-      { kind: 'setArchiveDestState', state: 'DEFER', tenants: ['t'] },
+      { kind: 'setArchiveDestState', destNo: 0, state: 'DEFER', tenants: ['t'] },
     ],
     [
       'ALTER SYSTEM SET LOG_ARCHIVE_DEST_STATE = ENABLE',
-      { kind: 'setArchiveDestState', state: 'ENABLE', tenants: null },
+      { kind: 'setArchiveDestState', destNo: 0, state: 'ENABLE', tenants: null },
     ],
     [
       "ALTER SYSTEM SET DATA_BACKUP_DEST='file:///d' TENANT = ALL",
@@ -39,7 +39,15 @@ describe('ALTER SYSTEM SET', () => {
       "ALTER SYSTEM SET LOG_RESTORE_SOURCE = 'LOCATION=file:///a' TENANT = `t`",
       { kind: 'setLogRestoreSource', source: 'LOCATION=file:///a', tenants: ['t'] },
     ],
-    ['ALTER SYSTEM SET LOG_ARCHIVE_DEST_3 = "x"', { kind: 'dead', what: 'LOG_ARCHIVE_DEST_3 is' }],
+    [
+      "ALTER SYSTEM SET LOG_ARCHIVE_DEST_3 = 'LOCATION=file:///a' TENANT = t",
+      { kind: 'setArchiveDest', destNo: 3, attributes: 'LOCATION=file:///a', tenants: ['t'] },
+    ],
+    [
+      "ALTER SYSTEM SET LOG_ARCHIVE_DEST_STATE_1 = 'defer'",
+      { kind: 'setArchiveDestState', destNo: 1, state: 'DEFER', tenants: null },
+    ],
+    ['ALTER SYSTEM SET LOG_ARCHIVE_DEST_4 = "x"', { kind: 'dead', what: 'LOG_ARCHIVE_DEST_4 is' }],
     ["ALTER SYSTEM SET LOG_ARCHIVE_DEST_STATE_8 = 'x'", { kind: 'dead', what: 'LOG_ARCHIVE_DEST_STATE_8 is' }],
   ])('reads %s', (sql, statement) => {
     expect(parse(sql)).toEqual(statement);

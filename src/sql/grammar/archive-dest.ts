@@ -1,5 +1,5 @@
 // The attribute string of LOG_ARCHIVE_DEST: `LOCATION=<uri> [BINDING=…] [PIECE_SWITCH_INTERVAL=…]`, in any order.
-import { fail } from '../../base/errors.ts';
+import { fail, type HoldfastError } from '../../base/errors.ts';
 import type { Binding } from '../../model/archive-round.ts';
 import { parseDurationUs } from '../../model/size-text.ts';
 
@@ -19,9 +19,10 @@ export interface ArchiveDestAttributes {
   pieceSwitchIntervalUs: bigint;
 }
 
-const invalid = () => fail('INVALID_ARGUMENT', { what: 'LOG_ARCHIVE_DEST' });
+type Invalid = () => HoldfastError;
+type Interval = Pick<ArchiveDestAttributes, 'pieceSwitchIntervalText' | 'pieceSwitchIntervalUs'>;
 
-function parseInterval(text: string): Pick<ArchiveDestAttributes, 'pieceSwitchIntervalText' | 'pieceSwitchIntervalUs'> {
+function parseInterval(text: string, invalid: Invalid): Interval {
   const us = /^\d+(us|ms|s|m|h|d)$/i.test(text) ? parseDurationUs(text) : undefined;
   if (us === undefined) throw invalid();
   if (us < PIECE_SWITCH_INTERVAL_US_MIN || us > PIECE_SWITCH_INTERVAL_US_MAX) {
@@ -30,7 +31,7 @@ function parseInterval(text: string): Pick<ArchiveDestAttributes, 'pieceSwitchIn
   return { pieceSwitchIntervalText: text.toLowerCase(), pieceSwitchIntervalUs: us };
 }
 
-function parseBinding(text: string): Binding {
+function parseBinding(text: string, invalid: Invalid): Binding {
   const binding = text.toUpperCase();
   if (binding !== 'OPTIONAL' && binding !== 'MANDATORY') throw invalid();
   return binding;
@@ -44,6 +45,25 @@ function parseBinding(text: string): Binding {
  * @source OceanBase 4.3.3 docs, LOG_ARCHIVE_DEST; intervals below a day are our extension
  */
 export function parseArchiveDest(text: string): ArchiveDestAttributes | null {
+  return parseAttributes(text, 'LOG_ARCHIVE_DEST');
+}
+
+/**
+ * Parses the attribute string of LOG_ARCHIVE_DEST_1 to _3: LOCATION and BINDING. Pieces are as long as those of
+ * LOG_ARCHIVE_DEST.
+ * @param name as the statement names it
+ * @throws as `parseArchiveDest`; NOT_SUPPORTED (4007) for PIECE_SWITCH_INTERVAL
+ */
+export function parseArchiveCopyDest(
+  text: string,
+  name: string,
+): Pick<ArchiveDestAttributes, 'location' | 'binding'> | null {
+  return parseAttributes(text, name);
+}
+
+function parseAttributes(text: string, name: string): ArchiveDestAttributes | null {
+  const invalid = () => fail('INVALID_ARGUMENT', { what: name });
+  const takesInterval = name === 'LOG_ARCHIVE_DEST';
   const parts = text.split(/\s+/).filter((part) => part !== '');
   if (parts.length === 0) return null;
   const seen = new Set<string>();
@@ -57,9 +77,9 @@ export function parseArchiveDest(text: string): ArchiveDestAttributes | null {
     if (equals <= 0 || seen.has(key)) throw invalid();
     seen.add(key);
     if (key === 'LOCATION') location = value;
-    else if (key === 'BINDING') binding = parseBinding(value);
-    else if (key === 'PIECE_SWITCH_INTERVAL') interval = parseInterval(value);
-    else throw fail('NOT_SUPPORTED', { what: `LOG_ARCHIVE_DEST attribute ${key.replace(/\W[\s\S]*/, '')} is` });
+    else if (key === 'BINDING') binding = parseBinding(value, invalid);
+    else if (key === 'PIECE_SWITCH_INTERVAL' && takesInterval) interval = parseInterval(value, invalid);
+    else throw fail('NOT_SUPPORTED', { what: `${name} attribute ${key.replace(/\W[\s\S]*/, '')} is` });
   }
   if (location === '') throw fail('NOT_SUPPORTED', { what: 'set archive dest without location is' });
   return { location, binding, ...interval };

@@ -49,14 +49,19 @@ const ARCHIVE = {
     ...OF_ONE,
     syntax: [
       "ALTER SYSTEM [SET] LOG_ARCHIVE_DEST = 'LOCATION=file:///backup/t/archive BINDING=Optional PIECE_SWITCH_INTERVAL=1d' [TENANT = t]",
+      "ALTER SYSTEM [SET] LOG_ARCHIVE_DEST_1 = 'LOCATION=file:///copy/t/archive BINDING=Optional' [TENANT = t]",
     ],
-    meaning: 'Where the log of a tenant is archived; an empty text takes the destination away.',
-    errors: DEST_ERRORS,
+    meaning:
+      'Where the log of a tenant is archived, and with _1 to _3 where copies of it go; an empty text takes a destination away.',
+    errors: [...DEST_ERRORS, 'ENTRY_NOT_EXIST'],
   },
   setArchiveDestState: {
     ...OF_ONE,
-    syntax: ["ALTER SYSTEM [SET] LOG_ARCHIVE_DEST_STATE = {'ENABLE' | 'DEFER'} [TENANT = t]"],
-    meaning: 'DEFER suspends the archive round, ENABLE goes on with it.',
+    syntax: [
+      "ALTER SYSTEM [SET] LOG_ARCHIVE_DEST_STATE = {'ENABLE' | 'DEFER'} [TENANT = t]",
+      "ALTER SYSTEM [SET] LOG_ARCHIVE_DEST_STATE_1 = {'ENABLE' | 'DEFER'} [TENANT = t]",
+    ],
+    meaning: 'DEFER suspends a copy, or with the leading destination the archive round; ENABLE goes on with it.',
     errors: ['INVALID_ARGUMENT', 'ENTRY_NOT_EXIST', 'NOT_SUPPORTED'],
   },
   setDataBackupDest: {
@@ -557,7 +562,7 @@ const REFUSED = {
       'ALTER SYSTEM DELETE {BACKUPPIECE | BACKUPROUND} 1',
       'ALTER SYSTEM CANCEL ALL BACKUP FORCE',
       'ALTER SYSTEM VALIDATE DATABASE',
-      "ALTER SYSTEM SET LOG_ARCHIVE_DEST_1 = 'LOCATION=file:///a'",
+      "ALTER SYSTEM SET LOG_ARCHIVE_DEST_4 = 'LOCATION=file:///a'",
     ],
     meaning: 'Grammar of OceanBase 2.x and 3.x, refused as OceanBase 4.x does.',
     errors: ['NOT_SUPPORTED'],

@@ -81,11 +81,15 @@ export type SessionFunctionName = (typeof SESSION_FUNCTIONS)[number];
 /** `attributes` goes through `parseArchiveDest`. */
 export interface SetArchiveDest {
   kind: 'setArchiveDest';
+  /** 0 for LOG_ARCHIVE_DEST, 1 to 3 for its copies. */
+  destNo: number;
   attributes: string;
   tenants: TenantSelection | null;
 }
 export interface SetArchiveDestState {
   kind: 'setArchiveDestState';
+  /** As of `SetArchiveDest`. */
+  destNo: number;
   state: DestState;
   tenants: TenantSelection | null;
 }
