@@ -305,8 +305,8 @@ export class CopyFollower {
   }
 
   /**
-   * What lies at the end of the copy must be a part of the leading destination's log; one batch that is not was never
-   * acknowledged (the copy led when it failed), and is superseded.
+   * What lies at the end of the copy must be a part of the leading destination's log; the few batches that are not were never
+   * acknowledged (the copy led when they failed), and are superseded.
    * @throws CopyForked
    */
   async #verify(log: CopyLog, of: { round: ArchiveRound; leading: Destination }): Promise<void> {
