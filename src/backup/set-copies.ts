@@ -7,6 +7,8 @@ import { JobWorkers } from '../base/job-workers.ts';
 import { ServerStopping } from '../base/server-stopping.ts';
 import { proveOwner } from '../destination/claim-destination.ts';
 import { deleteSet } from '../destination/delete-objects.ts';
+import { checkUnlocked, lockEndOf } from '../destination/locks.ts';
+import { manifestName } from '../format/layout.ts';
 import type { BackupSet } from '../model/backup-job.ts';
 import { parseDestinationUri } from '../model/destination-uri.ts';
 import { checkMove } from '../model/moves.ts';
@@ -21,6 +23,10 @@ const WORKING_TENANTS_MAX = 2;
 /** Progress is written at most four times a second. */
 const PROGRESS_INTERVAL_MS = 250;
 
+/** A lock that names no end, or a far one, is looked at so often. */
+const LOCK_RECHECK_MS = 3_600_000;
+const NS_PER_MS = 1_000_000n;
+
 /** A destination that failed is tried again after some seconds, and at last every ten minutes. */
 const COPY_TIMING: CopyTiming = { retryMs: 5_000, retryMsMax: 600_000 };
 
@@ -29,12 +35,14 @@ type CopyDependencies = Pick<
   'store' | 'clock' | 'log' | 'openDestination' | 'leases' | 'copyTiming'
 >;
 
+const placeKey = ({ tenantId, uri }: SetCopy) => `${tenantId} ${uri}`;
+const lockKey = (copy: SetCopy) => `${placeKey(copy)} ${copy.backupSetId}`;
 const keyOf = ({ tenantId, backupSetId, destId }: SetCopy) => ({ tenantId, backupSetId, destId });
 
 export class SetCopies {
   readonly #deps: CopyDependencies;
   readonly #jobs: JobWorkers<number, TenantCopier>;
-  /** By tenant and destination: failures in a row, and when it is tried again. */
+  /** By tenant and destination, and by what is locked there: failures in a row, and when it is tried again. */
   readonly #failures = new Map<string, { count: number; dueMs: number }>();
   #timer: NodeJS.Timeout | undefined;
 
@@ -79,23 +87,42 @@ export class SetCopies {
   next(tenantId: number): SetCopy | undefined {
     const { store } = this.#deps;
     if (!store.tenants.get({ tenantId })) return undefined;
-    const due = store.setCopies.find({ tenantId }).filter((copy) => this.#isDue(copy));
-    return nextCopy(due, store.backupSets.find({ tenantId }));
+    const isDue = (copy: SetCopy) => this.#isDue(copy);
+    return nextCopy(store.setCopies.find({ tenantId }), store.backupSets.find({ tenantId }), isDue);
   }
 
-  noteOutcome({ tenantId, uri }: SetCopy, hasFailed: boolean): void {
-    const key = `${tenantId} ${uri}`;
-    if (!hasFailed) return void this.#failures.delete(key);
+  /** @param error why it failed; undefined when it did not */
+  noteOutcome(copy: SetCopy, error: unknown): void {
+    if (error === undefined) {
+      this.#failures.delete(placeKey(copy));
+      this.#failures.delete(lockKey(copy));
+      return;
+    }
+    const lockEndNs = lockEndOf(error);
+    // A lock says nothing of the destination: what else is to be done there goes on.
+    if (lockEndNs !== null) {
+      this.#wait(lockKey(copy), { count: 0, waitMs: this.#untilMs(lockEndNs) });
+      return;
+    }
     const { retryMs, retryMsMax } = this.#deps.copyTiming ?? COPY_TIMING;
-    const count = (this.#failures.get(key)?.count ?? 0) + 1;
-    const waitMs = Math.min(retryMs * 2 ** (count - 1), retryMsMax);
+    const count = (this.#failures.get(placeKey(copy))?.count ?? 0) + 1;
+    this.#wait(placeKey(copy), { count, waitMs: Math.min(retryMs * 2 ** (count - 1), retryMsMax) });
+  }
+
+  #untilMs(lockEndNs: bigint | undefined): number {
+    if (lockEndNs === undefined) return LOCK_RECHECK_MS;
+    const leftMs = Number((lockEndNs - this.#deps.clock.nowNs()) / NS_PER_MS) + 1;
+    return Math.min(Math.max(leftMs, 1), LOCK_RECHECK_MS);
+  }
+
+  #wait(key: string, { count, waitMs }: { count: number; waitMs: number }): void {
     this.#failures.set(key, { count, dueMs: this.#deps.clock.monotonicMs() + waitMs });
     this.#wakeLater();
   }
 
-  #isDue({ tenantId, uri }: SetCopy): boolean {
-    const failed = this.#failures.get(`${tenantId} ${uri}`);
-    return failed === undefined || failed.dueMs <= this.#deps.clock.monotonicMs();
+  #isDue(copy: SetCopy): boolean {
+    const nowMs = this.#deps.clock.monotonicMs();
+    return [placeKey(copy), lockKey(copy)].every((key) => (this.#failures.get(key)?.dueMs ?? 0) <= nowMs);
   }
 
   #tenantsWithWork(): number[] {
@@ -140,7 +167,7 @@ class TenantCopier {
     ) {
       try {
         await this.#carryOut(copy);
-        this.#copies.noteOutcome(copy, false);
+        this.#copies.noteOutcome(copy, undefined);
       } catch (error) {
         if (signal.reason instanceof ServerStopping) return;
         this.#noteFailure(copy, error);
@@ -159,6 +186,7 @@ class TenantCopier {
     const lease = new DataLease(this.#deps, target, copy);
     await lease.prove();
     if (copy.status === 'DELETING') {
+      await checkUnlocked(target, manifestName(ref));
       await deleteSet(target, ref);
       return this.#move(copy, 'DELETED', { endNs: clock.nowNs(), result: 0, comment: '' });
     }
@@ -222,7 +250,7 @@ class TenantCopier {
 
   #noteFailure(copy: SetCopy, error: unknown): void {
     const { store, clock, log } = this.#deps;
-    this.#copies.noteOutcome(copy, true);
+    this.#copies.noteOutcome(copy, error);
     const now = store.setCopies.get(keyOf(copy));
     if (!now) return;
     const status = now.status === 'COPYING' ? checkMove('set copy', SET_COPY_MOVES, now.status, 'WAITING') : now.status;
@@ -233,7 +261,9 @@ class TenantCopier {
     store.transaction(() => {
       store.setCopies.change(keyOf(copy), { status, result: toResult(error), comment });
       if (comment === now.comment) return;
-      log.warn('backup set is not copied yet', { tenantId, backupSetId, uri, error });
+      const what =
+        now.status === 'DELETING' ? 'copy of a backup set is not removed yet' : 'backup set is not copied yet';
+      log.warn(what, { tenantId, backupSetId, uri, error });
       const facts = { tenant_id: tenantId, backup_set_id: backupSetId, dest_id: destId, result: toResult(error) };
       store.recordEvent(clock.nowNs(), { module: 'backup_data', event: 'copy_backup_set', facts, extraInfo: comment });
     });

@@ -9,13 +9,13 @@ import { ServerStopping } from '../base/server-stopping.ts';
 import { proveOwner } from '../destination/claim-destination.ts';
 import { deletePiece, deleteRound, deleteSet, occupied } from '../destination/delete-objects.ts';
 import type { Destination, OpenDestination } from '../destination/destination.ts';
-import { lockEndOf, lockEndText } from '../destination/locks.ts';
+import { checkUnlocked, lockEndOf, lockEndText } from '../destination/locks.ts';
 import { manifestName, pieceDirectory, pieceInfoName, setDirectory } from '../format/layout.ts';
 import { type Leases, NO_LEASES } from '../lease/lease-service.ts';
 import type { ArchivePiece, FileStatus } from '../model/archive-round.ts';
 import { JOB_MOVES, type JobStatus } from '../model/backup-job.ts';
 import type { DeleteJob, DeleteTask } from '../model/delete-job.ts';
-import { formatObject, parseDestinationUri } from '../model/destination-uri.ts';
+import { parseDestinationUri } from '../model/destination-uri.ts';
 import { checkMove, isFinal } from '../model/moves.ts';
 import { deleteCopies } from '../store/data-places.ts';
 import type { Store } from '../store/store.ts';
@@ -131,7 +131,7 @@ export class CleanWorker {
       await proveOwner(destination, { clusterUuid: store.cluster.uuid, tenantId: task.tenantId, destKind });
       const lease = await leases.hold(destination, { tenantId: task.tenantId, uri: task.uri, destKind });
       if (task.status === 'INIT') {
-        await checkLock(destination, target.head);
+        await checkUnlocked(destination, target.head);
         const { bytes, files } = await occupied(destination, target.directory);
         store.transaction(() => {
           const status = checkMove('delete task', JOB_MOVES, task.status, 'DOING');
@@ -254,16 +254,6 @@ function targetOf(store: Store, task: DeleteTask): Target {
       if (isLastOfRound(store, row)) await deleteRound(destination, row);
     },
   };
-}
-
-/** @throws OBJECT_LOCKED_BY_WORM (4124) when nothing of it may go yet: then nothing of it is touched */
-async function checkLock(destination: Destination, head: string): Promise<void> {
-  // A label may be put on what is locked.
-  if (destination.can.tagsRemoved) return;
-  const untilNs = await destination.lockedUntilNs?.(head);
-  if (untilNs === undefined) return;
-  const object = formatObject(destination.uri, head);
-  throw fail('OBJECT_LOCKED_BY_WORM', { object, until: lockEndText(untilNs) });
 }
 
 /** Whether nothing of a round is left behind a piece, and nothing will come: a piece is only deleted when it is frozen. */

@@ -1,5 +1,6 @@
 // Objects that may not be deleted before a moment, and removing what nobody reads where that is refused.
-import { type ErrorName, isFailure, messageOf } from '../base/errors.ts';
+import { type ErrorName, fail, isFailure, messageOf } from '../base/errors.ts';
+import { formatObject } from '../model/destination-uri.ts';
 import type { Destination, DestinationSpec } from './destination.ts';
 
 const NS_PER_MS = 1_000_000n;
@@ -13,6 +14,20 @@ export function lockEndOf(error: unknown): bigint | undefined | null {
   if (!isFailure(error, 'OBJECT_LOCKED_BY_WORM')) return null;
   const untilMs = Date.parse((error.facts as { until: string }).until);
   return Number.isFinite(untilMs) ? BigInt(untilMs) * NS_PER_MS : undefined;
+}
+
+/**
+ * Before the first object of a set or a piece is deleted.
+ * @param head the object that goes first
+ * @throws OBJECT_LOCKED_BY_WORM (4124) when nothing of it may go yet: then nothing of it is touched
+ */
+export async function checkUnlocked(destination: Destination, head: string): Promise<void> {
+  // A label may be put on what is locked.
+  if (destination.can.tagsRemoved) return;
+  const untilNs = await destination.lockedUntilNs?.(head);
+  if (untilNs === undefined) return;
+  const object = formatObject(destination.uri, head);
+  throw fail('OBJECT_LOCKED_BY_WORM', { object, until: lockEndText(untilNs) });
 }
 
 /** `2026-11-23T07:32:27.001Z`: the millisecond in which a lock has ended. */

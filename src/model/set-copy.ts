@@ -64,19 +64,33 @@ export function newCopy({ tenantId, backupSetId }: BackupSet, { destId, uri }: D
   };
 }
 
+type SetOfCopy = Pick<BackupSet, 'backupSetId' | 'backupType' | 'prevFullBackupSetId'>;
+
 /**
  * Which copy is made or removed next: copies of the newest full set and what is built on it come first, each behind what
  * it takes blocks from; then older sets; then what is to be deleted, increments before what they lean on.
+ * @param isDue false for what was tried and waits for its time; nothing is deleted before what leans on it there
  */
 export function nextCopy(
   copies: readonly SetCopy[],
-  sets: ReadonlyArray<Pick<BackupSet, 'backupSetId' | 'backupType'>>,
+  sets: readonly SetOfCopy[],
+  isDue: (copy: SetCopy) => boolean,
 ): SetCopy | undefined {
   const newestFull = Math.max(0, ...sets.filter((set) => set.backupType === 'FULL').map((set) => set.backupSetId));
   const rank = ({ status, backupSetId }: SetCopy) => (status === 'DELETING' ? 2 : backupSetId >= newestFull ? 0 : 1);
   const byTurn = (a: SetCopy, b: SetCopy) =>
     rank(a) - rank(b) || (rank(a) === 2 ? b.backupSetId - a.backupSetId : a.backupSetId - b.backupSetId);
-  return copies.filter(({ status }) => isOpenCopy(status)).toSorted((a, b) => byTurn(a, b) || a.destId - b.destId)[0];
+  const open = copies.filter(({ status }) => isOpenCopy(status));
+  const kept = open.filter((copy) => copy.status === 'DELETING' && !isDue(copy));
+  const isNeeded = ({ status, backupSetId, destId }: SetCopy) =>
+    status === 'DELETING' &&
+    kept.some((copy) => {
+      const set = sets.find((candidate) => candidate.backupSetId === copy.backupSetId);
+      const leansOnIt = set?.backupType === 'INC' && set.prevFullBackupSetId <= backupSetId;
+      return copy.destId === destId && leansOnIt && backupSetId < copy.backupSetId;
+    });
+  const due = open.filter((copy) => isDue(copy) && !isNeeded(copy));
+  return due.toSorted((a, b) => byTurn(a, b) || a.destId - b.destId)[0];
 }
 
 /** Whether there is work to be done for a copy. */

@@ -4,10 +4,18 @@ import { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writ
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { CopyTiming } from '../backup/backup-dependencies.ts';
+import { systemClock } from '../base/clock.ts';
 import { HoldfastError } from '../base/errors.ts';
+import { dropMemoryDestination, MemoryDestination } from '../destination/memory-destination.ts';
+import { openDestination } from '../destination/open-destination.ts';
 import { segmentName } from '../format/layout.ts';
+import { type DestinationUri, formatDestinationUri } from '../model/destination-uri.ts';
 import type { Tenant } from '../model/tenant.ts';
+import { deleteCopies } from '../store/data-places.ts';
 import { type KnownState, until, World } from './world.fixture.ts';
+
+/** Long enough to take a backup meanwhile. */
+const LOCK_MS = 4_000;
 
 let world: World;
 let source: Tenant;
@@ -87,6 +95,37 @@ describe('copies of backup sets', () => {
         expect(objectsAt(copyUri(no), directory)).toEqual(objectsAt(data(), directory));
     for (const { copiedBytes, totalBytes } of copies())
       expect([copiedBytes > 0n, copiedBytes]).toEqual([true, totalBytes]);
+  });
+
+  test('that are locked stay until the lock has ended, and keep nothing else at their destination waiting', async () => {
+    await world[Symbol.asyncDispose]();
+    const id = `locked-${process.pid}`;
+    const worm = { clock: systemClock, retainMs: LOCK_MS };
+    const open = (uri: DestinationUri) =>
+      formatDestinationUri(uri) === copyUri(1)
+        ? new MemoryDestination(id, { append: false, worm })
+        : openDestination(uri);
+    // What waits for its destination waits for longer than the test.
+    world = new World({ open, copyTiming: { retryMs: 600_000, retryMsMax: 600_000 } });
+    source = await world.addReadyTenant('app');
+    world.start();
+    try {
+      await world.commit(source, { a: '1' });
+      await world.backUp(source);
+      await setCopy(1);
+      await allCopied();
+      world.store.transaction(() => deleteCopies(world.store, { tenantId: source.tenantId, backupSetId: 1 }));
+      world.backup.pumpCopies();
+      await until('the lock is met', () => copies()[0]!.comment.includes('locked'));
+      await world.backUp(source);
+      await until('the next set is copied', () => copies()[1]?.status === 'AVAILABLE');
+      expect(copies()[0]).toMatchObject({ backupSetId: 1, status: 'DELETING', result: 4124 });
+      await until('the lock has ended', () => copies()[0]!.status === 'DELETED');
+      const left = await new MemoryDestination(id).list('');
+      expect(left.filter(({ name }) => name.startsWith('backup_set_1_full/'))).toEqual([]);
+    } finally {
+      dropMemoryDestination(id);
+    }
   });
 
   test('a path that is a destination already, or of somebody else, is refused', async () => {
