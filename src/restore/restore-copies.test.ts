@@ -8,7 +8,7 @@ import { systemClock } from '../base/clock.ts';
 import { HoldfastError } from '../base/errors.ts';
 import { dropMemoryDestination, MemoryDestination } from '../destination/memory-destination.ts';
 import { openDestination } from '../destination/open-destination.ts';
-import { segmentName } from '../format/layout.ts';
+import { FORMAT_FILE_NAME, manifestName, segmentName } from '../format/layout.ts';
 import { type DestinationUri, formatDestinationUri } from '../model/destination-uri.ts';
 import type { Tenant } from '../model/tenant.ts';
 import { deleteCopies } from '../store/data-places.ts';
@@ -114,6 +114,9 @@ describe('copies of backup sets', () => {
       await world.backUp(source);
       await setCopy(1);
       await allCopied();
+      const locked = new MemoryDestination(id);
+      const setUntilNs = await locked.lockedUntilNs(manifestName({ backupSetId: 1, type: 'FULL' }));
+      expect(await locked.lockedUntilNs(FORMAT_FILE_NAME)).toBeGreaterThan(setUntilNs! - 1_000_000_000n);
       world.store.transaction(() => deleteCopies(world.store, { tenantId: source.tenantId, backupSetId: 1 }));
       world.backup.pumpCopies();
       await until('the lock is met', () => copies()[0]!.comment.includes('locked'));
@@ -121,7 +124,7 @@ describe('copies of backup sets', () => {
       await until('the next set is copied', () => copies()[1]?.status === 'AVAILABLE');
       expect(copies()[0]).toMatchObject({ backupSetId: 1, status: 'DELETING', result: 4124 });
       await until('the lock has ended', () => copies()[0]!.status === 'DELETED');
-      const left = await new MemoryDestination(id).list('');
+      const left = await locked.list('');
       expect(left.filter(({ name }) => name.startsWith('backup_set_1_full/'))).toEqual([]);
     } finally {
       dropMemoryDestination(id);
