@@ -2,7 +2,6 @@
 // where it leads or at a copy.
 import { setTimeout as pause } from 'node:timers/promises';
 import { fail } from '../base/errors.ts';
-import { SCN_NONE, type Scn } from '../model/scn.ts';
 import { archiveSlots } from '../store/archive-slots.ts';
 import type { FoundSources } from './read-sources.ts';
 import type { RestoreDependencies } from './restore-worker.ts';
@@ -15,17 +14,11 @@ const STOP_POLL_MS = 50;
 /**
  * @param of.isNewest what is restored is the newest point: it would silently become an older one. A given point is either
  *        already there or refused by the plan
- * @param of.untilScn the given point, when it is an scn: a destination that has it is not waited for
  * @throws TIMEOUT (4012), or what stands in the way of archiving, for the newest point only
  */
 export async function provePresent(
-  { store, archive, log, checkpointOf }: Pick<RestoreDependencies, 'store' | 'archive' | 'log' | 'checkpointOf'>,
-  of: {
-    owner: FoundSources['owner'];
-    archiveUris: readonly string[];
-    isNewest: boolean;
-    untilScn?: Scn | undefined;
-  },
+  { store, archive, log }: Pick<RestoreDependencies, 'store' | 'archive' | 'log'>,
+  of: { owner: FoundSources['owner']; archiveUris: readonly string[]; isNewest: boolean },
 ): Promise<void> {
   const { tenantId, clusterUuid } = of.owner;
   const running = () => {
@@ -34,9 +27,6 @@ export async function provePresent(
     return uris.some((uri) => uri !== undefined && of.archiveUris.includes(uri)) ? round?.status : undefined;
   };
   if (clusterUuid !== store.cluster.uuid || !store.tenants.get({ tenantId })) return;
-  const round = store.currentRound(tenantId);
-  const reachedScn = checkpointOf?.(tenantId) ?? round?.checkpointScn ?? SCN_NONE;
-  if (of.untilScn !== undefined && reachedScn >= of.untilScn && of.archiveUris.includes(round?.uri ?? '')) return;
   const ended = new AbortController();
   const late = pause(PRESENT_WAIT_MS_MAX, undefined, { signal: ended.signal }).then(() => {
     throw fail('TIMEOUT', { what: 'the log archive of the source tenant did not become durable' });

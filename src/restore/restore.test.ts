@@ -104,25 +104,6 @@ describe('a restore', () => {
     expect(restoredBytes('now').equals(states[11]!.bytes)).toBe(true);
   });
 
-  test('to a point that is archived does not wait for the archive to take more, one to the newest point does', async () => {
-    await world.backUp(source);
-    const [state] = await commits(1, 5);
-    const archive = world.archive(source.tenantId);
-    const checkpointScn = await archive.flush();
-    const { tenantId, roundId } = world.store.currentRound(source.tenantId)!;
-    world.store.rounds.update({ tenantId, roundId }, { checkpointScn });
-    let asked = 0;
-    archive.flush = async () => {
-      asked++;
-      return checkpointScn;
-    };
-    await world.restoreTo('then', { uris: world.uris('app'), target: { kind: 'scn', scn: state!.scn } });
-    expect(restoredBytes('then').equals(state!.bytes)).toBe(true);
-    expect(asked).toBe(0);
-    await world.restoreTo('now', { uris: world.uris('app') });
-    expect(asked).toBe(1);
-  });
-
   test('lists the log again when a piece was compacted while it was read', async () => {
     await world.backUp(source);
     const states = await commits(4);

@@ -196,10 +196,8 @@ class Restore implements RestoreService {
   }
 
   async #plan(request: Pick<RestoreRequest, 'uris' | 'target'>, isNewest = request.target.kind === 'newest') {
-    const { target } = request;
-    const untilScn = target.kind === 'scn' ? target.scn : undefined;
     const sources = await readSources(request.uris, openAsSys(this.#deps), (owner, archiveUris) =>
-      provePresent(this.#deps, { owner, archiveUris, isNewest, untilScn }),
+      provePresent(this.#deps, { owner, archiveUris, isNewest }),
     );
     const [away] = sources.away;
     // Which point is the newest nobody knows without a log that may be there.
