@@ -12,6 +12,7 @@ const PRESENT_WAIT_MS_MAX = 30_000;
 const STOP_POLL_MS = 50;
 
 /**
+ * Also for a point that the running archive has reached: while nobody writes it goes on without an object that proves it.
  * @param of.isNewest what is restored is the newest point: it would silently become an older one. A given point is either
  *        already there or refused by the plan
  * @throws TIMEOUT (4012), or what stands in the way of archiving, for the newest point only
