@@ -3,6 +3,7 @@
 // latest writer's segments count, those of the one he went on from as far as he found them, and so on; what anybody else
 // wrote came too late, whatever its number is. A frozen piece needs none of this: its list tells.
 import { isFailure } from '../base/errors.ts';
+import { mapAtOnce } from '../base/map-at-once.ts';
 import {
   decodeSegmentHeader,
   durableBatchNoOf,
@@ -82,12 +83,8 @@ export async function findCounted(
 ): Promise<CountedUpTo[]> {
   if (segments.length === 0 || (segments.length === 1 && floor === 0))
     return segments.map((segment) => ({ segment, beforeBatchNo: Number.POSITIVE_INFINITY }));
-  const heads = new Map<SegmentObject, LogSegmentHeader | undefined>();
-  for (let at = 0; at < segments.length; at += HEADS_AT_ONCE) {
-    const some = segments.slice(at, at + HEADS_AT_ONCE);
-    const read = await Promise.all(some.map((segment) => readHead(destination, segment)));
-    for (const [index, segment] of some.entries()) heads.set(segment, read[index]);
-  }
+  const read = await mapAtOnce(segments, HEADS_AT_ONCE, (segment) => readHead(destination, segment));
+  const heads = new Map(segments.map((segment, index) => [segment, read[index]]));
   const known = [...heads].map(([segment, head]) => ({ segment, head }));
   return chooseSegments(known, floor).map((counted) => ({ ...counted, head: heads.get(counted.segment) }));
 }

@@ -2,6 +2,7 @@
 // Frozen pieces are judged by their own lists here; every byte that is used is checked when it is walked.
 import { sameBytes } from '../base/bytes.ts';
 import { fail, isFailure } from '../base/errors.ts';
+import { mapAtOnce } from '../base/map-at-once.ts';
 import {
   type ArchivedPiece,
   readPieceInfo,
@@ -27,6 +28,9 @@ import { pieceInfoName, type RoundRef, roundStartName } from '../format/layout.t
 import type { HashedBatchHeader } from '../format/log-batch-header.ts';
 import { SCN_NONE, type Scn, toScn } from '../model/scn.ts';
 import type { Damage, LogRun, PlanPiece } from './plan-facts.ts';
+
+/** Pieces that are asked what they hold at once: each is some small requests to places that may be far. */
+const PIECES_AT_ONCE = 8;
 
 /** Whose log it must be: from the destination's format file. */
 export type LogOwner = LogReader;
@@ -78,11 +82,12 @@ async function readRoundRuns(reading: Reading, pieces: readonly CopiedPiece[]): 
   const { destId, roundId } = pieces[0]!.copies[0]!.piece;
   const round = { destId, roundId };
   const runs: FoundRun[] = [];
+  const coverages = await mapAtOnce(pieces, PIECES_AT_ONCE, (piece) => coverage(reading, piece));
   let open: FoundRun | null = null;
-  for (const piece of pieces) {
+  for (const [index, piece] of pieces.entries()) {
     if (open && open.archived.at(-1)?.pieceId !== piece.pieceId - 1) open = null;
-    const covered = await coverage(reading, piece);
-    if (covered === null) {
+    const covered = coverages[index];
+    if (!covered) {
       open = null;
       continue;
     }

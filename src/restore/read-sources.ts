@@ -2,6 +2,7 @@
 import { hexOf } from '../base/bytes.ts';
 import { fail, type HoldfastError, isFailure } from '../base/errors.ts';
 import { MIB, SYS_TENANT_ID } from '../base/limits.ts';
+import { mapAtOnce } from '../base/map-at-once.ts';
 import { readManifest, SETS_MAX } from '../destination/backup-set-reader.ts';
 import { readFormatFile } from '../destination/claim-destination.ts';
 import type { Destination, OpenDestination } from '../destination/destination.ts';
@@ -19,6 +20,8 @@ import { groupSourceUris, type SourceUri } from './source-uris.ts';
 
 /** All manifests of a destination stand in memory at once: a thousand increments in one chain have 100 MiB. */
 const MANIFESTS_BYTES_MAX = 256 * MIB;
+/** Manifests that are asked for at once: each is two small requests to a place that may be far. */
+const MANIFESTS_AT_ONCE = 8;
 
 /** A set with what its manifest says. */
 export interface FoundSet extends PlanSet {
@@ -180,21 +183,21 @@ async function readEach(
   source: Source,
   refs: readonly SetRef[],
 ): Promise<{ sets: FoundSet[]; damagedSets: DamagedSet[] }> {
-  const sets: FoundSet[] = [];
-  const damagedSets: DamagedSet[] = [];
   let bytes = 0;
-  for (const ref of refs) {
+  const found = await mapAtOnce(refs, MANIFESTS_AT_ONCE, async (ref): Promise<FoundSet | DamagedSet> => {
     if (bytes > MANIFESTS_BYTES_MAX)
       throw fail('NOT_SUPPORTED', { what: 'a destination with so much in its manifests is' });
     try {
       const set = await readSet(source, ref);
-      sets.push(set);
       bytes += set.manifestBytes.length;
+      return set;
     } catch (error) {
-      damagedSets.push({ name: setDirectory(ref), backupSetId: ref.backupSetId, ...damageOf(error) });
+      return { name: setDirectory(ref), backupSetId: ref.backupSetId, ...damageOf(error) };
     }
-  }
-  return { sets, damagedSets };
+  });
+  const isRead = (set: FoundSet | DamagedSet): set is FoundSet => 'manifest' in set;
+  const isDamaged = (set: FoundSet | DamagedSet): set is DamagedSet => !isRead(set);
+  return { sets: found.filter(isRead), damagedSets: found.filter(isDamaged) };
 }
 
 /** Complete sets, ascending by id; and those asked for by name whatever is there. */
