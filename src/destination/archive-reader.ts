@@ -34,6 +34,7 @@ import {
 } from './batch-chain.ts';
 import { findSegment, segmentsOf } from './counted-segments.ts';
 import type { Destination, ObjectReader } from './destination.ts';
+import { OpenAhead } from './open-ahead.ts';
 
 /** Read at once while walking headers: many small batches in one read, not much waste between large ones. */
 const READ_AHEAD_BYTES = 256 * KIB;
@@ -123,7 +124,7 @@ type SegmentWalkItem =
 
 /** The items of one segment, its header checked against where it lies; a header that is no header is a fault. */
 async function* readSegment(
-  destination: Destination,
+  open: () => Promise<ObjectReader>,
   piece: ArchivedPiece,
   segment: SegmentObject,
   options: WalkOptions & { isLast: boolean },
@@ -134,7 +135,7 @@ async function* readSegment(
     yield { kind: 'fault', fault: { object: name, offset: 0, because, isTorn: true } };
     return;
   }
-  const reader = await destination.openRead(name);
+  const reader = await open();
   const readRange = windowed(reader, sizeBytes);
   let hasHeader = false;
   try {
@@ -348,15 +349,18 @@ async function* walkSegments(
 ): AsyncGenerator<ReadBatch, void> {
   const { chain, isSlice = false } = walk;
   const info = piece.isFrozen ? await readPieceInfo(destination, piece) : undefined;
-  const segments = await segmentsOf(destination, piece, { info, floor: chain.generation });
-  const present = new Map(piece.segments.map((segment) => [segment.name, segment]));
   const joint = walk.isRejoining ? chain.position : ROUND_START;
-  for (const counted of segments) {
+  const segments = (await segmentsOf(destination, piece, { info, floor: chain.generation })).filter(
+    ({ listed }) => !listed || listed.lastBatchNo > joint.batchNo,
+  );
+  const present = new Map(piece.segments.map((segment) => [segment.name, segment]));
+  const names = segments.map(({ name }) => name);
+  await using ahead = new OpenAhead(destination, names);
+  for (const [index, counted] of segments.entries()) {
     const { listed } = counted;
-    if (listed && listed.lastBatchNo <= joint.batchNo) continue;
     const segment = findSegment(present, counted);
-    const isLast = walk.isLastPiece && counted === segments.at(-1);
-    for await (const item of readSegment(destination, piece, segment, { ...walk, isLast })) {
+    const isLast = walk.isLastPiece && index === segments.length - 1;
+    for await (const item of readSegment(() => ahead.open(index), piece, segment, { ...walk, isLast })) {
       if (item.kind === 'segment') {
         if (item.header.firstBatchNo <= joint.batchNo) chain.rejoin(piece, segment);
         else if (!chain.openSegment(piece, segment, item.header, { mayBeStray: !info, isSlice })) break;
