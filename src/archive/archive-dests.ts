@@ -25,9 +25,36 @@ function checkDestMayChange({ store }: ArchiveContext, tenantId: number): void {
 /** Two copies at one place are none. */
 function checkIsOther({ store }: ArchiveContext, tenantId: number, of: { destNo: number; uri: string }): void {
   const same = archiveSlots(store, tenantId).find(({ uri, destNo }) => uri === of.uri && destNo !== of.destNo);
-  if (!same) return;
-  const name = same.destNo === FIRST_DEST_NO ? 'LOG_ARCHIVE_DEST' : `LOG_ARCHIVE_DEST_${same.destNo}`;
-  throw fail('NOT_SUPPORTED', { what: `a copy at the path of ${name} is` });
+  if (same) throw fail('NOT_SUPPORTED', { what: `a copy at the path of ${nameOf(same.destNo)} is` });
+}
+
+const nameOf = (destNo: number) => (destNo === FIRST_DEST_NO ? 'LOG_ARCHIVE_DEST' : `LOG_ARCHIVE_DEST_${destNo}`);
+
+interface Claimed {
+  destId: number;
+  uri: string;
+  /** To the transaction that records the destination: what its path is known for. */
+  save(): void;
+}
+
+/** Claims a destination that no other one of the tenant is. */
+async function claim(
+  context: ArchiveContext,
+  tenant: Tenant,
+  { given, destNo }: { given: string; destNo: number },
+): Promise<Claimed> {
+  const { store, clock } = context;
+  const { tenantId } = tenant;
+  const parsed = parseDestinationUri(given);
+  const uri = formatDestinationUri(parsed);
+  checkIsOther(context, tenantId, { destNo, uri });
+  const destId = store.destIdFor(tenantId, uri);
+  const format = await claimArchive(context, tenant, { uri: parsed, destId });
+  const save = () => {
+    keepAccess(store, tenantId, parsed);
+    store.changeDestination(tenantId, uri, { options: parsed.options, ...claimedFacts(format, clock.nowNs()) });
+  };
+  return { destId, uri, save };
 }
 
 /** @see ArchiveService.setDest */
@@ -36,7 +63,7 @@ export async function setArchiveDest(
   tenant: Tenant,
   request: ArchiveDestRequest | null,
 ): Promise<void> {
-  const { store, clock } = context;
+  const { store } = context;
   const { tenantId } = tenant;
   checkDestMayChange(context, tenantId);
   if (request === null) {
@@ -47,11 +74,7 @@ export async function setArchiveDest(
     return;
   }
   assert(request.pieceSwitchIntervalUs > 0n, 'a piece has a length');
-  const parsed = parseDestinationUri(request.uri);
-  const uri = formatDestinationUri(parsed);
-  checkIsOther(context, tenantId, { destNo: FIRST_DEST_NO, uri });
-  const destId = store.destIdFor(tenantId, uri);
-  const format = await claimArchive(context, tenant, { uri: parsed, destId });
+  const { destId, uri, save } = await claim(context, tenant, { given: request.uri, destNo: FIRST_DEST_NO });
   store.transaction(() => {
     // The claim took its time; a round may have begun at the old destination.
     checkDestMayChange(context, tenantId);
@@ -60,9 +83,7 @@ export async function setArchiveDest(
     const { binding, pieceSwitchIntervalUs, pieceSwitchIntervalText } = request;
     const interval = { pieceSwitchIntervalUs, pieceSwitchIntervalText };
     store.archiveDests.insert({ tenantId, destId, uri, binding, ...interval, state: 'ENABLE' });
-    keepAccess(store, tenantId, parsed);
-    const { options } = parsed;
-    store.changeDestination(tenantId, uri, { options, ...claimedFacts(format, clock.nowNs()) });
+    save();
     const settings = { binding, piece_switch_interval: pieceSwitchIntervalText };
     const facts = { tenant_id: tenantId, dest_id: destId, path: uri, ...settings };
     recordSetting(context, 'set_log_archive_dest', facts);
@@ -75,7 +96,7 @@ export async function setArchiveCopyDest(
   tenant: Tenant,
   { destNo, request }: { destNo: number; request: ArchiveCopyRequest | null },
 ): Promise<void> {
-  const { store, clock } = context;
+  const { store } = context;
   const { tenantId } = tenant;
   assert(destNo > FIRST_DEST_NO, 'a copy has a number');
   checkCopyMayChange(context, tenantId, destNo);
@@ -87,11 +108,7 @@ export async function setArchiveCopyDest(
     return;
   }
   if (!store.archiveDests.get({ tenantId })) throw fail('ENTRY_NOT_EXIST', { what: 'log_archive_dest is not set' });
-  const parsed = parseDestinationUri(request.uri);
-  const uri = formatDestinationUri(parsed);
-  checkIsOther(context, tenantId, { destNo, uri });
-  const destId = store.destIdFor(tenantId, uri);
-  const format = await claimArchive(context, tenant, { uri: parsed, destId });
+  const { destId, uri, save } = await claim(context, tenant, { given: request.uri, destNo });
   store.transaction(() => {
     checkCopyMayChange(context, tenantId, destNo);
     checkIsOther(context, tenantId, { destNo, uri });
@@ -99,8 +116,7 @@ export async function setArchiveCopyDest(
     store.archiveCopyDests.remove({ tenantId, destNo });
     const { binding } = request;
     store.archiveCopyDests.insert({ tenantId, destNo, destId, uri, binding, state: 'ENABLE' });
-    keepAccess(store, tenantId, parsed);
-    store.changeDestination(tenantId, uri, { options: parsed.options, ...claimedFacts(format, clock.nowNs()) });
+    save();
     insertRoundCopies(context, tenantId);
     const facts = { tenant_id: tenantId, dest_no: destNo, dest_id: destId, path: uri, binding };
     recordSetting(context, 'set_log_archive_dest', facts);
@@ -119,8 +135,7 @@ export function setArchiveDestState(
     const isSet = isCopy
       ? store.archiveCopyDests.update({ tenantId, destNo }, { state })
       : store.archiveDests.update({ tenantId }, { state });
-    const name = `log_archive_dest${isCopy ? `_${destNo}` : ''}`;
-    if (!isSet) throw fail('ENTRY_NOT_EXIST', { what: `${name} is not set` });
+    if (!isSet) throw fail('ENTRY_NOT_EXIST', { what: `${nameOf(destNo).toLowerCase()} is not set` });
     const slot = isCopy ? { dest_no: destNo } : {};
     recordSetting(context, 'set_log_archive_dest_state', { tenant_id: tenantId, ...slot, state });
   });

@@ -2,6 +2,7 @@
 // pieces and batches, so that a reader can change from one to the other at any batch.
 // Where it stands is what lies there; a piece's row is durable before its first object.
 import { assert } from '../../base/assert.ts';
+import { sameBytes } from '../../base/bytes.ts';
 import { fail, isFailure } from '../../base/errors.ts';
 import { listPiece, readRoundEnd, readRoundStart } from '../../destination/archive-listing.ts';
 import { walkPiece } from '../../destination/archive-reader.ts';
@@ -12,7 +13,7 @@ import type { RoundStartInfo } from '../../format/archive-info.ts';
 import { readLogBatchHeader } from '../../format/log-batch-header.ts';
 import type { Lease } from '../../lease/lease-service.ts';
 import type { PieceCopy, RoundCopy } from '../../model/archive-copy.ts';
-import type { ArchivePiece } from '../../model/archive-round.ts';
+import { type ArchivePiece, pieceAtStart } from '../../model/archive-round.ts';
 import { parseDestinationUri } from '../../model/destination-uri.ts';
 import { later, SCN_NONE, type Scn } from '../../model/scn.ts';
 import type { ArchiveContext } from '../archive-context.ts';
@@ -217,7 +218,7 @@ export class CopyLog {
     // It was away until what comes next was deleted.
     if (first.batchNo > batchNo + 1)
       throw new CopyForked(`batches ${batchNo + 1} to ${first.batchNo - 1}, which it lacks, are not archived any more`);
-    if (first.batchNo !== batchNo + 1 || Buffer.compare(prevHash, hash) !== 0) {
+    if (first.batchNo !== batchNo + 1 || !sameBytes(prevHash, hash)) {
       const because = `batch ${first.batchNo} does not go on from its batch ${batchNo}`;
       throw fail('BACKUP_DATA_CORRUPT', { object: this.#copy.uri, because });
     }
@@ -282,13 +283,8 @@ export class CopyLog {
     await this.#closeWriter();
     const leading = store.pieces.get({ tenantId, pieceId });
     assert(leading?.roundId === roundId, 'a piece that is copied is known');
-    const { startScn } = leading;
-    const empty = { checkpointScn: startScn, maxScn: startScn, inputBytes: 0n, outputBytes: 0n, lockedUntilNs: 0n };
-    const createdUs = clock.nowNs() / NS_PER_US;
-    const row: PieceCopy = {
-      ...{ ...leading, destId, uri, status: 'ACTIVE' as const, fileStatus: 'AVAILABLE' as const, createdUs },
-      ...empty,
-    };
+    const start = { startScn: leading.startScn, createdNs: clock.nowNs() };
+    const row: PieceCopy = { ...leading, destId, uri, ...pieceAtStart(start) };
     if (!store.pieceCopies.get({ tenantId, pieceId, destId })) store.pieceCopies.insert(row);
     this.#piece = row;
     this.#isAnnounced = false;

@@ -44,7 +44,7 @@ export async function* readLeading(log: LeadingLog, after: ChainPosition | undef
     const { clusterUuid, tenantId, findKey } = owner;
     const place = { batchNo: header.batchNo, prevHash: header.prevHash, findKey };
     verifyLogBatch(bytes, { owner: { clusterUuid, tenantId, roundId: round.roundId }, ...place }, object);
-    if (after && header.batchNo === after.batchNo + 1 && Buffer.compare(header.prevHash, after.hash) !== 0) {
+    if (after && header.batchNo === after.batchNo + 1 && !sameBytes(header.prevHash, after.hash)) {
       const because = `batch ${header.batchNo} goes on from another batch than the copy's last one`;
       throw fail('BACKUP_DATA_CORRUPT', { object, because });
     }
