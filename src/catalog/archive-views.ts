@@ -245,8 +245,9 @@ export const V_OB_ARCHIVE_DEST_STATUS = view(
         if (!isCurrent) continue;
         const figures = reader.figures(round.tenantId);
         const { checkpointScn } = round;
-        const hasAll = isCopy ? figures && checkpointScn >= figures.maxScn : figures?.pendingCommits === 0;
-        const isCaughtUp = figures?.isAttached === true && hasAll && checkpointScn >= figures.maxScn;
+        // What waits is counted before the leading destination; a copy has its own checkpoint alone.
+        const isNoneWaiting = isCopy || figures?.pendingCommits === 0;
+        const isCaughtUp = figures?.isAttached === true && isNoneWaiting && checkpointScn >= figures.maxScn;
         yield {
           TENANT_ID: round.tenantId,
           DEST_ID: round.destId,
