@@ -1,6 +1,5 @@
 // Says at the destination which end of the log a life of the server goes on from. Where objects are put whole, what an
 // earlier life asked for may still land: this decides against it, before anybody is told of that end.
-
 import type { LogPosition } from '../engine/engine-driver.ts';
 import { encodeLogBatch } from '../format/log-batch.ts';
 import type { ArchivePiece } from '../model/archive-round.ts';
@@ -34,6 +33,12 @@ export async function confirmTail(
   const scns = { firstScn: scn, lastScn: scn, checkpointScn: scn };
   const behind = { batchNo, batchHash, scn, engine };
   const batch = { bytes, batchNo, ...scns, commitCount: 0, pageCount: 0, plainBytes, position: behind };
-  of.writer.accept(await of.writer.write(batch));
+  try {
+    of.writer.accept(await of.writer.write(batch));
+  } catch (error) {
+    // It may still land, and say that the end counts which was found now; the next attempt may find another one.
+    context.leases.retire(of.piece);
+    throw error;
+  }
   return behind;
 }

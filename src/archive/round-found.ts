@@ -1,6 +1,6 @@
 // What a round that is taken up again has at its destination, and whether that is all that was archived.
 import { isFailure, toComment } from '../base/errors.ts';
-import { readRoundStart } from '../destination/archive-listing.ts';
+import { listPiece, readRoundStart } from '../destination/archive-listing.ts';
 import type { Destination } from '../destination/destination.ts';
 import type { RoundStartInfo } from '../format/archive-info.ts';
 import type { ArchivePiece, ArchiveRound } from '../model/archive-round.ts';
@@ -30,6 +30,17 @@ export async function findTail(
 export function throwDamaged(error: unknown): never {
   if (!isFailure(error, 'BACKUP_DATA_CORRUPT')) throw error;
   throw new ArchiveDamaged(toComment(error), { cause: error });
+}
+
+/**
+ * Of the segments in the piece that is written next; 0 for none.
+ * @throws ArchiveDamaged when the piece has a list there already: whatever followed would not count
+ */
+export async function findLastSegmentNo(destination: Destination, piece: ArchivePiece): Promise<number> {
+  const { segments, isFrozen } = await listPiece(destination, piece);
+  if (isFrozen && piece.status === 'ACTIVE')
+    throw new ArchiveDamaged(`piece ${piece.pieceId} has ended at the destination, and not by this server`);
+  return segments.at(-1)?.segmentNo ?? 0;
 }
 
 /** What was acknowledged must be there: the store knows of it, and commits behind it were given greater scns. */

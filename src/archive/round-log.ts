@@ -4,7 +4,6 @@
 import { AssertionFailure, assert } from '../base/assert.ts';
 import { fail, isFailure, toComment } from '../base/errors.ts';
 import { COMMENT_CHARS_MAX } from '../base/limits.ts';
-import { listPiece } from '../destination/archive-listing.ts';
 import { type ChainPosition, roundStartPosition } from '../destination/batch-chain.ts';
 import type { Destination } from '../destination/destination.ts';
 import { findRepairScn } from '../destination/find-repair.ts';
@@ -31,7 +30,7 @@ import { freezePiece } from './freeze-piece.ts';
 import { checkArchiveDestination, type LogTail } from './log-tail.ts';
 import { newPiece } from './new-piece.ts';
 import { OrderedCalls } from './ordered-calls.ts';
-import { checkNothingLost, findTail, readStart, throwDamaged } from './round-found.ts';
+import { checkNothingLost, findLastSegmentNo, findTail, readStart, throwDamaged } from './round-found.ts';
 import { newSegmentWriter } from './segment-numbers.ts';
 import type { SegmentWriter, WrittenBatch } from './segment-writer.ts';
 
@@ -96,13 +95,12 @@ export class RoundLog {
       const piece = context.store.pieces.get({ tenantId, pieceId: round.usedPieceId });
       assert(piece, 'a round that has begun has a piece');
       checkNothingLost(context, round, tail);
-      const { segments } = await listPiece(destination, piece);
+      const lastSegmentNo = await findLastSegmentNo(destination, piece);
       const position = tail
         ? { batchNo: tail.position.batchNo, hash: tail.position.batchHash }
         : roundStartPosition(start);
       const writer = newSegmentWriter(context, {
-        ...{ destination, piece, position },
-        lastSegmentNo: segments.at(-1)?.segmentNo ?? 0,
+        ...{ destination, piece, position, lastSegmentNo },
         generation: lease.generation,
         prevGeneration: tail?.pieceId === piece.pieceId ? tail.generation : undefined,
       });
@@ -270,6 +268,8 @@ export class RoundLog {
   async #prepare({ firstScn, lastScn, commitCount, ...batch }: CapturedBatch, before: () => Promise<void>) {
     const isInNext = () => this.#piece.status !== 'ACTIVE' || firstScn >= this.#piece.endScn;
     if (this.canAppend || isInNext()) await before();
+    // Behind an answer that came late another destination may lead.
+    if (this.#isClosed) throw fail('CANCELED', {});
     if (isInNext()) await this.#switchPiece({ firstScn, lastScn });
     if (!this.#isAnnounced) await this.#announcePiece();
     const isWithin = lastScn < this.#piece.endScn || commitCount === 0;
@@ -385,13 +385,13 @@ export class RoundLog {
   }
 
   #movePiece(to: PieceStatus, patch: Partial<ArchivePiece> = {}): void {
-    const { tenantId, pieceId, status: from } = this.#piece;
+    const { tenantId, destId, pieceId, status: from } = this.#piece;
     const status = checkMove('archive piece', PIECE_MOVES, from, to);
     const moved = { ...this.#piece, ...patch, status };
     this.#context.store.transaction(() => {
-      this.#context.store.pieces.change({ tenantId, pieceId }, { ...patch, status }, { status: from });
+      this.#context.store.pieces.change({ tenantId, pieceId }, { ...patch, status }, { status: from, destId });
       if (status !== 'FROZEN') return;
-      this.#context.store.segmentNumbers.remove({ tenantId, destId: moved.destId, pieceId });
+      this.#context.store.segmentNumbers.remove({ tenantId, destId, pieceId });
       recordPieceFrozen(this.#context, moved);
     });
     this.#piece = moved;

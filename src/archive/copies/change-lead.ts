@@ -51,6 +51,8 @@ function exchange(context: ArchiveContext, piece: ArchivePiece, { destId, uri }:
   store.pieceCopies.remove({ tenantId, pieceId, destId: piece.destId });
   store.pieceCopies.insert(former);
   const { status, fileStatus, outputBytes, lockedUntilNs } = copied ?? { ...piece, ...NOTHING_THERE };
+  // Its list may still be on its way to the former destination: whatever was added to it would be missing there.
+  assert(piece.status === 'ACTIVE' || status === 'FROZEN', 'a piece that has ended is frozen where its round goes on');
   exchangeReadings(context, piece, uri);
   store.pieces.change({ tenantId, pieceId }, { destId, uri, status, fileStatus, outputBytes, lockedUntilNs });
 }

@@ -89,6 +89,34 @@ test('a copy that is away holds nothing up, says why it is behind, and catches u
   expect(await commitsAt(world, COPY_URI)).toEqual(numbersTo(4));
 });
 
+test('a copy that was away has pieces without a batch, too', async () => {
+  await using world = await makeCopiesWorld({ timing: { leadMs: 300, pressureMs: 10 } });
+  await archiveWithCopies(world, [
+    { destNo: 1, uri: COPY_URI },
+    { destNo: 2, uri: SECOND_URI },
+  ]);
+  await world.commit(2);
+  await world.archive.flush(TENANT_ID);
+  await untilInStep(world, 1);
+  await untilInStep(world, 2);
+  world.away.add(COPY_URI);
+  // The second piece begins for a batch that nobody is told of; where the round goes on, its commit is of the third.
+  world.lying.add(URI);
+  world.clock.advanceUs(DAY_US);
+  await world.commit(1);
+  await world.until(() => world.store.pieces.find({ tenantId: TENANT_ID }).length === 2, 'the second piece');
+  world.clock.advanceUs(DAY_US);
+  await world.until(() => world.store.currentRound(TENANT_ID)?.uri === SECOND_URI, 'the lead of the second copy');
+  await world.until(() => world.archive.capture(TENANT_ID) !== undefined, 'capture');
+  await world.archive.flush(TENANT_ID);
+  const inputs = world.store.pieces.find({ tenantId: TENANT_ID }).map(({ inputBytes }) => inputBytes > 0n);
+  expect(inputs).toEqual([true, false, true]);
+  world.away.clear();
+  await untilInStep(world, 1);
+  expect(await commitsAt(world, COPY_URI)).toEqual(numbersTo(3));
+  expect(await batchesAt(world, COPY_URI)).toEqual(await batchesAt(world, SECOND_URI));
+});
+
 test('flush waits for a MANDATORY copy until it is deferred, and not for an OPTIONAL one', async () => {
   await using world = await makeCopiesWorld();
   await archiveWithCopies(world, [{ destNo: 2, uri: SECOND_URI }]);

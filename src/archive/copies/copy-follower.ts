@@ -340,7 +340,8 @@ export class CopyFollower {
     const { store } = this.#context;
     const { tenantId, roundId, destId: leadingDestId } = of.round;
     this.#gatheringSinceMs = undefined;
-    await log.freezeFinished();
+    // A piece that was about to be frozen when the leading destination went away gets no batch elsewhere either.
+    await log.freezeFinished({ withFreezing: lead !== undefined && !lead.isAttached });
     const isReplaced = of.round.status === 'INTERRUPTED' && store.currentRound(tenantId)?.roundId !== roundId;
     if (!isRoundRunning(of.round.status) || isReplaced) {
       const hasEnd = await log.end(of.leading, leadingDestId);

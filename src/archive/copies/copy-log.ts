@@ -156,13 +156,18 @@ export class CopyLog {
   /**
    * Freezes what the leading destination has frozen, pieces without a batch too; every batch of them must be here. Safe
    * to repeat.
+   * @param of.beforeId only pieces before this one; left out: all
+   * @param of.withFreezing also what is about to be frozen there, whether that ever answers or not
    */
-  async freezeFinished(): Promise<void> {
+  async freezeFinished(of: { beforeId?: number; withFreezing?: boolean } = {}): Promise<void> {
+    const { beforeId = Number.POSITIVE_INFINITY, withFreezing = false } = of;
     const { tenantId, roundId } = this.#copy;
     const newestId = this.#piece?.pieceId ?? 0;
     for (const leading of this.#context.store.pieces.find({ tenantId, roundId })) {
-      const { pieceId } = leading;
-      if (leading.status !== 'FROZEN' || leading.fileStatus === 'DELETED' || pieceId < newestId) continue;
+      const { pieceId, status, fileStatus } = leading;
+      const hasEnded = status === 'FROZEN' || (withFreezing && status === 'FREEZING');
+      const isDeleted = fileStatus === 'DELETED' || fileStatus === 'DELETING';
+      if (!hasEnded || isDeleted || pieceId < newestId || pieceId >= beforeId) continue;
       if (this.#piece?.pieceId !== pieceId) await this.#openPiece(pieceId);
       if (this.#piece?.status === 'ACTIVE') await this.#freeze(this.#piece, leading);
     }
@@ -222,9 +227,12 @@ export class CopyLog {
       const because = `batch ${first.batchNo} does not go on from its batch ${batchNo}`;
       throw fail('BACKUP_DATA_CORRUPT', { object: this.#copy.uri, because });
     }
-    if (this.#piece?.pieceId !== first.pieceId) await this.#openPiece(first.pieceId);
+    if (this.#piece?.pieceId !== first.pieceId) {
+      await this.freezeFinished({ beforeId: first.pieceId });
+      await this.#openPiece(first.pieceId);
+    }
     if (!this.#isAnnounced) await this.#announce();
-    this.#writer ??= await this.#openWriter();
+    this.#writer ??= await this.#openWriter({ isFreezing: false });
     const written = await this.#write(this.#writer, run);
     // Written before anybody took the destination over: it counts from now on.
     await this.#lease.prove();
@@ -301,10 +309,12 @@ export class CopyLog {
     this.#isAnnounced = true;
   }
 
-  async #openWriter(): Promise<SegmentWriter> {
+  async #openWriter({ isFreezing }: { isFreezing: boolean }): Promise<SegmentWriter> {
     const piece = this.#piece;
     assert(piece && this.#position, 'a segment lies in a piece');
-    const { segments } = await listPiece(this.#destination, piece);
+    const { segments, isFrozen } = await listPiece(this.#destination, piece);
+    // Whatever followed its list would not count.
+    if (isFrozen && !isFreezing) throw new CopyForked(`its piece ${piece.pieceId} has ended with another batch`);
     return newSegmentWriter(this.#context, {
       ...{ destination: this.#destination, piece, position: this.#position },
       lastSegmentNo: segments.at(-1)?.segmentNo ?? 0,
@@ -319,7 +329,7 @@ export class CopyLog {
     const { checkpointScn, maxScn, inputBytes } = leading;
     const frozen: PieceCopy = { ...piece, checkpointScn, maxScn, inputBytes, destId, uri };
     if (!this.#isAnnounced) await this.#announce();
-    const writer = this.#writer ?? (await this.#openWriter());
+    const writer = this.#writer ?? (await this.#openWriter({ isFreezing: true }));
     this.#writer = undefined;
     const outcome = await freezePiece(this.#context, {
       ...{ destination: this.#destination, piece: frozen, writer, lastBatchNo: this.#position?.batchNo ?? 0 },

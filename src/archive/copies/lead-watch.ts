@@ -28,6 +28,8 @@ export class LeadWatch {
   #sinceMs: number | undefined;
   /** The last step failed because of it. */
   #isFailing = false;
+  /** For so long by the last look. */
+  #awayMs = 0;
   /** The destination that leads next. */
   #next: number | undefined;
 
@@ -48,23 +50,25 @@ export class LeadWatch {
     const { context, held, copies, tenantId } = this.#of;
     const nowMs = context.clock.monotonicMs();
     this.#sinceMs = held.isRefused || this.#isFailing ? (this.#sinceMs ?? nowMs) : undefined;
-    const awayMs = this.#sinceMs === undefined ? 0 : nowMs - this.#sinceMs;
-    this.#next = awayMs > 0 ? copies.successor(tenantId, { awayMs }) : undefined;
+    this.#awayMs = this.#sinceMs === undefined ? 0 : nowMs - this.#sinceMs;
+    this.#next = this.#awayMs > 0 ? copies.successor(tenantId, { awayMs: this.#awayMs }) : undefined;
     return this.isDue;
   }
 
   /** Lets go of the capture; it is attached anew where the copy leads, or where it was when the copy lacks a batch. */
   async change(round: ArchiveRound): Promise<void> {
     const { context, held, copies, tenantId } = this.#of;
-    const destId = this.#next;
+    let destId = this.#next;
     this.#next = undefined;
     const because = held.comment;
     // What is not archived yet is held all the time.
     await held.pin(round);
     await held.attached?.detach(fail('LOG_ARCHIVE_NOT_RUNNING', {}), { isAbandoned: true });
     await held.close();
-    // A last batch may have been acknowledged since.
-    if (destId === undefined || !(await copies.giveUp(tenantId, destId))) return;
+    // A last batch may have been acknowledged since, or the copy be away, too: then another one may lead.
+    while (destId !== undefined && !(await copies.giveUp(tenantId, destId)))
+      destId = copies.successor(tenantId, { awayMs: this.#awayMs });
+    if (destId === undefined) return;
     const now = held.round ?? round;
     changeLead(context, now, { destId, because });
     // Whatever either role has still on its way is of an older writer from here on.

@@ -8,7 +8,7 @@ import { type ReadBatch, ROUND_START } from '../../destination/batch-chain.ts';
 import { putLease } from '../../destination/lease-objects.ts';
 import { listCopies } from '../../destination/list-copies.ts';
 import { walkCopies } from '../../destination/walk-copies.ts';
-import { newLife, TENANT_ID, URI } from '../archive.fixture.ts';
+import { DAY_US, newLife, TENANT_ID, URI } from '../archive.fixture.ts';
 import {
   archiveWithCopies,
   COPY_URI,
@@ -113,6 +113,44 @@ test('a copy that is behind takes from memory what it lacks before it leads', as
   await untilLeads(world, COPY_URI);
   await commitAndFlush(world, 1);
   expect(await commitsAt(world, COPY_URI)).toEqual(numbersTo(6));
+});
+
+test('a piece whose list lands after the lead has changed ends with the same batch everywhere', async () => {
+  await using world = await makeCopiesWorld({ timing: TIMING });
+  // Where nothing can be appended, whoever begins to lead writes a batch that confirms the end of the log.
+  world.objectStores.add(COPY_URI);
+  await archiveWithCopies(world, [{ destNo: 1, uri: COPY_URI }]);
+  await commitAndFlush(world, 2);
+  await untilInStep(world, 1);
+  world.late.add(URI);
+  world.clock.advanceUs(DAY_US);
+  await world.commit(1);
+  await untilLeads(world, COPY_URI);
+  await commitAndFlush(world, 1);
+  world.late.clear();
+  await untilInStep(world, 0);
+  expect(world.store.pieces.find({ tenantId: TENANT_ID })).toMatchObject([{ status: 'FROZEN' }, { status: 'ACTIVE' }]);
+  expect(await commitsAt(world, URI)).toEqual(numbersTo(4));
+  expect(await commitsAt(world, COPY_URI)).toEqual(numbersTo(4));
+  expect(await batchNumbers(world, URI)).toEqual(await batchNumbers(world, COPY_URI));
+});
+
+test('a confirmation of the end of the log that may land late counts less than the next one', async () => {
+  await using world = await makeCopiesWorld({ timing: TIMING });
+  world.objectStores.add(URI);
+  await archiveWithCopies(world, []);
+  await commitAndFlush(world, 2);
+  world.late.add(URI);
+  await world.commit(1);
+  await world.crash();
+  await world.until(() => world.archive.figures(TENANT_ID)?.comment.includes('it is late') === true, 'the failure');
+  await new Promise((resolve) => setTimeout(resolve, 3 * TIMING.leadMs));
+  world.late.clear();
+  await world.until(() => world.archive.capture(TENANT_ID) !== undefined, 'capture');
+  await commitAndFlush(world, 1);
+  // The third life of the lease at least: of the two servers, and of what did not get through.
+  expect(world.store.leases.find()[0]?.generation).toBeGreaterThan(2);
+  expect(await commitsAt(world, URI)).toEqual(numbersTo(4));
 });
 
 test('after a crash nobody leads instead of a destination that is away', async () => {
