@@ -19,8 +19,6 @@ import {
 import { formatDestinationUri } from '../model/destination-uri.ts';
 import type { SegmentOwner } from './segment-writer.ts';
 
-const ALL_BATCHES = { beforeBatchNo: Number.POSITIVE_INFINITY };
-
 /** The end of a round's log. */
 export interface LogTail {
   /** Piece that the last batch lies in. */
@@ -74,9 +72,8 @@ async function findPieceTail(
   piece: ArchivedPiece,
   owner: SegmentOwner,
 ): Promise<LogTail | undefined> {
-  // Of a frozen piece, only its list tells which segments are the last: it may have been compacted.
   const counted = piece.isFrozen
-    ? listedSegments(piece, await readPieceInfo(destination, piece)).map((segment) => ({ segment, ...ALL_BATCHES }))
+    ? await findListed(destination, piece)
     : await findCounted(destination, piece.segments, 0);
   const recent = new RecentSegments(destination, counted);
   for (let place = counted.length - 1; place >= 0; place--) {
@@ -87,6 +84,13 @@ async function findPieceTail(
     if (tail) return tail;
   }
   return undefined;
+}
+
+/** Of a frozen piece, only its list tells where it ends: a listed segment may hold a batch that nobody was told of. */
+async function findListed(destination: Destination, piece: ArchivedPiece): Promise<CountedUpTo[]> {
+  const info = await readPieceInfo(destination, piece);
+  const endOf = (index: number) => info.segments[index]!.lastBatchNo + 1;
+  return listedSegments(piece, info).map((segment, index) => ({ segment, beforeBatchNo: endOf(index) }));
 }
 
 /** The segments of a piece, of which only the headers of the last are read. */

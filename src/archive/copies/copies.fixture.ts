@@ -18,14 +18,19 @@ export interface CopiesWorld extends World {
   readonly lying: Set<string>;
   /** Uris of destinations that carry out late what they refuse to put. */
   readonly late: Set<string>;
+  /** Ends of the names of objects that they are late with; empty: of all. */
+  readonly lateNames: Set<string>;
   /** Uris of destinations where nothing can be appended. */
   readonly objectStores: Set<string>;
 }
 
-type Outer = Pick<CopiesWorld, 'away' | 'lying' | 'late' | 'objectStores'>;
+type Outer = Pick<CopiesWorld, 'away' | 'lying' | 'late' | 'lateNames' | 'objectStores'>;
 
 /** A destination that fails every call while its uri is away; what is open there fails too. */
-function mayBeAway(destination: Destination, uri: string, { away, lying, late, objectStores }: Outer): Destination {
+function mayBeAway(destination: Destination, uri: string, outer: Outer): Destination {
+  const { away, lying, late, lateNames, objectStores } = outer;
+  const isLate = (object: string) =>
+    late.has(uri) && (lateNames.size === 0 || [...lateNames].some((end) => object.endsWith(end)));
   const check = () => {
     if (away.has(uri)) throw fail('BACKUP_DEST_NOT_CONNECT', { uri, because: 'it is away' });
   };
@@ -37,7 +42,7 @@ function mayBeAway(destination: Destination, uri: string, { away, lying, late, o
         if (typeof value !== 'function') return value;
         return async (...args: unknown[]) => {
           if (name !== 'close' && name !== Symbol.asyncDispose) check();
-          if (late.has(uri) && name === 'put') {
+          if (name === 'put' && isLate(args[0] as string)) {
             const put = () => void Reflect.apply(value, target, args).catch(() => {});
             setTimeout(put, LATE_MS).unref();
             throw fail('BACKUP_DEST_NOT_CONNECT', { uri, because: 'it is late' });
@@ -56,7 +61,10 @@ function mayBeAway(destination: Destination, uri: string, { away, lying, late, o
 export async function makeCopiesWorld(
   options: { canAppend?: boolean; timing?: Partial<ArchiveTiming> } = {},
 ): Promise<CopiesWorld> {
-  const outer: Outer = { away: new Set(), lying: new Set(), late: new Set(), objectStores: new Set() };
+  const outer: Outer = {
+    ...{ away: new Set(), lying: new Set(), objectStores: new Set() },
+    ...{ late: new Set(), lateNames: new Set() },
+  };
   const world = await makeWorld({
     ...options,
     hasLeases: true,

@@ -135,6 +135,28 @@ test('a piece whose list lands after the lead has changed ends with the same bat
   expect(await batchNumbers(world, URI)).toEqual(await batchNumbers(world, COPY_URI));
 });
 
+test('a piece that was frozen before the last batch that lies in it is gone on from there', async () => {
+  await using world = await makeCopiesWorld({ timing: TIMING });
+  await archiveWithCopies(world, [{ destNo: 1, uri: COPY_URI }]);
+  await commitAndFlush(world, 2);
+  await untilInStep(world, 1);
+  world.lying.add(URI);
+  world.late.add(COPY_URI);
+  world.lateNames.add('single_piece_info.obarc');
+  await world.commit(1);
+  await world.until(() => world.archive.figures(TENANT_ID)?.comment.includes('it lies') === true, 'the lie');
+  // Where the round goes on its first piece ends before that commit, and can not be frozen.
+  world.clock.advanceUs(DAY_US);
+  await untilLeads(world, COPY_URI);
+  world.lying.clear();
+  await untilLeads(world, URI);
+  await commitAndFlush(world, 1);
+  expect(await commitsAt(world, URI)).toEqual(numbersTo(4));
+  world.late.clear();
+  await untilInStep(world, 1);
+  expect(await batchNumbers(world, COPY_URI)).toEqual(await batchNumbers(world, URI));
+});
+
 test('a confirmation of the end of the log that may land late counts less than the next one', async () => {
   await using world = await makeCopiesWorld({ timing: TIMING });
   world.objectStores.add(URI);
