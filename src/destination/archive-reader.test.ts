@@ -424,6 +424,19 @@ describe('damage and loss', () => {
     await expectFailure((b) => b.alter(p2(1), flip(20)), damaged(p2(1)));
   });
 
+  test('a damaged segment behind an append that never finished is no unfinished append', () =>
+    expectFailure(
+      async (b) => {
+        await b.alter(p3(1), (old) => Buffer.concat([old, Buffer.from('HFLOGBAT'), Buffer.alloc(100, 7)]));
+        await b.segment(2);
+        await b.alter(p3(2), (old) => {
+          old[20] = old[20]! ^ 1;
+          return old;
+        });
+      },
+      damaged(p3(2)),
+    ));
+
   test('a last batch that is whole but altered is damage, unless it can be archived again', async () => {
     for (const place of ['header', 'image'] as const) {
       const builder = await threePieces();

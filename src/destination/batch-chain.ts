@@ -241,8 +241,9 @@ export class BatchChain {
     return certain;
   }
 
+  /** Behind an append that never finished there may be damage, which hides more than that. */
   setFault(fault: Fault): void {
-    this.#fault ??= fault;
+    if (!this.#fault || (this.#fault.isTorn && !fault.isTorn)) this.#fault = fault;
   }
 
   /** The piece's own list says that nothing is missing. */

@@ -284,7 +284,10 @@ class CopiesWalk {
     return { held: undefined, ended };
   }
 
-  /** The batches behind a hash in one copy of a piece; `end` when its last segment ends there without a fault. */
+  /**
+   * The batches behind a hash in one copy of a piece; `end` when its last segment ends there without a fault. Where a
+   * frozen piece ends only its list says: a segment that is cut between two batches looks whole.
+   */
   async *#searched({ place, piece }: PieceCopy, after: Uint8Array): AsyncGenerator<ReadBatch | 'end'> {
     const { destination } = this.#places[place]!;
     const { owner, acceptsClosed, verifyImages } = this.#options;
@@ -305,7 +308,7 @@ class CopiesWalk {
             yield { destId, roundId, pieceId, object, segmentNo, offset, header, table };
           } else {
             const isClean = item.tornBecause === undefined || (await isUnfinished(readRange, segment, item.offset));
-            if (isClean && segment === piece.segments.at(-1)) yield 'end';
+            if (isClean && !piece.isFrozen && segment === piece.segments.at(-1)) yield 'end';
           }
         }
       } finally {
