@@ -1,11 +1,11 @@
 // Where a round's log stands: found in the last batch that is whole at the destination, the only truth.
 import { sameBytes } from '../base/bytes.ts';
 import { fail } from '../base/errors.ts';
-import { type ArchivedPiece, listPiece, readPieceInfo } from '../destination/archive-listing.ts';
+import { type ArchivedPiece, listPiece } from '../destination/archive-listing.ts';
 import { walkPiece } from '../destination/archive-reader.ts';
 import type { ReadBatch } from '../destination/batch-chain.ts';
 import { readFormatFile } from '../destination/claim-destination.ts';
-import { listedSegments } from '../destination/counted-segments.ts';
+import { listedUpTo } from '../destination/counted-segments.ts';
 import type { Destination } from '../destination/destination.ts';
 import { type CountedUpTo, findCounted, readSegmentHeader } from '../destination/segment-generations.ts';
 import type { LogPosition } from '../engine/engine-driver.ts';
@@ -73,7 +73,7 @@ async function findPieceTail(
   owner: SegmentOwner,
 ): Promise<LogTail | undefined> {
   const counted = piece.isFrozen
-    ? await findListed(destination, piece)
+    ? await listedUpTo(destination, piece)
     : await findCounted(destination, piece.segments, 0);
   const recent = new RecentSegments(destination, counted);
   for (let place = counted.length - 1; place >= 0; place--) {
@@ -84,13 +84,6 @@ async function findPieceTail(
     if (tail) return tail;
   }
   return undefined;
-}
-
-/** Of a frozen piece, only its list tells where it ends: a listed segment may hold a batch that nobody was told of. */
-async function findListed(destination: Destination, piece: ArchivedPiece): Promise<CountedUpTo[]> {
-  const info = await readPieceInfo(destination, piece);
-  const endOf = (index: number) => info.segments[index]!.lastBatchNo + 1;
-  return listedSegments(piece, info).map((segment, index) => ({ segment, beforeBatchNo: endOf(index) }));
 }
 
 /** The segments of a piece, of which only the headers of the last are read. */

@@ -2,9 +2,9 @@
 import { fail } from '../base/errors.ts';
 import type { PieceInfo, SegmentInfo } from '../format/archive-info.ts';
 import { damagedLog } from '../format/log-batch-table.ts';
-import type { ArchivedPiece, SegmentObject } from './archive-listing.ts';
+import { type ArchivedPiece, readPieceInfo, type SegmentObject } from './archive-listing.ts';
 import type { Destination } from './destination.ts';
-import { findCounted } from './segment-generations.ts';
+import { type CountedUpTo, findCounted } from './segment-generations.ts';
 
 /** A segment that counts, with what a frozen piece's own list says of it. */
 export interface CountedSegment {
@@ -51,6 +51,13 @@ export function findSegment(
 export function listedSegments(piece: ArchivedPiece, info: PieceInfo): SegmentObject[] {
   const present = new Map(piece.segments.map((segment) => [segment.name, segment]));
   return listedOf(piece, info).map((counted) => findSegment(present, counted));
+}
+
+/** The same, each up to the last batch that the list names: it may hold one more that nobody was told of. @throws as above */
+export async function listedUpTo(destination: Destination, piece: ArchivedPiece): Promise<CountedUpTo[]> {
+  const info = await readPieceInfo(destination, piece);
+  const endOf = (index: number) => info.segments[index]!.lastBatchNo + 1;
+  return listedSegments(piece, info).map((segment, index) => ({ segment, beforeBatchNo: endOf(index) }));
 }
 
 /**

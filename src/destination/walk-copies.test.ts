@@ -33,26 +33,34 @@ function createRandom(seed: number): (below: number) => number {
 
 type Batch = ReturnType<typeof encodeLogBatch>;
 
+/** @param fill what its page holds; its commit is as much later */
+function batchAfter(before: Batch | undefined, fill = 0): Batch {
+  const batchNo = (before?.header.batchNo ?? 0) + 1;
+  const scn = toScn(BigInt(batchNo) * 1_000_000n + BigInt(fill));
+  return encodeLogBatch({
+    owner: { ...owner, roundId: 1 },
+    batchNo,
+    prevHash: before?.header.hash ?? new Uint8Array(32),
+    checkpointScn: scn,
+    pageSize: PAGE_BYTES,
+    position: new Uint8Array(8),
+    commits: [
+      {
+        ...{ scn, databasePages: 4, checksum: 0n },
+        ...{
+          pages: Uint32Array.of(1),
+          hashes: BigUint64Array.of(1n),
+          images: [Buffer.alloc(PAGE_BYTES, batchNo + fill)],
+        },
+      },
+    ],
+    compressionLevel: 1,
+  });
+}
+
 function chainOf(count: number): Batch[] {
   const batches: Batch[] = [];
-  for (let n = 1; n <= count; n++)
-    batches.push(
-      encodeLogBatch({
-        owner: { ...owner, roundId: 1 },
-        batchNo: n,
-        prevHash: batches.at(-1)?.header.hash ?? new Uint8Array(32),
-        checkpointScn: toScn(BigInt(n) * 1_000_000n),
-        pageSize: PAGE_BYTES,
-        position: new Uint8Array(8),
-        commits: [
-          {
-            ...{ scn: toScn(BigInt(n) * 1_000_000n), databasePages: 4, checksum: 0n },
-            ...{ pages: Uint32Array.of(1), hashes: BigUint64Array.of(1n), images: [Buffer.alloc(PAGE_BYTES, n)] },
-          },
-        ],
-        compressionLevel: 1,
-      }),
-    );
+  while (batches.length < count) batches.push(batchAfter(batches.at(-1)));
   return batches;
 }
 
@@ -225,6 +233,36 @@ describe('a walk over copies', () => {
     if (!isLastFrozen) return;
     if (reachable === batches.length) expect(error, `seed ${seed}`).toBeUndefined();
     else expect(error?.code, `seed ${seed}`).toBeOneOf([9010, 9011]);
+  });
+
+  test('never takes what was superseded for the batch that is damaged', async () => {
+    const batches = chainOf(3);
+    const [superseded, counted] = [batchAfter(batches[2], 1), batchAfter(batches[2], 2)];
+    const copies = [0, 1].map((number) => new Copy(0, number, false));
+    for (const { destination, destId, id } of copies) {
+      dropped.push(id);
+      const ref = { destId, roundId: 1, pieceId: 1 };
+      const put = async (segmentNo: number, of: Batch[], generation: number, prevGeneration = generation) => {
+        const [{ batchNo: firstBatchNo, prevHash }] = [of[0]!.header];
+        const facts = { segmentNo, firstBatchNo, prevHash, generation, prevGeneration };
+        const header = encodeSegmentHeader({ ...owner, ...ref, ...facts });
+        const bytes = Buffer.concat([header, ...of.map((batch) => batch.bytes)]);
+        // In both copies.
+        if (generation === 2) bytes[header.length + 20]! ^= 1;
+        await destination.put(segmentName(pieceDirectory(ref), segmentNo), bytes);
+      };
+      const scns = { startScn: toScn(1n), endScn: toScn(9_000_000n), createdNs: 1n };
+      const start = pieceStartFile.encode({ ...archiveOwner, ...ref, ...scns, prevBatchHash: null });
+      await destination.put(pieceStartName(ref, scns.startScn), start);
+      await put(1, batches, 1);
+      await put(2, [superseded], 1);
+      await put(3, [counted], 2, 1);
+    }
+    const places = copies.map(({ destination, id: shown }) => ({ destination, shown, only: null }));
+    const { pieces } = await listCopies(places);
+    const { numbers, error } = await walkAll(places, pieces);
+    expect(numbers).toEqual([1, 2, 3]);
+    expect(error?.code).toBe(9010);
   });
 
   test('follows the copy that goes further, and reads nothing twice', async () => {

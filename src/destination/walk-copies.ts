@@ -6,12 +6,15 @@ import { type HoldfastError, isFailure } from '../base/errors.ts';
 import { damagedLog } from '../format/log-batch-table.ts';
 import { isAfter, salvageSegment } from '../format/log-segment.ts';
 import type { Scn } from '../model/scn.ts';
-import { readPieceInfo, readPieceStart } from './archive-listing.ts';
+import { type ArchivedPiece, readPieceInfo, readPieceStart } from './archive-listing.ts';
 import { isUnfinished, type LocatedPiece, type WalkOptions, walkLocated, windowed } from './archive-reader.ts';
 import { type ChainPosition, type ReadBatch, ROUND_START } from './batch-chain.ts';
+import { listedUpTo } from './counted-segments.ts';
+import type { Destination } from './destination.ts';
 import { inPlace, isDamaged, mayLieElsewhere } from './fall-over.ts';
 import { joinedName } from './joined-destination.ts';
 import type { CopiedPiece, LogPlace, PieceCopy } from './list-copies.ts';
+import { type CountedUpTo, findCounted } from './segment-generations.ts';
 
 export interface CopiesWalkOptions extends WalkOptions {
   /** Told, once for each, why another copy is read than before. */
@@ -293,7 +296,7 @@ class CopiesWalk {
     const { owner, acceptsClosed, verifyImages } = this.#options;
     const { destId, roundId, pieceId } = piece;
     const known = { findKey: owner.findKey, acceptsClosed, verifyImages: verifyImages ?? ('none' as const) };
-    for (const segment of piece.segments) {
+    for (const { segment, beforeBatchNo } of await segmentsToSearch(destination, piece)) {
       const { name: object, sizeBytes, segmentNo } = segment;
       const reader = await destination.openRead(object);
       let hasBatch = false;
@@ -303,8 +306,9 @@ class CopiesWalk {
         const batchOwner = { clusterUuid: owner.clusterUuid, tenantId: owner.tenantId, roundId };
         for await (const item of salvageSegment(source, { after, owner: batchOwner })) {
           if (item.kind === 'batch') {
-            hasBatch = true;
             const { offset, header, table } = item;
+            if (header.batchNo >= beforeBatchNo) break;
+            hasBatch = true;
             yield { destId, roundId, pieceId, object, segmentNo, offset, header, table };
           } else {
             const isClean = item.tornBecause === undefined || (await isUnfinished(readRange, segment, item.offset));
@@ -346,6 +350,18 @@ class CopiesWalk {
       }
     }
     return undefined;
+  }
+}
+
+/** What counts in a piece, the latest first: what an earlier writer left behind the batch that a later one went on from is out. */
+async function segmentsToSearch(destination: Destination, piece: ArchivedPiece): Promise<CountedUpTo[]> {
+  if (!piece.isFrozen) return (await findCounted(destination, piece.segments, 0)).reverse();
+  try {
+    return (await listedUpTo(destination, piece)).reverse();
+  } catch (error) {
+    if (!mayLieElsewhere(error)) throw error;
+    // One that is not there as listed, or no list: what is left is looked at.
+    return piece.segments.map((segment) => ({ segment, beforeBatchNo: Number.POSITIVE_INFINITY }));
   }
 }
 
