@@ -166,8 +166,9 @@ export class CopyLog {
     for (const leading of this.#context.store.pieces.find({ tenantId, roundId })) {
       const { pieceId, status, fileStatus } = leading;
       const hasEnded = status === 'FROZEN' || (withFreezing && status === 'FREEZING');
-      const isDeleted = fileStatus === 'DELETED' || fileStatus === 'DELETING';
-      if (!hasEnded || isDeleted || pieceId < newestId || pieceId >= beforeId) continue;
+      // One that was begun here is finished, whatever became of it there.
+      const isGone = pieceId !== newestId && (fileStatus === 'DELETED' || fileStatus === 'DELETING');
+      if (!hasEnded || isGone || pieceId < newestId || pieceId >= beforeId) continue;
       if (this.#piece?.pieceId !== pieceId) await this.#openPiece(pieceId);
       if (this.#piece?.status === 'ACTIVE') await this.#freeze(this.#piece, leading);
     }
