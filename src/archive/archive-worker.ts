@@ -55,6 +55,7 @@ export class ArchiveWorker {
     this.#held = new HeldRound({
       ...{ tenantId, context, scns: shared },
       worker: {
+        onOpened: (log) => this.#shared.copies.opened(log),
         onAttaching: (log) => this.#shared.copies.attached(log),
         onDelivered: (log, batch) => {
           this.#watch.noteUse();

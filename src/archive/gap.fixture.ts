@@ -1,6 +1,7 @@
 // For tests of repaired gaps: what a backup knows of a state, and what a restore makes of it with the log alone.
 import { readFileSync } from 'node:fs';
 import { writeFileDurably } from '../base/write-file-durably.ts';
+import type { Destination } from '../destination/destination.ts';
 import { PageMapRoll } from '../destination/roll-page-map.ts';
 import { walkSince } from '../destination/walk-since.ts';
 import { decodeImageBlock } from '../format/log-batch-table.ts';
@@ -39,21 +40,25 @@ export async function writePageMap(world: World, point: PageMapPoint, path = wor
   await writeFileDurably(path, encodePageMap(point, owner, null));
 }
 
-/** Lays the log behind a known state over it, as a restore does, across repaired gaps. @returns the database file */
-export async function replay(world: World, known: KnownState): Promise<Buffer> {
-  const { memory, store } = world;
+/**
+ * Lays the log behind a known state over it, as a restore does, across repaired gaps.
+ * @param from where it is read
+ * @returns the database file
+ */
+export async function replay(world: World, known: KnownState, from: Destination = world.memory): Promise<Buffer> {
+  const { store } = world;
   const pages = known.pages.slice();
   const roll = new PageMapRoll({ map: mapOf(pages), scn: known.scn });
   const owner = { clusterUuid: store.cluster.uuid, tenantId: TENANT_ID, findKey: storedLogKeys(store) };
   const toRoundId = store.currentRound(TENANT_ID)!.roundId;
   let staged: Array<[page: number, image: Buffer]> = [];
-  for await (const batch of walkSince(memory, { ...known, toRoundId }, owner)) {
+  for await (const batch of walkSince(from, { ...known, toRoundId }, owner)) {
     roll.add(batch);
     const { object, header, table } = batch;
     if (!header.isContinued) staged = [];
     const images: Buffer[] = [];
     for (const block of table.blocks) {
-      const stored = await memory.get(object, { offset: block.offset, length: block.storedBytes });
+      const stored = await from.get(object, { offset: block.offset, length: block.storedBytes });
       images.push(...splitPages(Buffer.from(decodeImageBlock(stored, block, object))));
     }
     for (const { scn, databasePages, firstImage, imageCount, isComplete } of table.commits) {

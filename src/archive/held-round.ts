@@ -28,6 +28,8 @@ export interface AnnouncedScns {
 
 /** What a held round asks and tells its worker. */
 export interface HeldRoundWorker {
+  /** It is known where the log stands. */
+  onOpened(log: RoundLog): void;
   /** A capture is about to be attached to the log. */
   onAttaching(log: RoundLog): void;
   /** The destination has a batch: there are figures for the store. */
@@ -255,6 +257,7 @@ export class HeldRound {
       throw fail('CANCELED', {});
     }
     this.#attached = attached;
+    this.#worker.onOpened(attached.log);
     return attached;
   }
 
@@ -274,8 +277,7 @@ export class HeldRound {
     };
     try {
       this.#worker.onAttaching(attached.log);
-      const lagTargetMs = this.#lagTargetMs();
-      await attached.startCapture({ lastScn: this.lastScn(), lagTargetMs, events });
+      await attached.startCapture({ lastScn: this.lastScn(), lagTargetMs: this.#lagTargetMs(), events });
       this.#noteStandingAlone(attached);
     } catch (error) {
       // How far the destination reaches is known now, also when the engine's log does not continue it.
@@ -409,10 +411,6 @@ export class HeldRound {
 
   #lagTargetMs(): number {
     const ms = Number(this.#context.store.durationUs(this.#tenantId, 'archive_lag_target') / 1000n);
-    return ms > APPEND_LAG_MS_MAX && this.#canAppend ? APPEND_LAG_MS_MAX : ms;
-  }
-
-  get #canAppend(): boolean {
-    return this.#attached?.log.canAppend ?? false;
+    return ms > APPEND_LAG_MS_MAX && this.#attached?.log.canAppend ? APPEND_LAG_MS_MAX : ms;
   }
 }

@@ -1,10 +1,12 @@
 // Goal: a copy holds what the leading destination holds, batch for batch, whatever happens to either of them.
 // Method: one server with fake engines over memory destinations that go away one by one; at the end each destination is
 // read alone, as a restore would.
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { listRounds } from '../../destination/archive-listing.ts';
 import { walkRound } from '../../destination/archive-reader.ts';
 import { DAY_US, TENANT_ID, URI, type World } from '../archive.fixture.ts';
+import { keepPageMap, replay } from '../gap.fixture.ts';
 import {
   archiveWithCopies,
   COPY_URI,
@@ -115,6 +117,36 @@ test('a copy that was away has pieces without a batch, too', async () => {
   await untilInStep(world, 1);
   expect(await commitsAt(world, COPY_URI)).toEqual(numbersTo(3));
   expect(await batchesAt(world, COPY_URI)).toEqual(await batchesAt(world, SECOND_URI));
+});
+
+test('a copy gets a last batch that nobody was told of before the log was cut off behind it', async () => {
+  await using world = await makeCopiesWorld();
+  await archiveWithCopies(world, [{ destNo: 1, uri: COPY_URI }]);
+  await world.commit(2);
+  await world.archive.flush(TENANT_ID);
+  await untilInStep(world, 1);
+  const known = await keepPageMap(world);
+  await untilInStep(world, 1);
+  world.lying.add(URI);
+  await world.commit(1);
+  await world.until(() => world.archive.figures(TENANT_ID)?.comment.includes('it lies') === true, 'the lie');
+  world.late.add(URI);
+  world.lateNames.add('r2_start.obarc');
+  world.driver.recycleLog(world.tenant);
+  await world.commit(1);
+  await world.until(() => world.store.currentRound(TENANT_ID)?.roundId === 2, 'the next round');
+  // Looks at the copies, while that round can not begin.
+  world.archive.setDestState(TENANT_ID, 'ENABLE', 1);
+  await world.until(() => world.store.roundCopies.find()[0]?.status === 'STOP', 'the end of the copy');
+  world.late.clear();
+  world.lying.clear();
+  await world.until(() => world.archive.capture(TENANT_ID) !== undefined, 'capture');
+  await world.archive.flush(TENANT_ID);
+  await untilInStep(world, 1);
+  const { destId } = world.store.archiveCopyDests.find({ tenantId: TENANT_ID })[0]!;
+  const file = readFileSync(world.tenant.location);
+  expect((await replay(world, { ...known, destId }, world.destination(COPY_URI))).equals(file)).toBe(true);
+  expect(await batchesAt(world, COPY_URI)).toEqual(await batchesAt(world, URI));
 });
 
 test('flush waits for a MANDATORY copy until it is deferred, and not for an OPTIONAL one', async () => {

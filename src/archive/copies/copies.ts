@@ -80,12 +80,26 @@ export class Copies {
         for (const { roundId: of, destId } of proved)
           store.roundCopies.update({ tenantId, roundId: of, destId }, { isComplete: false });
       });
-    const known = this.#tenants.get(tenantId);
-    if (!known && followingSlots(store, tenantId).length === 0) return;
-    const copies = known ?? this.#of(tenantId);
-    if (copies.lead?.roundId !== roundId || copies.lead.position.batchNo !== position.batchNo) copies.recent.clear();
-    copies.lead = { roundId, position, isAttached: true };
+    if (!this.#tenants.has(tenantId) && followingSlots(store, tenantId).length === 0) return;
+    this.#note(this.#of(tenantId), { roundId, position, isAttached: true });
     this.#follow(tenantId);
+  }
+
+  /**
+   * A log was opened where it stands, without a capture, to end its round: a last batch may be there that was durable before
+   * anybody was told.
+   */
+  opened({ position, round: { tenantId, roundId } }: RoundLog): void {
+    const copies = this.#tenants.get(tenantId);
+    if (!copies) return;
+    this.#note(copies, { roundId, position, isAttached: false });
+    for (const follower of copies.followers.values()) follower.kick();
+  }
+
+  #note(copies: TenantCopies, lead: LeadState): void {
+    const { roundId, position } = lead;
+    if (copies.lead?.roundId !== roundId || copies.lead.position.batchNo !== position.batchNo) copies.recent.clear();
+    copies.lead = lead;
   }
 
   /** The leading destination has a batch. */
