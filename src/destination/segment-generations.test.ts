@@ -68,6 +68,13 @@ test('the latest of several attempts to go on decides, also when an earlier one 
 test('nothing counts of a writer before those that were met in earlier pieces', () => {
   expect(shown([head(1, 1, 7), head(2, 2, 6)], 2)).toEqual([[2, Infinity]]);
   expect(shown([head(1, 1, 7)], 2)).toEqual([]);
+  // What nobody can say of is looked at.
+  const nameless = (segmentNo: number): SegmentHead => ({ ...head(segmentNo, 0, 0), head: undefined });
+  expect(shown([nameless(1), nameless(2)], 2)).toEqual([
+    [1, Infinity],
+    [2, Infinity],
+  ]);
+  expect(shown([head(1, 1, 7), nameless(2)], 2)).toEqual([[2, Infinity]]);
 });
 
 test('a segment without a header stays where it lies, for the chain to judge', () => {

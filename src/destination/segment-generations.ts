@@ -37,7 +37,7 @@ export interface SegmentHead {
  * @param floor the greatest generation that was met in earlier pieces: what is below it does not count at all
  */
 export function chooseSegments(heads: readonly SegmentHead[], floor: number): CountedUpTo[] {
-  const written = byGeneration(heads);
+  const written = byGeneration(heads, floor);
   const counted: CountedUpTo[] = [];
   let beforeBatchNo = Number.POSITIVE_INFINITY;
   let generation: number | undefined = Math.max(...written.keys());
@@ -54,14 +54,18 @@ export function chooseSegments(heads: readonly SegmentHead[], floor: number): Co
   return counted;
 }
 
-/** One without a header is looked at where it lies: whoever wrote the one before it wrote it, or nobody knows. */
-function byGeneration(heads: readonly SegmentHead[]): Map<number, SegmentHead[]> {
+/**
+ * One without a header is looked at where it lies: whoever wrote the one before it wrote it, or nobody knows. It is never
+ * taken for that of an earlier writer than `floor`: then it would be passed over, and with it the end of the log.
+ */
+function byGeneration(heads: readonly SegmentHead[], floor: number): Map<number, SegmentHead[]> {
   const written = new Map<number, SegmentHead[]>();
-  let generation = heads.find(({ head }) => head)?.head?.generation ?? 0;
+  let generation = heads.find(({ head }) => head)?.head?.generation ?? floor;
   for (const of of heads) {
     if (of.head) generation = of.head.generation ?? 0;
-    const own = written.get(generation) ?? [];
-    written.set(generation, own);
+    const writer = of.head ? generation : Math.max(generation, floor);
+    const own = written.get(writer) ?? [];
+    written.set(writer, own);
     own.push(of);
   }
   return written;

@@ -72,24 +72,24 @@ export class Copies {
   /** A capture is about to be attached to the log of a round: more will be acknowledged. */
   attached({ position, round }: RoundLog): void {
     const { tenantId, roundId } = round;
+    if (!this.#tenants.has(tenantId) && followingSlots(this.#context.store, tenantId).length === 0) return;
+    this.#note(this.#of(tenantId), { roundId, position, isAttached: true });
+    this.#follow(tenantId);
+  }
+
+  /**
+   * A log was opened where it stands, to attach a capture or to end its round: a last batch may be there that was durable
+   * before anybody was told.
+   */
+  opened({ position, round: { tenantId, roundId } }: RoundLog): void {
     const { store } = this.#context;
-    // What an earlier life proved is over with the next batch.
+    // What an earlier life proved is over with that batch, and with the next.
     const proved = store.roundCopies.find({ tenantId, isComplete: true });
     if (proved.length > 0)
       store.transaction(() => {
         for (const { roundId: of, destId } of proved)
           store.roundCopies.update({ tenantId, roundId: of, destId }, { isComplete: false });
       });
-    if (!this.#tenants.has(tenantId) && followingSlots(store, tenantId).length === 0) return;
-    this.#note(this.#of(tenantId), { roundId, position, isAttached: true });
-    this.#follow(tenantId);
-  }
-
-  /**
-   * A log was opened where it stands, without a capture, to end its round: a last batch may be there that was durable before
-   * anybody was told.
-   */
-  opened({ position, round: { tenantId, roundId } }: RoundLog): void {
     const copies = this.#tenants.get(tenantId);
     if (!copies) return;
     this.#note(copies, { roundId, position, isAttached: false });

@@ -17,7 +17,7 @@ import { RetryPace } from '../retry-pace.ts';
 import { because } from '../round-log.ts';
 import { hasAll, isSamePosition } from './choose-lead.ts';
 import { CopyForked, CopyLog } from './copy-log.ts';
-import { type FollowedBatch, findLastCommon, type LeadingLog, readLeading } from './read-leading.ts';
+import { type FollowedBatch, findLastCommon, type LeadingLog, lacksBatch, readLeading } from './read-leading.ts';
 import type { RecentBatches } from './recent-batches.ts';
 
 /** Written at once: so much is read again at most when it fails. */
@@ -231,7 +231,7 @@ export class CopyFollower {
     const end = isCurrent ? lead.position.batchNo : undefined;
     const count = await this.#parts.inTurn(() => this.#takeFromLeading(log, of, end));
     if (count > 0 || !isCurrent) return count > 0 || (await this.#settle(log, of, undefined));
-    throw new Error(`the leading destination does not have batch ${end}, which it has acknowledged`);
+    throw lacksBatch(end);
   }
 
   async #takeRecent(log: CopyLog, recent: readonly CapturedBatch[]): Promise<boolean> {
@@ -313,7 +313,9 @@ export class CopyFollower {
     const { position } = log;
     if (position && !this.#isKnown(position, of.round.roundId)) {
       const own = await log.tailHashes();
-      const common = await findLastCommon(own, this.#leadingLog(of, (log.tailPieceId ?? 1) - 1));
+      const lead = this.#parts.lead();
+      const acknowledged = lead?.roundId === of.round.roundId ? lead.position.batchNo : 0;
+      const common = await findLastCommon(this.#leadingLog(of, (log.tailPieceId ?? 1) - 1), { own, acknowledged });
       const hash = own.get(common);
       if (!hash || common < position.batchNo - SUPERSEDED_MAX) {
         const agreed = common < 0 ? '' : `: they agree up to batch ${common}`;

@@ -63,17 +63,27 @@ function capturedBatch(header: HashedBatchHeader, bytes: Uint8Array): CapturedBa
 
 /**
  * Number of the last batch that a copy and the leading destination both have; -1 for none.
- * @param own hashes of the copy's batches by number
+ * @param of.own hashes of the copy's batches by number
+ * @param of.acknowledged number of the last batch that must be there: a log that was read to an earlier end contradicts nothing
  */
-export async function findLastCommon(own: ReadonlyMap<number, Uint8Array>, log: LeadingLog): Promise<number> {
+export async function findLastCommon(
+  log: LeadingLog,
+  of: { own: ReadonlyMap<number, Uint8Array>; acknowledged: number },
+): Promise<number> {
   let common = -1;
+  let last = 0;
   const look = (batchNo: number, hash: Uint8Array) => {
-    const mine = own.get(batchNo);
+    const mine = of.own.get(batchNo);
     if (mine && sameBytes(mine, hash)) common = Math.max(common, batchNo);
   };
   for await (const { header } of walkLeading(log)) {
     look(header.batchNo - 1, header.prevHash);
     look(header.batchNo, header.hash);
+    last = header.batchNo;
   }
+  if (last < of.acknowledged) throw lacksBatch(of.acknowledged);
   return common;
 }
+
+export const lacksBatch = (batchNo: number | undefined): Error =>
+  new Error(`the leading destination does not have batch ${batchNo}, which it has acknowledged`);
