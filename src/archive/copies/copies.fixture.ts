@@ -110,3 +110,11 @@ export async function commitAndFlush(world: CopiesWorld, count: number): Promise
     );
   }
 }
+
+/** Archives to one destination and copies at `uris`, numbered from 1, until each has so many commits. */
+export async function archiveInStep(world: CopiesWorld, uris: readonly string[], count: number): Promise<void> {
+  const copies = uris.map((uri, index) => ({ destNo: index + 1, uri }));
+  await archiveWithCopies(world, copies);
+  await commitAndFlush(world, count);
+  for (const { destNo } of copies) await untilInStep(world, destNo);
+}

@@ -8,6 +8,7 @@ import { walkRound } from '../../destination/archive-reader.ts';
 import { DAY_US, TENANT_ID, URI, type World } from '../archive.fixture.ts';
 import { keepPageMap, replay } from '../gap.fixture.ts';
 import {
+  archiveInStep,
   archiveWithCopies,
   COPY_URI,
   commitsAt,
@@ -70,13 +71,7 @@ test('a copy that is set while archive runs takes what the round has', async () 
 
 test('a copy that is away holds nothing up, says why it is behind, and catches up', async () => {
   await using world = await makeCopiesWorld();
-  await archiveWithCopies(world, [
-    { destNo: 1, uri: COPY_URI },
-    { destNo: 2, uri: SECOND_URI },
-  ]);
-  await world.commit(2);
-  await world.archive.flush(TENANT_ID);
-  await untilInStep(world, 1);
+  await archiveInStep(world, [COPY_URI, SECOND_URI], 2);
   world.away.add(COPY_URI);
   await world.commit(2);
   await world.archive.flush(TENANT_ID);
@@ -93,14 +88,7 @@ test('a copy that is away holds nothing up, says why it is behind, and catches u
 
 test('a copy that was away has pieces without a batch, too', async () => {
   await using world = await makeCopiesWorld({ timing: { leadMs: 300, pressureMs: 10 } });
-  await archiveWithCopies(world, [
-    { destNo: 1, uri: COPY_URI },
-    { destNo: 2, uri: SECOND_URI },
-  ]);
-  await world.commit(2);
-  await world.archive.flush(TENANT_ID);
-  await untilInStep(world, 1);
-  await untilInStep(world, 2);
+  await archiveInStep(world, [COPY_URI, SECOND_URI], 2);
   world.away.add(COPY_URI);
   // The second piece begins for a batch that nobody is told of; where the round goes on, its commit is of the third.
   world.lying.add(URI);
@@ -121,10 +109,7 @@ test('a copy that was away has pieces without a batch, too', async () => {
 
 test('a copy gets a last batch that nobody was told of before the log was cut off behind it', async () => {
   await using world = await makeCopiesWorld();
-  await archiveWithCopies(world, [{ destNo: 1, uri: COPY_URI }]);
-  await world.commit(2);
-  await world.archive.flush(TENANT_ID);
-  await untilInStep(world, 1);
+  await archiveInStep(world, [COPY_URI], 2);
   const known = await keepPageMap(world);
   await untilInStep(world, 1);
   world.lying.add(URI);
@@ -206,10 +191,7 @@ test('a copy that can not append gathers what the lag target allows into one obj
 
 test('a new life of the server goes on where the copy stands', async () => {
   await using world = await makeCopiesWorld();
-  await archiveWithCopies(world, [{ destNo: 1, uri: COPY_URI }]);
-  await world.commit(2);
-  await world.archive.flush(TENANT_ID);
-  await untilInStep(world, 1);
+  await archiveInStep(world, [COPY_URI], 2);
   await world.crash();
   await world.until(() => world.archive.capture(TENANT_ID) !== undefined, 'capture');
   await world.commit(2);

@@ -10,6 +10,7 @@ import { listCopies } from '../../destination/list-copies.ts';
 import { walkCopies } from '../../destination/walk-copies.ts';
 import { DAY_US, newLife, TENANT_ID, URI } from '../archive.fixture.ts';
 import {
+  archiveInStep,
   archiveWithCopies,
   COPY_URI,
   type CopiesWorld,
@@ -50,9 +51,7 @@ async function shown(walk: AsyncIterable<ReadBatch>): Promise<string[]> {
 
 test('a copy leads when the leading destination is away, which follows when it is back', async () => {
   await using world = await makeCopiesWorld({ timing: TIMING });
-  await archiveWithCopies(world, [{ destNo: 1, uri: COPY_URI }]);
-  await commitAndFlush(world, 3);
-  await untilInStep(world, 1);
+  await archiveInStep(world, [COPY_URI], 3);
   world.away.add(URI);
   await world.commit(2);
   await untilLeads(world, COPY_URI);
@@ -78,9 +77,7 @@ test('a copy leads when the leading destination is away, which follows when it i
 
 test('what a former leading destination took without saying so is superseded when it follows', async () => {
   await using world = await makeCopiesWorld({ timing: TIMING });
-  await archiveWithCopies(world, [{ destNo: 1, uri: COPY_URI }]);
-  await commitAndFlush(world, 2);
-  await untilInStep(world, 1);
+  await archiveInStep(world, [COPY_URI], 2);
   world.lying.add(URI);
   await world.commit(1);
   await untilLeads(world, COPY_URI);
@@ -99,9 +96,7 @@ test('what a former leading destination took without saying so is superseded whe
 
 test('a copy that is behind takes from memory what it lacks before it leads', async () => {
   await using world = await makeCopiesWorld({ timing: TIMING });
-  await archiveWithCopies(world, [{ destNo: 1, uri: COPY_URI }]);
-  await commitAndFlush(world, 2);
-  await untilInStep(world, 1);
+  await archiveInStep(world, [COPY_URI], 2);
   world.away.add(COPY_URI);
   await commitAndFlush(world, 2);
   world.away.add(URI);
@@ -119,9 +114,7 @@ test('a piece whose list lands after the lead has changed ends with the same bat
   await using world = await makeCopiesWorld({ timing: TIMING });
   // Where nothing can be appended, whoever begins to lead writes a batch that confirms the end of the log.
   world.objectStores.add(COPY_URI);
-  await archiveWithCopies(world, [{ destNo: 1, uri: COPY_URI }]);
-  await commitAndFlush(world, 2);
-  await untilInStep(world, 1);
+  await archiveInStep(world, [COPY_URI], 2);
   world.late.add(URI);
   world.clock.advanceUs(DAY_US);
   await world.commit(1);
@@ -137,9 +130,7 @@ test('a piece whose list lands after the lead has changed ends with the same bat
 
 test('a piece that was frozen before the last batch that lies in it is gone on from there', async () => {
   await using world = await makeCopiesWorld({ timing: TIMING });
-  await archiveWithCopies(world, [{ destNo: 1, uri: COPY_URI }]);
-  await commitAndFlush(world, 2);
-  await untilInStep(world, 1);
+  await archiveInStep(world, [COPY_URI], 2);
   world.lying.add(URI);
   world.late.add(COPY_URI);
   world.lateNames.add('single_piece_info.obarc');
@@ -177,9 +168,7 @@ test('a confirmation of the end of the log that may land late counts less than t
 
 test('after a crash nobody leads instead of a destination that is away', async () => {
   await using world = await makeCopiesWorld({ timing: TIMING });
-  await archiveWithCopies(world, [{ destNo: 1, uri: COPY_URI }]);
-  await commitAndFlush(world, 2);
-  await untilInStep(world, 1);
+  await archiveInStep(world, [COPY_URI], 2);
   world.away.add(URI);
   await world.crash();
   await world.commit(1);
@@ -194,9 +183,7 @@ test('after a crash nobody leads instead of a destination that is away', async (
 
 test('after a stop in order a copy that had everything leads', async () => {
   await using world = await makeCopiesWorld({ timing: TIMING });
-  await archiveWithCopies(world, [{ destNo: 1, uri: COPY_URI }]);
-  await commitAndFlush(world, 2);
-  await untilInStep(world, 1);
+  await archiveInStep(world, [COPY_URI], 2);
   await world.archive.stop();
   expect(world.store.roundCopies.find()).toMatchObject([{ isComplete: true, status: 'DOING' }]);
   world.away.add(URI);
@@ -210,9 +197,7 @@ test('after a stop in order a copy that had everything leads', async () => {
 test('each change of the lead takes new leases of both, so that nothing late of an earlier role counts', async () => {
   await using world = await makeCopiesWorld({ timing: TIMING });
   const generations = () => world.store.leases.find().map(({ uri, generation, status }) => [uri, generation, status]);
-  await archiveWithCopies(world, [{ destNo: 1, uri: COPY_URI }]);
-  await commitAndFlush(world, 2);
-  await untilInStep(world, 1);
+  await archiveInStep(world, [COPY_URI], 2);
   expect(generations()).toEqual([
     [URI, 1, 'HELD'],
     [COPY_URI, 1, 'HELD'],
@@ -231,9 +216,7 @@ test('each change of the lead takes new leases of both, so that nothing late of 
 
 test('a copy that another server took over gets nothing more, and never leads', async () => {
   await using world = await makeCopiesWorld({ timing: TIMING });
-  await archiveWithCopies(world, [{ destNo: 1, uri: COPY_URI }]);
-  await commitAndFlush(world, 2);
-  await untilInStep(world, 1);
+  await archiveInStep(world, [COPY_URI], 2);
   const facts = { clusterUuid: world.store.cluster.uuid, tenantId: TENANT_ID, destKind: 'archive_log' as const };
   await putLease(world.destination(COPY_URI), { ...newLife('/other'), ...facts, generation: 2, acquiredNs: 1n });
   await commitAndFlush(world, 1);
@@ -254,9 +237,7 @@ test('a copy that another server took over gets nothing more, and never leads', 
 
 test('what was written at a copy while another server held it is nothing that the copy goes on from', async () => {
   await using world = await makeCopiesWorld({ timing: TIMING });
-  await archiveWithCopies(world, [{ destNo: 1, uri: COPY_URI }]);
-  await commitAndFlush(world, 2);
-  await untilInStep(world, 1);
+  await archiveInStep(world, [COPY_URI], 2);
   const { roundId } = world.store.currentRound(TENANT_ID)!;
   const lease = world.store.leases.get({ tenantId: TENANT_ID, uri: COPY_URI })!;
   // As TAKE OVER DESTINATION leaves it.
