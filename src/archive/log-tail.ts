@@ -5,9 +5,9 @@ import { type ArchivedPiece, listPiece } from '../destination/archive-listing.ts
 import { walkPiece } from '../destination/archive-reader.ts';
 import type { ReadBatch } from '../destination/batch-chain.ts';
 import { readFormatFile } from '../destination/claim-destination.ts';
-import { listedUpTo } from '../destination/counted-segments.ts';
+import { countedUpTo } from '../destination/counted-segments.ts';
 import type { Destination } from '../destination/destination.ts';
-import { type CountedUpTo, findCounted, readSegmentHeader } from '../destination/segment-generations.ts';
+import { type CountedUpTo, readSegmentHeader } from '../destination/segment-generations.ts';
 import type { LogPosition } from '../engine/engine-driver.ts';
 import type { RoundRef } from '../format/layout.ts';
 import {
@@ -72,9 +72,7 @@ async function findPieceTail(
   piece: ArchivedPiece,
   owner: SegmentOwner,
 ): Promise<LogTail | undefined> {
-  const counted = piece.isFrozen
-    ? await listedUpTo(destination, piece)
-    : await findCounted(destination, piece.segments, 0);
+  const counted = await countedUpTo(destination, piece);
   const recent = new RecentSegments(destination, counted);
   for (let place = counted.length - 1; place >= 0; place--) {
     const header = await recent.header(place);

@@ -53,8 +53,13 @@ export function listedSegments(piece: ArchivedPiece, info: PieceInfo): SegmentOb
   return listedOf(piece, info).map((counted) => findSegment(present, counted));
 }
 
-/** The same, each up to the last batch that the list names: it may hold one more that nobody was told of. @throws as above */
-export async function listedUpTo(destination: Destination, piece: ArchivedPiece): Promise<CountedUpTo[]> {
+/**
+ * What counts in a piece that is looked at alone, in the order in which the log goes on through it. Of a frozen one only the
+ * list tells: it may have been compacted, and a listed segment may hold one more batch that nobody was told of.
+ * @throws BACKUP_FILE_NOT_EXIST (9011), BACKUP_DATA_CORRUPT (9010) when a frozen one is not there as listed
+ */
+export async function countedUpTo(destination: Destination, piece: ArchivedPiece): Promise<CountedUpTo[]> {
+  if (!piece.isFrozen) return await findCounted(destination, piece.segments, 0);
   const info = await readPieceInfo(destination, piece);
   const endOf = (index: number) => info.segments[index]!.lastBatchNo + 1;
   return listedSegments(piece, info).map((segment, index) => ({ segment, beforeBatchNo: endOf(index) }));

@@ -9,12 +9,12 @@ import type { Scn } from '../model/scn.ts';
 import { type ArchivedPiece, readPieceInfo, readPieceStart } from './archive-listing.ts';
 import { isUnfinished, type LocatedPiece, type WalkOptions, walkLocated, windowed } from './archive-reader.ts';
 import { type ChainPosition, type ReadBatch, ROUND_START } from './batch-chain.ts';
-import { listedUpTo } from './counted-segments.ts';
+import { countedUpTo } from './counted-segments.ts';
 import type { Destination } from './destination.ts';
 import { inPlace, isDamaged, mayLieElsewhere } from './fall-over.ts';
 import { joinedName } from './joined-destination.ts';
 import type { CopiedPiece, LogPlace, PieceCopy } from './list-copies.ts';
-import { type CountedUpTo, findCounted } from './segment-generations.ts';
+import type { CountedUpTo } from './segment-generations.ts';
 
 export interface CopiesWalkOptions extends WalkOptions {
   /** Told, once for each, why another copy is read than before. */
@@ -355,11 +355,10 @@ class CopiesWalk {
 
 /** What counts in a piece, the latest first: what an earlier writer left behind the batch that a later one went on from is out. */
 async function segmentsToSearch(destination: Destination, piece: ArchivedPiece): Promise<CountedUpTo[]> {
-  if (!piece.isFrozen) return (await findCounted(destination, piece.segments, 0)).reverse();
   try {
-    return (await listedUpTo(destination, piece)).reverse();
+    return (await countedUpTo(destination, piece)).reverse();
   } catch (error) {
-    if (!mayLieElsewhere(error)) throw error;
+    if (!piece.isFrozen || !mayLieElsewhere(error)) throw error;
     // One that is not there as listed, or no list: what is left is looked at.
     return piece.segments.map((segment) => ({ segment, beforeBatchNo: Number.POSITIVE_INFINITY }));
   }

@@ -28,8 +28,6 @@ export class LeadWatch {
   #sinceMs: number | undefined;
   /** The last step failed because of it. */
   #isFailing = false;
-  /** For so long by the last look. */
-  #awayMs = 0;
   /** The destination that leads next. */
   #next: number | undefined;
 
@@ -50,9 +48,12 @@ export class LeadWatch {
     const { context, held, copies, tenantId } = this.#of;
     const nowMs = context.clock.monotonicMs();
     this.#sinceMs = held.isRefused || this.#isFailing ? (this.#sinceMs ?? nowMs) : undefined;
-    this.#awayMs = this.#sinceMs === undefined ? 0 : nowMs - this.#sinceMs;
-    this.#next = this.#awayMs > 0 ? copies.successor(tenantId, { awayMs: this.#awayMs }) : undefined;
+    this.#next = this.#sinceMs === undefined ? undefined : copies.successor(tenantId, { awayMs: this.#awayMs });
     return this.isDue;
+  }
+
+  get #awayMs(): number {
+    return this.#sinceMs === undefined ? 0 : this.#of.context.clock.monotonicMs() - this.#sinceMs;
   }
 
   /** Lets go of the capture; it is attached anew where the copy leads, or where it was when the copy lacks a batch. */
